@@ -1,0 +1,496 @@
+"""From what the user passes to ``fit`` to a frozen design."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.utils import check_array, check_X_y, column_or_1d
+from sklearn.utils.validation import _check_sample_weight, validate_data
+
+from ._design import Design, Equation, Level, kept_columns
+from ._labels import Encoder, Source, encode, missing_rows
+from ._moments import Moments
+from ._spec import RandomEffects
+from ._validation import equation_names, equations_of
+from .covariance import get_structure
+
+__all__ = ["Compiled", "compile_design", "read_fixed", "variables_in_X"]
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Compiled:
+    """A design with the names that belong to its numbers.
+
+    Parameters
+    ----------
+    design : Design
+        Levels without random effects of their own are left out.
+    encoders : tuple of Encoder
+        One per level asked for, top level first.
+    level_numbers : tuple of int
+        Which of these each level of the design is.
+    fixed_names : tuple of str
+        All columns of the fixed part, in the user's order.
+    kept : ndarray of bool
+        Which of them are not collinear.
+    extra_names : tuple of str
+        Random columns that are not in the fixed part.
+    shown : tuple of (str, ndarray of int)
+        Every level asked for, top first, with the sizes of its groups.
+    empty : tuple of (int, str)
+        Equations without any effect: place among the equations, group.
+    target : str
+        Name of the response.
+    n_dropped : int
+        Rows left out for missing values or zero weights.
+    """
+
+    design: Design
+    encoders: tuple[Encoder, ...]
+    level_numbers: tuple[int, ...]
+    fixed_names: tuple[str, ...]
+    kept: Array
+    extra_names: tuple[str, ...]
+    shown: tuple[tuple[str, Array], ...]
+    empty: tuple[tuple[int, str], ...]
+    target: str
+    n_dropped: int
+
+
+def variables_in_X(estimator: Any, equations: Sequence[RandomEffects]) -> set[str]:
+    """Names that stand for labels, weights, clusters, times and by-groups."""
+    names = {e.group for e in equations if e.group != "_all"}
+    names |= {e.weight for e in equations if e.weight is not None}
+    names |= {e.factor for e in equations if e.factor is not None}
+    residuals = estimator.residuals
+    if residuals is not None:
+        names |= {v for v in (residuals.time, residuals.by) if v is not None}
+    if isinstance(estimator.cluster, str):
+        names.add(estimator.cluster)
+    return names
+
+
+def compile_design(
+    estimator: Any, X: Any, y: Any, sample_weight: Any, groups: Any
+) -> Compiled:
+    """Validate the input of ``fit`` and lay the specification over it."""
+    equations = equations_of(estimator.__dict__["random_effects"])
+    names = equation_names(equations)
+    target = getattr(y, "name", None)
+    target = target if isinstance(target, str) else "y"
+    drop_missing = estimator.missing == "drop"
+    finite = "allow-nan" if drop_missing else True
+
+    special = variables_in_X(estimator, equations)
+    source: Source | None = None
+    if not special and estimator.fixed is None and not equations:
+        X_fixed, y = validate_data(
+            estimator, X, y, y_numeric=True, dtype=np.float64, ensure_all_finite=finite
+        )
+        fixed_names = _feature_names(estimator)
+    else:
+        validate_data(estimator, X, y, skip_check_array=True)
+        source = Source.of(X, groups)
+        fixed_names = _fixed_names(estimator, source, special)
+        X_fixed, y = _check_xy(estimator, source, fixed_names, y, finite)
+    n = y.shape[0]
+
+    weights = None
+    if sample_weight is not None:
+        weights = _check_sample_weight(
+            sample_weight,
+            y,
+            dtype=np.float64,
+            ensure_non_negative=True,
+        )
+        if not weights.any():
+            raise ValueError(
+                "All sample weights are zero: at least one weight must be positive."
+            )
+
+    groups_in_order = list(dict.fromkeys(e.group for e in equations))
+    labels = _labels(source, groups_in_order)
+    extra_names = _extra_names(equations, fixed_names)
+    extra = _extra_columns(source, extra_names, n, drop_missing)
+
+    keep_rows = _rows_to_keep(
+        estimator, X_fixed, y, extra, labels, groups_in_order, weights
+    )
+    n_dropped = 0
+    if keep_rows is not None:
+        n_dropped = n - int(keep_rows.sum())
+        X_fixed, y, extra = X_fixed[keep_rows], y[keep_rows], extra[keep_rows]
+        weights = None if weights is None else weights[keep_rows]
+        labels = {
+            g: (None if v is None else np.asarray(v)[keep_rows])
+            for g, v in labels.items()
+        }
+        n = len(y)
+        if n == 0:
+            raise ValueError("No rows are left after dropping those with missing values.")
+
+    levels, encoders = _levels(groups_in_order, labels, n)
+    return _assemble(
+        estimator,
+        equations,
+        names,
+        levels,
+        encoders,
+        X_fixed,
+        y,
+        extra,
+        weights,
+        fixed_names,
+        extra_names,
+        target,
+        n_dropped,
+    )
+
+
+def _feature_names(estimator: Any) -> list[str]:
+    names = getattr(estimator, "feature_names_in_", None)
+    if names is not None:
+        return [str(c) for c in names]
+    return [f"x{j}" for j in range(estimator.n_features_in_)]
+
+
+def _fixed_names(estimator: Any, source: Source, special: set[str]) -> list[str]:
+    if estimator.fixed is None:
+        return [c for c in source.columns if c not in special]
+    fixed = estimator.fixed
+    if isinstance(fixed, str):
+        raise TypeError(
+            f"fixed must be a list of column names or None, got the string {fixed!r}; "
+            f"write fixed=[{fixed!r}]."
+        )
+    fixed = list(fixed)
+    unknown = [c for c in fixed if c not in source.columns]
+    if unknown:
+        raise ValueError(f"fixed names unknown columns {unknown}. {source.describe()}")
+    return fixed
+
+
+def _check_xy(
+    estimator: Any, source: Source, fixed_names: list[str], y: Any, finite: Any
+) -> tuple[Array, Array]:
+    if not fixed_names:
+        if y is None:
+            raise ValueError(
+                f"{type(estimator).__name__} requires y to be passed, but the target y "
+                "is None."
+            )
+        y = check_array(
+            column_or_1d(y, warn=True),
+            ensure_2d=False,
+            dtype=np.float64,
+            ensure_all_finite=finite,
+            input_name="y",
+        )
+        if y.shape[0] != source.n_rows:
+            raise ValueError(
+                "Found input variables with inconsistent numbers of samples: "
+                f"{[source.n_rows, y.shape[0]]}"
+            )
+        return np.empty((source.n_rows, 0)), y
+    try:
+        X, y = check_X_y(
+            source.matrix(fixed_names),
+            y,
+            dtype=np.float64,
+            y_numeric=True,
+            ensure_all_finite=finite,
+            estimator=estimator,
+        )
+    except ValueError as error:
+        if "could not convert string to float" in str(error):
+            raise ValueError(
+                f"{error}: a column of the fixed part holds text. The fixed part is "
+                f"{fixed_names}; name the columns you want by fixed=[...], or encode "
+                "them (ColumnTransformer with OneHotEncoder, say)."
+            ) from error
+        raise
+    return X, y
+
+
+def _labels(source: Source | None, groups: list[str]) -> dict[str, Any]:
+    wanted = [g for g in groups if g != "_all"]
+    if not wanted:
+        return dict.fromkeys(groups)
+    assert source is not None
+    found = source.levels(wanted)
+    lost = [g for g in wanted if found[g] is None]
+    if lost:
+        hint = (
+            " A transformer before this step may have dropped or renamed them: call "
+            "set_output(transform='pandas') on it, and give a ColumnTransformer "
+            "remainder='passthrough' and verbose_feature_names_out=False."
+        )
+        raise ValueError(
+            f"No labels for the levels {lost}. {source.describe()} Put the labels into X "
+            f"as columns of these names, or pass groups= to fit.{hint}"
+        )
+    return {g: found.get(g) for g in groups}
+
+
+def _extra_names(equations: list[RandomEffects], fixed_names: list[str]) -> list[str]:
+    out: list[str] = []
+    for equation in equations:
+        for name in equation.columns:
+            if name not in fixed_names and name not in out:
+                out.append(name)
+    return out
+
+
+def _extra_columns(
+    source: Source | None, names: list[str], n: int, allow_nan: bool
+) -> Array:
+    out = np.empty((n, len(names)))
+    for j, name in enumerate(names):
+        assert source is not None
+        values = source.column(name)
+        if values is None:
+            raise ValueError(
+                f"The random coefficient {name!r} is no column of X or groups. "
+                f"{source.describe()}"
+            )
+        out[:, j] = check_array(
+            np.asarray(values),
+            ensure_2d=False,
+            dtype=np.float64,
+            ensure_all_finite="allow-nan" if allow_nan else True,
+            input_name=f"column {name!r}",
+        )
+    return out
+
+
+def _rows_to_keep(
+    estimator: Any,
+    X: Array,
+    y: Array,
+    extra: Array,
+    labels: dict[str, Any],
+    groups: list[str],
+    weights: Array | None,
+) -> Array | None:
+    """Rows without missing values and with a positive weight; None for all."""
+    keep: Array | None = None
+    for group in groups:
+        if labels[group] is None:
+            continue
+        gone = missing_rows(labels[group])
+        if gone.any():
+            if estimator.missing != "drop":
+                raise ValueError(
+                    f"The labels of level {group!r} are missing in {int(gone.sum())} "
+                    f"rows (the first is row {int(np.argmax(gone))}). Give them a "
+                    "label, or set missing='drop' to leave these rows out."
+                )
+            keep = ~gone if keep is None else keep & ~gone
+    if estimator.missing == "drop":
+        gone = np.isnan(y) | np.isnan(X).any(axis=1) | np.isnan(extra).any(axis=1)
+        if gone.any():
+            keep = ~gone if keep is None else keep & ~gone
+    if weights is not None and not weights.all():
+        keep = weights > 0 if keep is None else keep & (weights > 0)
+    return keep
+
+
+def _levels(
+    groups: list[str], labels: dict[str, Any], n: int
+) -> tuple[list[Level], list[Encoder]]:
+    levels, encoders = [], []
+    parents: Array | None = None
+    for group in groups:
+        encoder, codes = encode(group, labels[group], parents, n)
+        above = (
+            np.zeros(encoder.n_groups, dtype=np.intp)
+            if parents is None
+            else encoder.parents
+        )
+        levels.append(Level(group, codes, encoder.n_groups, above))
+        encoders.append(encoder)
+        parents = codes
+    return levels, encoders
+
+
+def _assemble(
+    estimator: Any,
+    equations: list[RandomEffects],
+    names: list[str],
+    levels: list[Level],
+    encoders: list[Encoder],
+    X: Array,
+    y: Array,
+    extra: Array,
+    weights: Array | None,
+    fixed_names: list[str],
+    extra_names: list[str],
+    target: str,
+    n_dropped: int,
+) -> Compiled:
+    """Decide which columns stay and number everything."""
+    intercept = bool(estimator.fit_intercept)
+    k, e = X.shape[1], extra.shape[1]
+    moments = Moments.of([X, extra, y], weights)
+    raw = [*X.T, *extra.T]
+    kept = kept_columns(moments, np.arange(k), raw, constant=intercept, weights=weights)
+
+    # raw columns after the omission: kept X, then what only has random effects
+    index = {name: j for j, name in enumerate([*fixed_names, *extra_names])}
+    wanted = dict.fromkeys(c for eq in equations for c in eq.columns)
+    aside = [c for c in wanted if index[c] >= k or not kept[index[c]]]
+    if not kept.all() or len(aside) != e:
+        columns = [int(j) for j in np.flatnonzero(kept)] + [index[c] for c in aside]
+        extra = (
+            np.column_stack([raw[index[c]] for c in aside])
+            if aside
+            else np.empty((len(y), 0))
+        )
+        if not kept.all():
+            X = X[:, kept]
+        at = np.array([*columns, k + e], dtype=int)
+        moments = Moments(moments.n, moments.mean[at], moments.centred[np.ix_(at, at)])
+        new = [n for n, stay in zip(fixed_names, kept, strict=True) if stay] + aside
+        index = {name: j for j, name in enumerate(new)}
+        raw = [*X.T, *extra.T]
+
+    has_constant = _constant_places(equations)
+    compiled: list[Equation] = []
+    empty: list[tuple[int, str]] = []
+    groups = [level.group for level in levels]
+    for place, (spec, name) in enumerate(zip(equations, names, strict=True)):
+        columns = np.array([index[c] for c in spec.columns], dtype=int)
+        stay = np.ones(len(columns), dtype=bool)
+        if not spec.collinear:
+            stay = kept_columns(
+                moments, columns, raw, constant=has_constant[place], weights=weights
+            )
+        effects = [c for c, s in zip(spec.columns, stay, strict=True) if s]
+        positions = [1 + int(c) for c in columns[stay]]
+        if has_constant[place]:
+            effects.append("_cons")
+            positions.append(0)
+        if not effects:
+            empty.append((place, spec.group))
+            continue
+        structure = spec.covariance or "independent"
+        if len(effects) == 1:
+            structure = "identity"
+        compiled.append(
+            Equation(
+                name,
+                groups.index(spec.group),
+                tuple(effects),
+                tuple(positions),
+                get_structure(structure, len(effects)),
+                tuple(c for c, s in zip(spec.columns, stay, strict=True) if not s),
+            )
+        )
+
+    shown = tuple(
+        (
+            level.group,
+            np.bincount(level.codes, weights, minlength=level.n_groups),
+        )
+        for level in levels
+    )
+    final, used = [], []
+    skipped = False
+    for number, level in enumerate(levels):
+        mine = [eq for eq in compiled if eq.level == number]
+        if not mine:
+            skipped = True
+            continue
+        places = dict.fromkeys(p for eq in mine for p in eq.positions)
+        final.append(
+            replace(
+                level,
+                columns=tuple(p - 1 for p in places if p),
+                constant=0 in places,
+                parents=(
+                    _parents_among(level, final[-1] if final else None)
+                    if skipped
+                    else level.parents
+                ),
+            )
+        )
+        used.append(number)
+    renumber = {number: i for i, number in enumerate(used)}
+    design = Design(
+        X,
+        extra,
+        y,
+        weights,
+        intercept,
+        tuple(final),
+        tuple(replace(eq, level=renumber[eq.level]) for eq in compiled),
+        moments,
+    ).sorted()
+    return Compiled(
+        design,
+        tuple(encoders),
+        tuple(used),
+        tuple(fixed_names),
+        kept,
+        tuple(aside),
+        shown,
+        tuple(empty),
+        target,
+        n_dropped,
+    )
+
+
+def _parents_among(level: Level, above: Level | None) -> Array:
+    """Parent of each group when levels without effects are left out."""
+    parents = np.zeros(level.n_groups, dtype=np.intp)
+    if above is not None:
+        if len(level.parents) and above.n_groups > 1:
+            parents[level.codes] = above.codes
+    return parents
+
+
+def _constant_places(equations: list[RandomEffects]) -> list[bool]:
+    """Which equation of each level holds the random intercept.
+
+    The last of a level's equations that does not refuse it.
+    """
+    out = [False] * len(equations)
+    for place in reversed(range(len(equations))):
+        spec = equations[place]
+        taken = any(
+            out[i] and equations[i].group == spec.group for i in range(len(equations))
+        )
+        out[place] = bool(spec.intercept) and spec.factor is None and not taken
+    return out
+
+
+def read_fixed(estimator: Any, source: Source, names: Sequence[str]) -> Array:
+    """The fixed part's columns of new data, validated."""
+    if not names:
+        return np.empty((source.n_rows, 0))
+    return check_array(
+        source.matrix(names),
+        dtype=np.float64,
+        ensure_all_finite="allow-nan" if estimator.missing == "drop" else True,
+        estimator=estimator,
+        input_name="X",
+    )
+
+
+def path_frame(encoders: Sequence[Encoder], upto: int) -> pd.Index:
+    """Index of the groups of a level: their paths of labels, outermost first."""
+    arrays, names = [], []
+    at = np.arange(encoders[upto].n_groups)
+    for encoder in encoders[upto::-1]:
+        arrays.append(np.asarray(encoder.own_labels)[at])
+        names.append(encoder.group)
+        at = encoder.parents[at]
+    if len(arrays) == 1:
+        return pd.Index(arrays[0], name=names[0])
+    return pd.MultiIndex.from_arrays(arrays[::-1], names=names[::-1])

@@ -1,0 +1,247 @@
+"""One fit from a frozen design: start values, EM, gradient search, certificate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.linalg import qr, solve_triangular
+
+from ._design import Design
+from .covariance import PARAMETERIZATIONS
+from .likelihood import (
+    Block,
+    Objective,
+    Pieces,
+    Pool,
+    Tree,
+    VarianceModel,
+    build_tree,
+    compress,
+)
+from .optimization import Certificate, Iteration, Optimum, certify, em, lbfgs, newton
+
+__all__ = ["Estimate", "estimate"]
+
+Array = np.ndarray
+#: called with an iteration and a maker of the estimate as of then; True stops
+Watcher = Callable[[Iteration, Callable[[], "Estimate"]], bool]
+
+
+@dataclass(frozen=True, eq=False)
+class Estimate:
+    """The optimum in the engine's terms.
+
+    Parameters
+    ----------
+    pool : Pool
+    tree : Tree
+        All nodes, not compressed.
+    objective : Objective
+        On the compressed tree.
+    D_blocks : list of ndarray
+        Sigma / sigma^2 of each equation, in its scaled columns.
+    pieces : Pieces
+        c, l and their gradients at the optimum.
+    sigma2 : float
+        Residual variance.
+    deviance : float
+        -2 log (restricted) likelihood.
+    log : list of Iteration
+    certificate : Certificate
+    """
+
+    pool: Pool
+    tree: Tree
+    objective: Objective
+    D_blocks: list[Array]
+    pieces: Pieces
+    sigma2: float
+    deviance: float
+    log: list[Iteration]
+    certificate: Certificate
+
+    @property
+    def Sigmas(self) -> list[Array]:
+        """Covariance matrix of each equation in the user's columns."""
+        return [
+            self.sigma2 * block.metric @ D @ block.metric.T
+            for block, D in zip(self.objective.model.blocks, self.D_blocks, strict=True)
+        ]
+
+
+def estimate(
+    design: Design,
+    *,
+    reml: bool,
+    parameterization: str,
+    solver: str,
+    em_iter: int,
+    em_tol: float,
+    em_only: bool,
+    max_iter: int,
+    tol: float,
+    watch: Watcher | None = None,
+) -> Estimate:
+    """Fit the variance parameters of a design."""
+    lowest_first = design.levels[::-1]
+    pool = Pool.build(
+        design.moments,
+        design.X.shape[1],
+        design.intercept,
+        [(level.columns, level.constant) for level in lowest_first],
+    )
+    tree = build_tree(design, pool)
+    blocks = _blocks(design, pool)
+    model = VarianceModel(blocks, tree.depth, PARAMETERIZATIONS[parameterization])
+    objective = Objective(
+        compress(tree), model, reml=reml, log_det_basis=pool.log_det_R
+    )
+    if not blocks or _fits_exactly(tree, design, reml):
+        found_at_once = _without_search(pool, tree, objective, blocks)
+        if watch is not None:
+            watch(found_at_once.log[0], lambda: found_at_once)
+        return found_at_once
+
+    def at(D_blocks: list[Array]) -> Estimate:
+        pieces = objective.pieces(D_blocks)
+        unfinished = Certificate(converged=False)
+        return _finish(pool, tree, objective, D_blocks, pieces, [], unfinished)
+
+    em_watch = gamma_watch = None
+    if watch is not None:
+
+        def em_watch(line: Iteration, D_blocks: list[Array]) -> bool:
+            return watch(line, lambda: at(D_blocks))
+
+        def gamma_watch(line: Iteration, gamma: Array) -> bool:
+            return watch(line, lambda: at(model.split(gamma)))
+
+    D_blocks, log, em_done = objective.start(), [], False
+    if em_iter > 0 or em_only:
+        D_blocks, _, em_done, log = em(
+            objective,
+            D_blocks,
+            max_iter=em_iter if em_only else min(em_iter, 3),
+            tol=em_tol,
+            watch=em_watch,
+        )
+    if em_only:
+        pieces = objective.pieces(D_blocks)
+        certificate = Certificate.of_em(em_done, log[-1].criterion, em_tol)
+        return _finish(pool, tree, objective, D_blocks, pieces, log, certificate)
+
+    gamma = model.join(D_blocks)
+    search = newton if solver == "newton" else lbfgs
+    found: Optimum = search(objective, gamma, tol=tol, max_iter=max_iter, watch=gamma_watch)
+    log += found.log
+    for _ in range(len(blocks) + 2):
+        better = _leave_boundary(objective, found)
+        if better is None or len(log) > 3 * max_iter + em_iter:
+            break
+        last = found
+        found = search(objective, better, tol=tol, max_iter=max_iter, watch=gamma_watch)
+        log += found.log
+        if not found.value < last.value:
+            found = last
+            break
+    certificate = certify(objective, found, tol)
+    D_blocks = model.split(found.gamma)
+    pieces = objective.pieces(D_blocks)
+    return _finish(pool, tree, objective, D_blocks, pieces, log, certificate)
+
+
+def _leave_boundary(objective: Objective, found: Optimum) -> Array | None:
+    """A better point off a zero variance where -2 L falls; else None."""
+    outward = objective.outward(found.gamma)
+    if not outward:
+        return None
+    model = objective.model
+    D_blocks = model.split(found.gamma)
+    best, best_value = None, found.value
+    for size in 10.0 ** np.arange(0.0, -9.0, -1.0):
+        moved = [D.copy() for D in D_blocks]
+        for k, direction, _ in outward:
+            moved[k] = moved[k] + size * direction
+        gamma = model.join(moved)
+        value = objective.value(gamma)
+        if value < best_value:
+            best, best_value = gamma, value
+    return best
+
+
+def _fits_exactly(tree: Tree, design: Design, reml: bool) -> bool:
+    """Whether nothing is left to explain once the fixed part is fitted."""
+    if tree.n <= tree.p:
+        return True
+    y = design.moments
+    size = y.centred[-1, -1] + (0.0 if design.intercept else y.n * y.mean[-1] ** 2)
+    total = tree.total[-1, -1]
+    noise = (np.finfo(float).eps * 64) ** 2 * (size + y.n * y.mean[-1] ** 2)
+    return not total > noise
+
+
+def _without_search(
+    pool: Pool, tree: Tree, objective: Objective, blocks: list[Block]
+) -> Estimate:
+    """Linear regression, or a response that leaves no residual."""
+    D_blocks = [np.zeros((b.structure.q, b.structure.q)) for b in blocks]
+    pieces = objective.pieces(D_blocks)
+    deviance = objective.deviance(pieces)
+    certificate = Certificate.closed_form(exact=bool(blocks))
+    log = [Iteration("gradient", 0, deviance, 0.0)]
+    return _finish(pool, tree, objective, D_blocks, pieces, log, certificate)
+
+
+def _finish(
+    pool: Pool,
+    tree: Tree,
+    objective: Objective,
+    D_blocks: list[Array],
+    pieces: Pieces,
+    log: list[Iteration],
+    certificate: Certificate,
+) -> Estimate:
+    nn = objective.nn
+    sigma2 = max(float(pieces.c), 0.0) / nn if nn > 0 else 0.0
+    return Estimate(
+        pool,
+        tree,
+        objective,
+        D_blocks,
+        pieces,
+        sigma2,
+        float(objective.deviance(pieces)),
+        log,
+        certificate,
+    )
+
+
+def _blocks(design: Design, pool: Pool) -> list[Block]:
+    """The equations in the tree's basis, in columns of unit size."""
+    depth = len(design.levels)
+    out = []
+    for equation in design.equations:
+        floor = depth - 1 - equation.level
+        level = design.levels[equation.level]
+        T = pool.levels[floor].T[:, [level.positions.index(p) for p in equation.positions]]
+        q = equation.structure.q
+        if equation.structure.name == "unstructured":
+            Lambda, R = qr(T, mode="economic")
+            try:
+                metric = solve_triangular(R, np.eye(q))
+            except np.linalg.LinAlgError:  # collinear columns kept on request
+                Lambda, metric = T, np.eye(q)
+            if not np.isfinite(metric).all():
+                Lambda, metric = T, np.eye(q)
+        else:
+            size = np.sqrt((T**2).sum(axis=0))
+            if equation.structure.name != "independent":
+                size = np.full(q, np.sqrt((size**2).mean()))
+            metric = np.diag(1.0 / np.where(size > 0, size, 1.0))
+            Lambda = T @ metric
+        out.append(
+            Block(floor, equation.structure, Lambda, metric, float(level.n_groups))
+        )
+    return out

@@ -1,0 +1,546 @@
+"""What an estimator keeps after ``fit``: results, labels, and the way back to rows."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ._compile import Compiled, path_frame, read_fixed
+from ._estimation import Estimate
+from ._labels import Encoder, Source, missing_rows
+from .inference import (
+    EquationSummary,
+    GroupSummary,
+    Results,
+    VarianceParameter,
+    likelihood_ratio,
+    natural_vcov,
+    wald,
+)
+from .inference._tests import CONSERVATIVE
+from .likelihood import Pool, Root
+from .optimization import Certificate, Iteration
+from .prediction import Posterior
+
+__all__ = ["FittedModel"]
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class FittedEquation:
+    """One equation, with its place in the tree.
+
+    Parameters
+    ----------
+    name : str
+    level : int
+        Level of the design, top 0.
+    floor : int
+        Floor of the tree, lowest 0.
+    effects : tuple of str
+    T : ndarray of shape (q_floor, q)
+        From the effects to the tree's basis.
+    Sigma : ndarray of shape (q, q)
+    """
+
+    name: str
+    level: int
+    floor: int
+    effects: tuple[str, ...]
+    T: Array
+    Sigma: Array
+
+
+@dataclass(eq=False)
+class FittedModel:
+    """State of a fitted estimator; holds no rows of the training data."""
+
+    results: Results
+    fixed_names: tuple[str, ...]
+    kept: Array
+    extra_names: tuple[str, ...]
+    coef: Array
+    intercept: float
+    sigma2: float
+    encoders: tuple[Encoder, ...]
+    level_numbers: tuple[int, ...]
+    equations: tuple[FittedEquation, ...]
+    pool: Pool
+    posterior: Posterior
+    certificate: Certificate
+    log: tuple[Iteration, ...]
+    reml: bool
+
+    @classmethod
+    def of(
+        cls,
+        compiled: Compiled,
+        found: Estimate,
+        *,
+        std_errors: bool,
+        lr_test: bool,
+        reml: bool,
+    ) -> FittedModel:
+        """Results of an estimate in the user's terms."""
+        design, pool = compiled.design, found.pool
+        depth = len(design.levels)
+        equations = []
+        for equation, Sigma in zip(design.equations, found.Sigmas, strict=True):
+            level = design.levels[equation.level]
+            floor = depth - 1 - equation.level
+            at = [level.positions.index(p) for p in equation.positions]
+            equations.append(
+                FittedEquation(
+                    equation.name,
+                    equation.level,
+                    floor,
+                    equation.effects,
+                    pool.levels[floor].T[:, at],
+                    Sigma,
+                )
+            )
+        beta_kept = pool.coefficients(found.pieces.root.beta)
+        vcov_kept = found.sigma2 * pool.vcov(found.pieces.root.F)
+        a = int(design.intercept)
+        coef = np.zeros(len(compiled.fixed_names))
+        coef[compiled.kept] = beta_kept[a:]
+        intercept = float(beta_kept[0]) if a else 0.0
+        return cls(
+            results=_results(
+                compiled,
+                found,
+                equations,
+                coef,
+                intercept,
+                vcov_kept,
+                std_errors=std_errors,
+                lr_test=lr_test,
+                reml=reml,
+            ),
+            fixed_names=compiled.fixed_names,
+            kept=compiled.kept,
+            extra_names=compiled.extra_names,
+            coef=coef,
+            intercept=intercept,
+            sigma2=found.sigma2,
+            encoders=compiled.encoders,
+            level_numbers=compiled.level_numbers,
+            equations=tuple(equations),
+            pool=pool,
+            posterior=Posterior(
+                found.tree,
+                found.objective.model.floors(found.D_blocks),
+                found.pieces,
+                pool,
+                found.sigma2,
+            ),
+            certificate=found.certificate,
+            log=tuple(found.log),
+            reml=reml,
+        )
+
+    @property
+    def exact(self) -> bool:
+        """Whether the fixed part left no residual."""
+        return self.certificate.exact or not self.sigma2 > 0
+
+    @property
+    def n_iter(self) -> int:
+        """Gradient-based iterations, or those of EM alone; at least 1."""
+        phase = "em" if self.certificate.em else "gradient"
+        return max(1, sum(line.phase == phase for line in self.log) - 1)
+
+    @cached_property
+    def variance_components(self) -> pd.DataFrame:
+        """Variances and covariances with 95 % intervals."""
+        return self.results.variance_frame("variance")
+
+    @cached_property
+    def covariances(self) -> dict[str, pd.DataFrame]:
+        """Sigma of each equation."""
+        return {
+            e.name: pd.DataFrame(e.Sigma, index=list(e.effects), columns=list(e.effects))
+            for e in self.equations
+        }
+
+    @cached_property
+    def history(self) -> pd.DataFrame:
+        """The iteration log."""
+        return pd.DataFrame(
+            {
+                "phase": [line.phase for line in self.log],
+                "iteration": [line.number for line in self.log],
+                "log_likelihood": [-0.5 * line.value for line in self.log],
+                "criterion": [line.criterion for line in self.log],
+                "note": [line.note for line in self.log],
+            }
+        )
+
+    # -- random effects ----------------------------------------------------------
+
+    @cached_property
+    def _effects(self) -> dict[tuple[str, bool | None], tuple[Array, Array]]:
+        return {}
+
+    def _effects_of(
+        self, equation: FittedEquation, fixed_known: bool
+    ) -> tuple[Array, Array]:
+        key = equation.name, fixed_known
+        if key not in self._effects:
+            self._effects[key] = self.posterior.effects(
+                equation.floor, equation.T, equation.Sigma, fixed_known=fixed_known
+            )
+        return self._effects[key]
+
+    def random_effects(
+        self, *, std: bool = False, fixed_known: bool | None = None
+    ) -> dict[str, pd.DataFrame]:
+        """BLUPs, or their standard errors, of every equation."""
+        known = (not self.reml) if fixed_known is None else fixed_known
+        out = {}
+        for e in self.equations:
+            values = self._effects_of(e, known)[int(std)]
+            index = path_frame(self.encoders, self.level_numbers[e.level])
+            out[e.name] = pd.DataFrame(values, index=index, columns=list(e.effects))
+        return out
+
+    # -- rows --------------------------------------------------------------------
+
+    def predict(
+        self,
+        estimator: Any,
+        X: Any,
+        groups: Any,
+        *,
+        kind: str | None,
+        level: str | None,
+        return_std: bool,
+    ) -> Any:
+        """Predictions for rows of X; see ``MixedLinearRegressor.predict``."""
+        if kind not in (None, "blup", "fixed"):
+            raise ValueError(f"kind must be 'blup', 'fixed' or None, got {kind!r}.")
+        source = Source.of(X, groups)
+        fixed = read_fixed(estimator, source, self.fixed_names)
+        mean = fixed @ self.coef + self.intercept
+        n_levels = self._levels_used(level, kind)
+        codes: list[Array] = []
+        if kind != "fixed" and self.equations:
+            found = self._codes(source, estimator.unseen, n_levels)
+            if found is None and kind == "blup":
+                names = [self.encoders[k].group for k in self.level_numbers]
+                raise ValueError(
+                    f"kind='blup' needs labels for the levels {names}. "
+                    f"{source.describe()}"
+                )
+            codes = found or []
+        if not codes and not return_std:
+            return mean
+        if codes:
+            Z, Q = self._basis_rows(source, fixed)
+            mean = mean + self.posterior.linear(codes, Z)
+            if estimator.unseen == "nan":
+                lost = np.zeros(len(mean), dtype=bool)
+                for k in range(n_levels):
+                    lost |= codes[len(codes) - 1 - k] < 0
+                mean = np.where(lost, np.nan, mean)
+        if not return_std:
+            return mean
+        if not codes:
+            Q = self._rows(source, fixed)[:, -self.pool.p - 1 : -1]
+            half = Q @ self.posterior.pieces.root.F
+            return mean, np.sqrt(self.sigma2 * (half**2).sum(axis=1))
+        shallow = len(self.level_numbers) - n_levels
+        Z = [np.zeros_like(z) if k < shallow else z for k, z in enumerate(Z)]
+        variance = self.posterior.variance(codes, Z, Q)
+        return mean, np.where(np.isnan(mean), np.nan, np.sqrt(variance.clip(0.0)))
+
+    def _levels_used(self, level: str | None, kind: str | None) -> int:
+        """How many levels, from the top, add their random effects."""
+        names = [self.encoders[k].group for k in self.level_numbers]
+        if level is None:
+            return len(names)
+        if kind == "fixed":
+            raise ValueError("level has no meaning with kind='fixed'.")
+        if level not in names:
+            raise ValueError(f"level must be one of {names}, got {level!r}.")
+        return names.index(level) + 1
+
+    def _codes(self, source: Source, unseen: str, n_levels: int) -> list[Array] | None:
+        """Group of each row per floor, lowest first; None without any labels."""
+        names = [e.group for e in self.encoders]
+        labels = source.levels([g for g in names if g != "_all"])
+        if not any(v is not None for v in labels.values()) and "_all" not in names:
+            return None
+        n = source.n_rows
+        parents = np.zeros(n, dtype=np.intp)
+        out: list[Array] = []
+        for number, encoder in enumerate(self.encoders):
+            values = labels.get(encoder.group)
+            if encoder.group != "_all" and values is None:
+                parents = np.full(n, -1)
+            else:
+                parents = encoder.transform(values, parents)
+            if number not in self.level_numbers:
+                continue
+            at = self.level_numbers.index(number)
+            code = parents if at < n_levels else np.full(n, -1)
+            if unseen == "raise" and at < n_levels and (code < 0).any():
+                row = int(np.argmax(code < 0))
+                shown = "missing" if values is None else repr(np.asarray(values)[row])
+                raise ValueError(
+                    f"{int((code < 0).sum())} rows have labels of level "
+                    f"{encoder.group!r} that were not in the training data; the first "
+                    f"is {shown} in row {row}. Set unseen='zero' to predict their "
+                    "random effects as zero, or unseen='nan'."
+                )
+            out.append(code)
+        return out[::-1]
+
+    def _rows(self, source: Source, fixed: Array) -> Array:
+        """Rows in the pool's columns."""
+        k = int(self.kept.sum())
+        raw = np.zeros((fixed.shape[0], k + len(self.extra_names) + 1))
+        raw[:, :k] = fixed[:, self.kept]
+        for j, name in enumerate(self.extra_names):
+            values = source.column(name)
+            if values is None:
+                raise ValueError(
+                    f"The random coefficient {name!r} is no column of X or groups. "
+                    f"{source.describe()}"
+                )
+            column = np.asarray(values, dtype=float)
+            if missing_rows(column).any() or not np.isfinite(column).all():
+                raise ValueError(f"Column {name!r} has missing or infinite values.")
+            raw[:, k + j] = column
+        return (raw - self.pool.shift) @ self.pool.matrix[1:] + self.pool.matrix[0]
+
+    def _basis_rows(self, source: Source, fixed: Array) -> tuple[list[Array], Array]:
+        """Rows in the basis of each floor and in that of X."""
+        W = self._rows(source, fixed)
+        return [W[:, b.members] for b in self.pool.levels], W[:, -self.pool.p - 1 : -1]
+
+
+def _results(
+    compiled: Compiled,
+    found: Estimate,
+    equations: Sequence[FittedEquation],
+    coef: Array,
+    intercept: float,
+    vcov_kept: Array,
+    *,
+    std_errors: bool,
+    lr_test: bool,
+    reml: bool,
+) -> Results:
+    design, objective = compiled.design, found.objective
+    blocks = objective.model.blocks
+    a = int(design.intercept)
+    names = (*compiled.fixed_names, *(("_cons",) if a else ()))
+    # the engine's order is [constant, kept columns], the user's has it last
+    place = np.concatenate([np.flatnonzero(compiled.kept), [len(coef)] * a]).astype(int)
+    order = np.concatenate([np.arange(a, design.p), np.arange(a)]).astype(int)
+    vcov = np.zeros((len(names), len(names)))
+    vcov[np.ix_(place, place)] = vcov_kept[np.ix_(order, order)]
+    tested = place[: design.p - a]
+    chi2, df, p = wald(coef[tested], vcov[np.ix_(tested, tested)])
+
+    parameters = _parameters(found, equations)
+    m = sum(b.structure.n_params for b in blocks)
+    log_likelihood = -0.5 * found.deviance
+    certificate = found.certificate
+    unidentified = certificate.unidentified
+    if found.sigma2 > 0 and (std_errors or not blocks):
+        alpha, alpha_vcov, definite = natural_vcov(found, [e.T for e in equations])
+        if blocks and not definite and unidentified is None and certificate.converged:
+            unidentified = 0
+    else:
+        alpha, alpha_vcov = _estimates_only(found)
+    comparison = lr = None
+    if lr_test and blocks:
+        root = Root.solve(found.tree.total)
+        comparison = -0.5 * _linear_deviance(objective, root)
+        one = m == 1
+        lr = likelihood_ratio(
+            log_likelihood,
+            comparison,
+            m,
+            one_variance=one,
+            note="" if one else CONSERVATIVE,
+        )
+    n_obs = found.tree.n
+    n_sd = sum(b.structure.n_variances for b in blocks)
+    n_obs = int(n_obs) if float(n_obs).is_integer() else n_obs
+    return Results(
+        n_obs=n_obs,
+        n_params=design.p + m + 1,
+        n_fixed=design.p,
+        n_random=m,
+        n_sd=n_sd,
+        n_corr=m - n_sd,
+        n_residual=1,
+        log_likelihood=log_likelihood,
+        wald_chi2=chi2,
+        wald_df=df,
+        wald_p=p,
+        comparison_log_likelihood=math.nan if comparison is None else comparison,
+        lr_chi2=math.nan if lr is None else lr.chi2,
+        lr_df=m,
+        lr_p=math.nan if lr is None else lr.p_value,
+        lr_kind="" if lr is None else lr.kind,
+        lr_note="" if lr is None else lr.note,
+        has_lr_test=lr is not None,
+        converged=certificate.converged and unidentified is None,
+        method="REML" if reml else "ML",
+        message=_message(found, equations, unidentified),
+        target=compiled.target,
+        fixed_names=names,
+        omitted=tuple(
+            n for n, k in zip(compiled.fixed_names, compiled.kept, strict=True) if not k
+        ),
+        beta=np.append(coef, [intercept] * a),
+        beta_vcov=vcov,
+        groups=tuple(
+            GroupSummary(
+                group,
+                len(sizes),
+                float(sizes.min()),
+                float(sizes.mean()),
+                float(sizes.max()),
+            )
+            for group, sizes in compiled.shown
+        ),
+        equations=_summaries(compiled, equations, blocks),
+        parameters=parameters,
+        Sigmas=tuple(e.Sigma for e in equations),
+        alpha=alpha,
+        alpha_vcov=alpha_vcov,
+        std_errors=std_errors,
+    )
+
+
+def _linear_deviance(objective: Any, root: Root) -> float:
+    """-2 L of linear regression."""
+    from .likelihood import Pieces
+
+    l = root.log_det if objective.reml else 0.0  # noqa: E741
+    return objective.deviance(Pieces(root, np.empty(0), root.c, l))
+
+
+def _estimates_only(found: Estimate) -> tuple[Array, Array]:
+    from .covariance import to_natural
+
+    parts = [
+        to_natural(b.structure, S)
+        for b, S in zip(found.objective.model.blocks, found.Sigmas, strict=True)
+    ]
+    with np.errstate(divide="ignore"):
+        alpha = np.concatenate([*parts, [0.5 * np.log(found.sigma2)]])
+    return alpha, np.full((len(alpha), len(alpha)), np.nan)
+
+
+def _parameters(
+    found: Estimate, equations: Sequence[FittedEquation]
+) -> tuple[VarianceParameter, ...]:
+    out = []
+    for k, (equation, block) in enumerate(
+        zip(equations, found.objective.model.blocks, strict=True)
+    ):
+        structure = block.structure
+        for number, (i, j) in enumerate(structure.places()):
+            rows, columns = np.nonzero(np.triu(structure.pattern == number))
+            if i == j:
+                members = tuple(equation.effects[r] for r in rows)
+                out.append(VarianceParameter(k, equation.name, "sd", members))
+            else:
+                at = list(dict.fromkeys([*rows.tolist(), *columns.tolist()]))
+                members = tuple(equation.effects[r] for r in sorted(at))
+                out.append(VarianceParameter(k, equation.name, "corr", members))
+    out.append(VarianceParameter(None, "Residual", "residual", ()))
+    return tuple(out)
+
+
+def _summaries(
+    compiled: Compiled, equations: Sequence[FittedEquation], blocks: Any
+) -> tuple[EquationSummary, ...]:
+    """All equations in the user's order, those without effects among them."""
+    out = [
+        EquationSummary(
+            e.name,
+            spec_level.group,
+            b.structure.label,
+            e.effects,
+            q.omitted,
+            e.Sigma,
+        )
+        for e, b, q, spec_level in zip(
+            equations,
+            blocks,
+            compiled.design.equations,
+            [compiled.design.levels[e.level] for e in equations],
+            strict=True,
+        )
+    ]
+    for place, group in compiled.empty:
+        out.insert(
+            place, EquationSummary(group, group, "(empty)", (), (), np.zeros((0, 0)))
+        )
+    return tuple(out)
+
+
+def _message(
+    found: Estimate, equations: Sequence[FittedEquation], unidentified: int | None
+) -> str:
+    """What there is to say about convergence; empty where all is well."""
+    certificate = found.certificate
+    if certificate.exact or not found.sigma2 > 0:
+        return (
+            "The fixed part fits the response exactly: the residual variance is zero "
+            "and the likelihood has no maximum. Variance components are reported as "
+            "zero."
+        )
+    if unidentified is not None:
+        e = equations[unidentified]
+        terms = ", ".join(f"var({x})" for x in e.effects)
+        return (
+            f"The model is not identified: the data do not determine {terms} of level "
+            f"{e.name!r} apart from the other variances (smallest eigenvalue of the "
+            f"Hessian per observation {certificate.smallest:.1e}). This happens when "
+            "its groups have one observation each, or when two terms say the same. "
+            "Drop or simplify that term; the log likelihood is right, the split of "
+            "the variance is not."
+        )
+    if certificate.outward:
+        e = equations[certificate.outward[0]]
+        return (
+            f"The search ended at a zero variance of level {e.name!r} although the "
+            "likelihood rises beyond it. Try parameterization='matlog' or more EM "
+            "iterations."
+        )
+    if not certificate.converged:
+        kind = "EM" if certificate.em else "gradient-based"
+        what = "relative change" if certificate.em else "Newton decrement"
+        near = [
+            f"{e.name!r}"
+            for e in equations
+            if np.diagonal(e.Sigma).min(initial=np.inf) < 1e-6 * found.sigma2
+        ]
+        hint = (
+            f" A variance of level {', '.join(near)} is near zero; a model without it "
+            "may do."
+            if near
+            else " Raise max_iter (em_iter for EM), or rescale columns of very "
+            "different size."
+        )
+        return (
+            f"The {kind} iterations did not converge: {what} "
+            f"{certificate.decrement:.1e}, tolerance {certificate.tolerance:.1e}, after "
+            f"{len(found.log)} iterations.{hint}"
+        )
+    return ""

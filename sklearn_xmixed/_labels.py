@@ -1,0 +1,320 @@
+"""Labels and named variables out of X and ``groups``.
+
+The only module that knows data frames.  A name is looked up in X first (by
+column name) and then in ``groups``; the levels that are still without labels
+take the columns of an unnamed ``groups`` by position, outermost first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import narwhals.stable.v2 as nw
+import numpy as np
+import pandas as pd
+
+__all__ = ["Encoder", "Source", "encode", "missing_rows"]
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """X and ``groups`` as things that can be asked for a column.
+
+    Parameters
+    ----------
+    columns : list of str
+        Names of the columns of X; of an array x0, x1, ...
+    named : bool
+        Whether X itself had the names.
+    """
+
+    columns: list[str]
+    named: bool
+    n_rows: int
+    _X: Any
+    _groups: Any
+    _group_columns: list[str] | None
+    _n_group_columns: int
+
+    @classmethod
+    def of(cls, X: Any, groups: Any = None) -> Source:
+        """Look at X and ``groups`` without copying them.
+
+        Raises
+        ------
+        TypeError
+            If ``groups`` is a mapping.
+        ValueError
+            If ``groups`` has another number of rows than X.
+        """
+        frame = _frame(X)
+        if frame is not None:
+            columns = [str(c) for c in frame.columns]
+            n_rows = frame.shape[0]
+        else:
+            shape = np.shape(X)
+            n_rows = shape[0] if shape else 0
+            columns = [f"x{j}" for j in range(shape[1] if len(shape) > 1 else 1)]
+        held: Any = None
+        names: list[str] | None = None
+        width = 0
+        if groups is not None:
+            if isinstance(groups, dict):
+                raise TypeError(
+                    "groups must be a data frame, a Series or an array, got a dict; "
+                    "cross-validation cannot slice a dict by rows. Pass "
+                    "pandas.DataFrame(groups) instead."
+                )
+            held = _frame(groups)
+            if held is not None:
+                names = [str(c) for c in held.columns]
+                width, rows = len(names), held.shape[0]
+            else:
+                series = _series(groups)
+                if series is not None:
+                    held = series[1][:, None]
+                    names = None if series[0] is None else [str(series[0])]
+                else:
+                    held = _label_matrix(groups)
+                width, rows = held.shape[1], held.shape[0]
+            if rows != n_rows:
+                raise ValueError(
+                    f"groups has {rows} rows and X has {n_rows}; they must be aligned "
+                    "row by row (by position, an index is ignored)."
+                )
+        return cls(
+            columns,
+            frame is not None,
+            n_rows,
+            frame if frame is not None else X,
+            held,
+            names,
+            width,
+        )
+
+    def in_X(self, name: str) -> bool:
+        """Whether X has a column of that name."""
+        return name in self.columns
+
+    def column(self, name: str) -> Array | None:
+        """Values of a named variable, None where neither X nor groups has it."""
+        if name in self.columns:
+            if self.named:
+                return _values(self._X, self.columns.index(name))
+            return np.asarray(self._X)[:, self.columns.index(name)]
+        if self._group_columns is not None and name in self._group_columns:
+            at = self._group_columns.index(name)
+            if isinstance(self._groups, np.ndarray):
+                return self._groups[:, at]
+            return _values(self._groups, at)
+        return None
+
+    def levels(self, names: Sequence[str]) -> dict[str, Array | None]:
+        """Labels of the grouping variables ``names``, outermost first.
+
+        A name that is found nowhere maps to None.
+
+        Raises
+        ------
+        ValueError
+            If an unnamed ``groups`` has another number of columns than there are
+            levels without labels.
+        """
+        found = {name: self.column(name) for name in names}
+        open_ = [name for name in names if found[name] is None]
+        if not open_ or self._groups is None:
+            return found
+        unnamed = self._group_columns is None
+        if not unnamed and not (self._n_group_columns == 1 and len(open_) == 1):
+            return found
+        if isinstance(self._groups, np.ndarray):
+            if self._groups.shape[1] != len(open_):
+                raise ValueError(
+                    f"groups has {self._groups.shape[1]} columns without names, but "
+                    f"{len(open_)} levels have no labels in X: {open_}. Pass one "
+                    "column for each of them, outermost level first, or a data "
+                    "frame with the levels' names."
+                )
+            for j, name in enumerate(open_):
+                found[name] = self._groups[:, j]
+        return found
+
+    def describe(self) -> str:
+        """What was there to look in, for messages."""
+        text = (
+            f"The columns of X are {self.columns}"
+            if self.named
+            else f"X is an array without column names ({len(self.columns)} columns)"
+        )
+        if self._groups is None:
+            return text + "; groups was not given."
+        if self._group_columns is None:
+            return text + f"; groups has {self._n_group_columns} unnamed columns."
+        return text + f"; the columns of groups are {self._group_columns}."
+
+    def matrix(self, names: Sequence[str]) -> Any:
+        """Some columns of X, in a form that scikit-learn validates quickly."""
+        if list(names) == self.columns:
+            at = None
+        else:
+            at = [self.columns.index(name) for name in names]
+        if not self.named:
+            X = self._X if at is None else np.asarray(self._X)[:, at]
+            return X
+        frame = self._X
+        if isinstance(frame, pd.DataFrame):
+            part = frame if at is None else frame.iloc[:, at]
+            if all(isinstance(t, np.dtype) and t.kind in "fiub" for t in part.dtypes):
+                return part.to_numpy()
+            return part
+        part = frame if at is None else frame[:, at]
+        return part.to_native()
+
+
+def _frame(data: Any) -> Any:
+    """pandas frame as it is, another frame through narwhals, else None."""
+    if isinstance(data, pd.DataFrame):
+        return data
+    if isinstance(data, np.ndarray | list | tuple) or data is None:
+        return None
+    try:
+        frame = nw.from_native(data, eager_only=True, pass_through=True)
+    except TypeError:
+        return None
+    return frame if isinstance(frame, nw.DataFrame) else None
+
+
+def _series(data: Any) -> tuple[Any, Array] | None:
+    if isinstance(data, pd.Series):
+        return data.name, _plain(data)
+    if isinstance(data, np.ndarray | list | tuple):
+        return None
+    try:
+        series = nw.from_native(data, series_only=True, pass_through=True)
+    except TypeError:
+        return None
+    if isinstance(series, nw.Series):
+        return (series.name or None), series.to_numpy()
+    return None
+
+
+def _values(frame: Any, at: int) -> Array:
+    if isinstance(frame, pd.DataFrame):
+        return _plain(frame.iloc[:, at])
+    return frame[:, at].to_numpy()
+
+
+def _plain(series: pd.Series) -> Any:
+    """Values that ``pandas.factorize`` handles at full speed."""
+    values = series.array
+    if isinstance(series.dtype, np.dtype):
+        return series.to_numpy()
+    if isinstance(series.dtype, pd.CategoricalDtype):
+        return np.asarray(series)
+    return values
+
+
+def _label_matrix(groups: Any) -> Array:
+    """Array-like labels as a 2-D array; tuples keep their labels' types."""
+    if not isinstance(groups, np.ndarray):
+        rows = list(groups)
+        if rows and isinstance(rows[0], tuple | list):
+            out = np.empty((len(rows), len(rows[0])), dtype=object)
+            for i, row in enumerate(rows):
+                out[i] = row
+            return out
+        groups = np.asarray(rows)
+    if groups.ndim == 1:
+        return groups[:, None]
+    if groups.ndim != 2:
+        raise ValueError(
+            f"groups must have one or two dimensions, got an array of shape "
+            f"{groups.shape}."
+        )
+    return groups
+
+
+def missing_rows(values: Any) -> Array:
+    """Which labels (or numbers) are missing."""
+    return np.asarray(pd.isna(values), dtype=bool)
+
+
+@dataclass(frozen=True, eq=False)
+class Encoder:
+    """Groups of one level: from labels to numbers and back.
+
+    Groups are identified by their path; a path is the parent's number and
+    the label's number in one integer.
+
+    Parameters
+    ----------
+    group : str
+    labels : ndarray
+        Distinct labels of this level, sorted where they can be.
+    paths : ndarray of int
+        Sorted keys ``parent * len(labels) + label`` of the groups.
+    """
+
+    group: str
+    labels: Any
+    paths: Array
+
+    @property
+    def n_groups(self) -> int:
+        """Number of groups."""
+        return len(self.paths)
+
+    @property
+    def parents(self) -> Array:
+        """Number of the group above."""
+        return self.paths // max(1, len(self.labels))
+
+    @property
+    def own_labels(self) -> Any:
+        """Label of each group."""
+        return self.labels[self.paths % max(1, len(self.labels))]
+
+    def transform(self, values: Any | None, parents: Array) -> Array:
+        """Numbers of labelled rows within given parents, -1 where unknown."""
+        if values is None:  # the level "_all"
+            return np.where(parents >= 0, 0, -1)
+        label = pd.Index(self.labels).get_indexer(pd.Index(values))
+        key = parents * max(1, len(self.labels)) + label
+        at = np.searchsorted(self.paths, key).clip(max=max(0, len(self.paths) - 1))
+        known = (label >= 0) & (parents >= 0) & (self.paths[at] == key)
+        return np.where(known, at, -1)
+
+
+def encode(group: str, values: Any | None, parents: Array | None, n_rows: int):
+    """Number the groups of a level.
+
+    Parameters
+    ----------
+    group : str
+    values : array-like of shape (n,) or None
+        Labels without missing values; None for ``_all``.
+    parents : ndarray of int, shape (n,) or None
+        Group of each row at the level above.
+
+    Returns
+    -------
+    encoder : Encoder
+    codes : ndarray of int, shape (n,)
+    """
+    if values is None:
+        encoder = Encoder(group, np.array(["_all"], dtype=object), np.zeros(1, int))
+        return encoder, np.zeros(n_rows, dtype=np.intp)
+    try:
+        codes, labels = pd.factorize(values, sort=True)
+    except TypeError:  # labels of several types have no order
+        codes, labels = pd.factorize(values)
+    labels = np.asarray(labels)
+    if parents is None or not parents.any():
+        return Encoder(group, labels, np.arange(len(labels))), codes
+    keys = parents.astype(np.int64) * len(labels) + codes
+    codes, paths = pd.factorize(keys, sort=True)
+    return Encoder(group, labels, np.asarray(paths)), codes

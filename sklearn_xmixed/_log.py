@@ -1,0 +1,47 @@
+"""The iteration log as the manual prints it."""
+
+from __future__ import annotations
+
+from .optimization import Iteration
+
+__all__ = ["IterationLog"]
+
+
+class IterationLog:
+    """Prints the iterations while they happen.
+
+    Parameters
+    ----------
+    verbose : int
+        0 nothing, 1 the gradient-based iterations, 2 the EM iterations too.
+    restricted : bool
+        Whether the likelihood is a restricted one.
+    em_only : bool
+        EM iterations are then shown from ``verbose=1``.
+    """
+
+    def __init__(self, verbose: int, *, restricted: bool, em_only: bool):
+        self.verbose = int(verbose)
+        self.show_em = self.verbose > 1 or (em_only and self.verbose > 0)
+        self.label = "log restricted-likelihood" if restricted else "log likelihood"
+        self._phase = ""
+
+    def __call__(self, line: Iteration) -> None:
+        if not self.verbose:
+            return
+        if line.phase != self._phase:
+            if line.phase == "gradient" and not self._phase:
+                print("Performing EM optimization:\n")
+            title = "EM" if line.phase == "em" else "gradient-based"
+            gap = "\n" if self._phase and self.show_em else ""
+            print(f"{gap}Performing {title} optimization:\n")
+            self._phase = line.phase
+        if line.phase == "em" and not self.show_em:
+            return
+        note = f"  ({line.note})" if line.note else ""
+        print(f"Iteration {line.number}:  {self.label} = {-0.5 * line.value:.8g}{note}")
+
+    def standard_errors(self) -> None:
+        """Say that the search is over and standard errors come next."""
+        if self.verbose:
+            print("\nComputing standard errors:")

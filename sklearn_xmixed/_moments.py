@@ -1,0 +1,119 @@
+"""First and second moments of data columns, accumulated in one pass.
+
+Everything that is decided from the columns alone (which are collinear, how to
+scale or orthonormalise them) is decided from these small matrices; the rows
+are not visited again for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+__all__ = ["Moments", "independent_columns"]
+
+Array = np.ndarray
+
+#: rows per block of the pass: the block stays in the second-level cache
+BLOCK_ROWS = 8192
+#: a column is collinear when less than this share of its sum of squares is left
+TOLERANCE = 1e-11
+#: below this share the cross-products are too coarse to tell, look at the rows
+DOUBTFUL = 1e-7
+
+
+@dataclass(frozen=True, eq=False)
+class Moments:
+    """Weighted moments of k columns about a shift near their means.
+
+    Parameters
+    ----------
+    n : float
+        Sum of the row weights.
+    mean : ndarray of shape (k,)
+    centred : ndarray of shape (k, k)
+        Weighted sums of products of deviations from ``mean``.
+    """
+
+    n: float
+    mean: Array
+    centred: Array
+
+    @classmethod
+    def of(cls, parts: Sequence[Array], weights: Array | None = None) -> Moments:
+        """Moments of the columns of several arrays side by side.
+
+        Parameters
+        ----------
+        parts : sequence of ndarray of shape (n,) or (n, k_i)
+        weights : ndarray of shape (n,), optional
+        """
+        blocks = [p[:, None] if p.ndim == 1 else p for p in parts]
+        rows = blocks[0].shape[0]
+        k = sum(b.shape[1] for b in blocks)
+        head = slice(0, min(rows, BLOCK_ROWS))
+        shift = np.concatenate([b[head].mean(axis=0) for b in blocks])
+        total, gram, n = np.zeros(k), np.zeros((k, k)), 0.0
+        buffer = np.empty((min(rows, BLOCK_ROWS), k))
+        for start in range(0, rows, BLOCK_ROWS):
+            stop = min(start + BLOCK_ROWS, rows)
+            D = buffer[: stop - start]
+            at = 0
+            for b in blocks:
+                D[:, at : at + b.shape[1]] = b[start:stop]
+                at += b.shape[1]
+            D -= shift
+            if weights is None:
+                total += D.sum(axis=0)
+                gram += D.T @ D
+                n += stop - start
+            else:
+                w = weights[start:stop]
+                total += w @ D
+                gram += (D * w[:, None]).T @ D
+                n += float(w.sum())
+        off = total / n
+        return cls(n, shift + off, gram - n * np.outer(off, off))
+
+    def raw(self) -> Array:
+        """Sums of products about zero, a constant column put first."""
+        mean = np.append(1.0, self.mean)
+        out = self.n * np.outer(mean, mean)
+        out[1:, 1:] += self.centred
+        return out
+
+
+def independent_columns(gram: Array, scale: Array | None = None) -> tuple[Array, float]:
+    """Which columns are no linear combination of the columns before them.
+
+    Parameters
+    ----------
+    gram : ndarray of shape (k, k)
+        Cross-products of the columns.
+    scale : ndarray of shape (k,), optional
+        Sums of squares against which a remainder counts as nothing; default
+        the diagonal of ``gram``.
+
+    Returns
+    -------
+    keep : ndarray of bool, shape (k,)
+    smallest : float
+        Smallest share of its sum of squares that a kept column has left.
+    """
+    M = np.array(gram, dtype=float)
+    k = M.shape[0]
+    scale = np.diagonal(M).copy() if scale is None else scale
+    keep = np.zeros(k, dtype=bool)
+    smallest = 1.0
+    for j in range(k):
+        pivot = M[j, j]
+        if not pivot > TOLERANCE * scale[j] or scale[j] <= 0:
+            continue
+        keep[j] = True
+        if np.diagonal(gram)[j] > 0:
+            smallest = min(smallest, pivot / np.diagonal(gram)[j])
+        row = M[j, j + 1 :] / pivot
+        M[j + 1 :, j + 1 :] -= np.outer(M[j, j + 1 :], row)
+    return keep, smallest

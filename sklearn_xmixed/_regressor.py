@@ -1,0 +1,628 @@
+"""MixedLinearRegressor: parameters, fit as a short orchestration, predict, score."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.callback import CallbackSupportMixin, with_callbacks
+from sklearn.metrics import r2_score
+from sklearn.utils.metadata_routing import UNUSED
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from ._callbacks import FitTasks
+from ._compile import compile_design
+from ._estimation import Estimate, estimate
+from ._fitted import FittedModel
+from ._log import IterationLog
+from ._spec import RandomEffects, Residuals
+from ._validation import check_parameters, equation_names, equations_of
+from .exceptions import ExactFitWarning, NotConvergedWarning
+from .inference import Results
+from .prediction import RandomEffectsAccessor
+
+__all__ = ["MixedLinearRegressor"]
+
+Array = np.ndarray
+
+
+class MixedLinearRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
+    """Multilevel mixed-effects linear regression.
+
+    Fits ``y = X beta + Z u + e`` with Gaussian random effects u at any number
+    of nested levels by maximum likelihood or restricted maximum likelihood.
+
+    Parameters
+    ----------
+    random_effects : None, str, RandomEffects or list of these, default=None
+        Random-effects equations, top level first.  A name stands for a random
+        intercept at that level.  None is linear regression.
+    residuals : Residuals, default=None
+        Structure of the residual errors; None stands for ``Residuals()``,
+        independent with one variance.
+    method : {"ml", "reml"}, default="ml"
+        Maximum likelihood or restricted maximum likelihood.
+    fixed : list of str, default=None
+        Columns of the fixed part.  None takes every column of X that is not a
+        label, weight, cluster, time or by-variable.
+    fit_intercept : bool, default=True
+        Whether the fixed part has a constant.
+    vce : {"oim"}, default="oim"
+        Standard errors from the observed information matrix.
+    cluster : str, default=None
+        Reserved for clustered standard errors.
+    weight_type : {"frequency"}, default="frequency"
+        Meaning of ``sample_weight``: a weight of k is k equal rows.
+    weight_scaling : None, default=None
+        Reserved for sampling weights.
+    parameterization : {"matsqrt", "matlog"}, default="matsqrt"
+        The optimiser works on matrix square roots or matrix logarithms of the
+        covariance matrices.  Square roots reach singular matrices.
+    em_iter : int, default=20
+        Largest number of EM iterations before the gradient-based search.
+        The search takes over as soon as that is faster, after three.  With ``em_only``
+        all of them are used.
+    em_tol : float, default=1e-10
+        EM stops at a relative change of the log likelihood below this.
+    em_only : bool, default=False
+        Maximise by EM alone; no standard errors of variance parameters.
+    solver : {"newton", "lbfgs"}, default="newton"
+        Newton's method with exact Hessian, or quasi-Newton on the exact gradient.
+    max_iter : int, default=100
+        Largest number of gradient-based iterations.
+    tol : float, default=1e-10
+        Tolerance for the Newton decrement, the decrease in -2 log likelihood that one
+        more step promises.
+    std_errors : bool, default=True
+        Whether to compute standard errors of the variance parameters.
+    lr_test : bool, default=True
+        Whether to compare with linear regression by a likelihood-ratio test.
+    missing : {"raise", "drop"}, default="raise"
+        What to do with missing values in ``fit``; with "drop", ``predict`` returns
+        nan where a value is missing.
+    unseen : {"zero", "nan", "raise"}, default="zero"
+        What ``predict`` does with labels that were not in the training data:
+        random effects of zero at that level and below, nan, or an error.
+    verbose : int, default=0
+        1 prints the iteration log, 2 the EM log as well.
+
+    Attributes
+    ----------
+    coef_ : ndarray of shape (n_fixed,)
+        Fixed effects in the order of ``fixed_names_``; 0 where a collinear
+        column was omitted.
+    intercept_ : float
+        Constant of the fixed part, 0.0 without.
+    fixed_names_ : list of str
+        Columns of the fixed part.
+    variance_components_ : DataFrame
+        Variances and covariances, indexed by (level, term): estimate, std_error,
+        ci_lower, ci_upper (95 %).
+    covariances_ : dict of str to DataFrame
+        Covariance matrix of the random effects of each equation.
+    residual_parameters_ : dict of str to float
+        Parameters of the residual structure, ``var(Residual)``.
+    random_effects_ : dict of str to DataFrame
+        Predicted random effects (BLUPs), one row per group.
+    sigma_ : float
+        Residual standard deviation.
+    log_likelihood_ : float
+        Log likelihood, restricted under REML.
+    aic_, bic_ : float
+        Information criteria; N of BIC is the number of observations.
+    n_groups_ : dict of str to int
+        Number of groups at each level.
+    converged_ : bool
+        Whether the optimum is certified.
+    n_iter_ : int
+        Gradient-based iterations (EM iterations with ``em_only``).
+    history_ : DataFrame
+        The iteration log: phase, iteration, log_likelihood, criterion, note.
+    results_ : Results
+        Everything the fit saves.
+    n_features_in_ : int
+        Number of columns of X, labels included.
+    feature_names_in_ : ndarray of str
+        Their names, where X had names.
+
+    Notes
+    -----
+    ``random_effects`` is the specification; on a fitted estimator it can also be
+    called, ``est.random_effects(return_std=True)``, for the predicted effects with
+    standard errors.
+
+    Examples
+    --------
+    >>> from sklearn_xmixed import MixedLinearRegressor, RandomEffects
+    >>> from sklearn_xmixed.datasets import load_sleepstudy
+    >>> X, y = load_sleepstudy(return_X_y=True)
+    >>> model = MixedLinearRegressor(
+    ...     RandomEffects("subject", ["days"], covariance="unstructured")
+    ... ).fit(X, y)
+    >>> round(model.log_likelihood_, 4)
+    -875.9697
+    >>> model.coef_.round(4), round(model.intercept_, 4)
+    (array([10.4673]), 251.4051)
+    """
+
+    __metadata_request__fit = {"groups": True}  # noqa: RUF012
+    __metadata_request__predict = {  # noqa: RUF012
+        "groups": True,
+        "kind": UNUSED,
+        "level": UNUSED,
+        "return_std": UNUSED,
+    }
+    __metadata_request__score = {"groups": True}  # noqa: RUF012
+
+    def __init__(
+        self,
+        random_effects: Any = None,
+        *,
+        residuals: Residuals | None = None,
+        method: str = "ml",
+        fixed: Sequence[str] | None = None,
+        fit_intercept: bool = True,
+        vce: str = "oim",
+        cluster: Any = None,
+        weight_type: str = "frequency",
+        weight_scaling: str | None = None,
+        parameterization: str = "matsqrt",
+        em_iter: int = 20,
+        em_tol: float = 1e-10,
+        em_only: bool = False,
+        solver: str = "newton",
+        max_iter: int = 100,
+        tol: float = 1e-10,
+        std_errors: bool = True,
+        lr_test: bool = True,
+        missing: str = "raise",
+        unseen: str = "zero",
+        verbose: int = 0,
+    ):
+        self.random_effects = random_effects
+        self.residuals = residuals
+        self.method = method
+        self.fixed = fixed
+        self.fit_intercept = fit_intercept
+        self.vce = vce
+        self.cluster = cluster
+        self.weight_type = weight_type
+        self.weight_scaling = weight_scaling
+        self.parameterization = parameterization
+        self.em_iter = em_iter
+        self.em_tol = em_tol
+        self.em_only = em_only
+        self.solver = solver
+        self.max_iter = max_iter
+        self.tol = tol
+        self.std_errors = std_errors
+        self.lr_test = lr_test
+        self.missing = missing
+        self.unseen = unseen
+        self.verbose = verbose
+
+    # -- parameters --------------------------------------------------------------
+
+    @property
+    def random_effects(self) -> Any:
+        """The specification; callable for the predicted effects once fitted."""
+        spec = self.__dict__["random_effects"]
+        fitted = self.__dict__.get("_fitted")
+        return spec if fitted is None else RandomEffectsAccessor(spec, fitted)
+
+    @random_effects.setter
+    def random_effects(self, value: Any) -> None:
+        if isinstance(value, RandomEffectsAccessor):
+            value = value.spec
+        self.__dict__["random_effects"] = value
+
+    def _named_equations(self) -> dict[str, RandomEffects]:
+        """Equations by name, as far as they can be reached inside the parameter."""
+        spec = self.__dict__["random_effects"]
+        if not isinstance(spec, list | tuple):
+            return {}
+        try:
+            names = equation_names(equations_of(spec))
+        except (TypeError, ValueError, NotImplementedError):
+            return {}
+        return {
+            name: equation
+            for name, equation in zip(names, spec, strict=True)
+            if isinstance(equation, RandomEffects)
+        }
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Parameters, with those of each equation as ``random_effects__NAME__PARAM``.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+            Whether to include the parameters of equations and residuals.
+
+        Returns
+        -------
+        dict
+        """
+        params = {
+            name: self.__dict__[name] for name in sorted(self._get_param_names())
+        }
+        if not deep:
+            return params
+        spec = params["random_effects"]
+        nested: dict[str, Any] = {"random_effects": spec} if _has_params(spec) else {}
+        nested |= {
+            f"random_effects__{name}": equation
+            for name, equation in self._named_equations().items()
+        }
+        if _has_params(params["residuals"]):
+            nested["residuals"] = params["residuals"]
+        for prefix, part in nested.items():
+            params[prefix] = part
+            for key, value in part.get_params().items():
+                params[f"{prefix}__{key}"] = value
+        return params
+
+    def set_params(self, **params: Any) -> MixedLinearRegressor:
+        """Set parameters, also those of one equation of a list.
+
+        Parameters
+        ----------
+        **params : dict
+            ``random_effects__NAME__PARAM`` reaches into the equation NAME,
+            ``random_effects__NAME`` replaces it.
+
+        Returns
+        -------
+        self
+        """
+        plain = {
+            k: v for k, v in params.items() if not k.startswith("random_effects__")
+        }
+        inner = {k: v for k, v in params.items() if k not in plain}
+        spec = self.__dict__["random_effects"] if plain.keys() else None
+        if plain:
+            super().set_params(**plain)
+        if not inner:
+            return self
+        spec = self.__dict__["random_effects"]
+        if _has_params(spec):
+            super().set_params(**inner)
+            return self
+        by_equation: dict[str, dict[str, Any]] = {}
+        for key, value in inner.items():
+            name, _, rest = key.removeprefix("random_effects__").partition("__")
+            by_equation.setdefault(name, {})[rest] = value
+        for name, changes in by_equation.items():
+            named = self._named_equations()
+            if name not in named:
+                raise ValueError(
+                    f"random_effects has no equation {name!r}; its equations are "
+                    f"{list(named)}."
+                )
+            if "" in changes:
+                at = next(i for i, e in enumerate(spec) if e is named[name])
+                items = list(spec)
+                items[at] = changes.pop("")
+                spec = type(spec)(items)
+                self.__dict__["random_effects"] = spec
+                named = self._named_equations()
+            if changes:
+                named[name].set_params(**changes)
+        return self
+
+    def __sklearn_tags__(self):
+        """What the estimator accepts."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = self.missing == "drop"
+        tags.input_tags.string = self.__dict__["random_effects"] is not None
+        return tags
+
+    # -- fit ---------------------------------------------------------------------
+
+    @with_callbacks
+    def fit(
+        self, X: Any, y: Any, sample_weight: Any = None, *, groups: Any = None
+    ) -> MixedLinearRegressor:
+        """Estimate fixed effects and variance components.
+
+        Parameters
+        ----------
+        X : array-like or data frame of shape (n_samples, n_features)
+            Covariates; group labels may be columns of a frame.
+        y : array-like of shape (n_samples,)
+            Response.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Frequency weights: a weight of k counts as k equal rows.
+        groups : array-like or data frame of shape (n_samples,) or (n_samples, \
+n_levels), default=None
+            Labels of the levels that are no columns of X: by column name, or by
+            position, outermost level first.
+
+        Returns
+        -------
+        self : MixedLinearRegressor
+
+        Raises
+        ------
+        ValueError
+            On parameters out of range, unknown names, missing or infinite values,
+            and inputs whose lengths differ.
+        """
+        check_parameters(self)
+        self.__dict__.pop("_fitted", None)
+        compiled = compile_design(self, X, y, sample_weight, groups)
+        if (
+            sample_weight is not None
+            and self.method == "reml"
+            and compiled.design.equations
+        ):
+            raise ValueError(
+                "Weights are not supported with method='reml' and random effects: "
+                "the restricted likelihood has no weighted form. Use method='ml'."
+            )
+        reml = self.method == "reml"
+        log = IterationLog(self.verbose, restricted=reml, em_only=self.em_only)
+        tasks = FitTasks(self, X, y)
+
+        def watch(line: Any, snapshot: Callable[[], Estimate]) -> bool:
+            log(line)
+            return tasks.watched and tasks.iteration(
+                line, lambda: {"_fitted": self._wrap(compiled, snapshot())}
+            )
+
+        found = estimate(
+            compiled.design,
+            reml=reml,
+            parameterization=self.parameterization,
+            solver=self.solver,
+            em_iter=self.em_iter,
+            em_tol=self.em_tol,
+            em_only=self.em_only,
+            max_iter=self.max_iter,
+            tol=self.tol,
+            watch=watch if self.verbose or tasks.watched else None,
+        )
+        if self.std_errors and not self.em_only:
+            log.standard_errors()
+        self._fitted = self._wrap(compiled, found)
+        tasks.end()
+        self._warn()
+        return self
+
+    def _wrap(self, compiled: Any, found: Estimate) -> FittedModel:
+        return FittedModel.of(
+            compiled,
+            found,
+            std_errors=self.std_errors and not self.em_only,
+            lr_test=self.lr_test,
+            reml=self.method == "reml",
+        )
+
+    def _warn(self) -> None:
+        message = self._fitted.results.message
+        if not message:
+            return
+        category = ExactFitWarning if self._fitted.exact else NotConvergedWarning
+        warnings.warn(message, category, stacklevel=4)
+
+    # -- fitted attributes -------------------------------------------------------
+
+    def _state(self, name: str) -> FittedModel:
+        try:
+            return self.__dict__["_fitted"]
+        except KeyError:
+            raise AttributeError(
+                f"This {type(self).__name__} instance is not fitted yet: {name} is "
+                "there after fit."
+            ) from None
+
+    def __sklearn_is_fitted__(self) -> bool:
+        """Whether fit was called."""
+        return "_fitted" in self.__dict__
+
+    @property
+    def coef_(self) -> Array:
+        """Fixed effects without the constant."""
+        return self._state("coef_").coef
+
+    @property
+    def intercept_(self) -> float:
+        """Constant of the fixed part."""
+        return self._state("intercept_").intercept
+
+    @property
+    def fixed_names_(self) -> list[str]:
+        """Columns of the fixed part."""
+        return list(self._state("fixed_names_").fixed_names)
+
+    @property
+    def results_(self) -> Results:
+        """Everything the fit saves."""
+        return self._state("results_").results
+
+    @property
+    def variance_components_(self) -> pd.DataFrame:
+        """Variances and covariances."""
+        return self._state("variance_components_").variance_components
+
+    @property
+    def covariances_(self) -> dict[str, pd.DataFrame]:
+        """Covariance matrix of each equation's effects."""
+        return self._state("covariances_").covariances
+
+    @property
+    def residual_parameters_(self) -> dict[str, float]:
+        """Parameters of the residual structure."""
+        return {"var(Residual)": self._state("residual_parameters_").sigma2}
+
+    @property
+    def random_effects_(self) -> dict[str, pd.DataFrame]:
+        """Predicted random effects of every group."""
+        return self._state("random_effects_").random_effects()
+
+    @property
+    def sigma_(self) -> float:
+        """Residual standard deviation."""
+        return float(np.sqrt(self._state("sigma_").sigma2))
+
+    @property
+    def log_likelihood_(self) -> float:
+        """Log (restricted) likelihood."""
+        return self._state("log_likelihood_").results.log_likelihood
+
+    @property
+    def aic_(self) -> float:
+        """Akaike's information criterion."""
+        return self._state("aic_").results.aic
+
+    @property
+    def bic_(self) -> float:
+        """Schwarz's information criterion."""
+        return self._state("bic_").results.bic
+
+    @property
+    def n_groups_(self) -> dict[str, int]:
+        """Number of groups at each level."""
+        return {g.name: int(g.n_groups) for g in self._state("n_groups_").results.groups}
+
+    @property
+    def converged_(self) -> bool:
+        """Whether the optimum is certified."""
+        return self._state("converged_").results.converged
+
+    @property
+    def n_iter_(self) -> int:
+        """Number of iterations, at least 1."""
+        return self._state("n_iter_").n_iter
+
+    @property
+    def history_(self) -> pd.DataFrame:
+        """The iteration log."""
+        return self._state("history_").history
+
+    # -- prediction --------------------------------------------------------------
+
+    def predict(
+        self,
+        X: Any,
+        *,
+        groups: Any = None,
+        kind: str | None = None,
+        level: str | None = None,
+        return_std: bool = False,
+    ) -> Any:
+        """Predict the response.
+
+        Parameters
+        ----------
+        X : array-like or data frame of shape (n_samples, n_features)
+        groups : array-like or data frame, default=None
+            Labels, as for ``fit``.
+        kind : {"blup", "fixed"}, default=None
+            Fixed part plus predicted random effects, or the fixed part alone.
+            None is "blup" where labels are at hand and "fixed" otherwise.
+        level : str, default=None
+            Lowest level whose random effects are added; None adds all.
+        return_std : bool, default=False
+            Whether to return standard errors of the predicted means too.  They
+            include the uncertainty of the fixed effects and, for a group that was
+            not seen, the whole variance of its random effects.
+
+        Returns
+        -------
+        mean : ndarray of shape (n_samples,)
+        std : ndarray of shape (n_samples,)
+            Only with ``return_std=True``; in units of the response.
+
+        Raises
+        ------
+        ValueError
+            With ``kind="blup"`` where no labels are given, on an unknown level, and
+            on unseen labels with ``unseen="raise"``.
+        """
+        check_is_fitted(self)
+        validate_data(self, X, skip_check_array=True, reset=False)
+        return self._fitted.predict(
+            self, X, groups, kind=kind, level=level, return_std=return_std
+        )
+
+    def score(
+        self, X: Any, y: Any, sample_weight: Any = None, *, groups: Any = None
+    ) -> float:
+        """R^2 of the predictions.
+
+        Parameters
+        ----------
+        X, groups
+            As for ``predict``.
+        y : array-like of shape (n_samples,)
+        sample_weight : array-like of shape (n_samples,), default=None
+
+        Returns
+        -------
+        float
+        """
+        return r2_score(y, self.predict(X, groups=groups), sample_weight=sample_weight)
+
+    # -- reporting ---------------------------------------------------------------
+
+    def summary(self, **options: Any) -> Any:
+        """Output of the fit, arranged as in the manual.
+
+        Parameters
+        ----------
+        **options : dict
+            ``metric`` ("sd", "variance" or "estimation"), ``confidence_level``,
+            and the switches ``header``, ``group_table``, ``fixed_table``,
+            ``random_table``, ``lr_test``.
+
+        Returns
+        -------
+        Summary
+            Prints as text; shows as a table in notebooks.
+        """
+        from .reporting import Summary
+
+        check_is_fitted(self)
+        return Summary(self._fitted.results, **options)
+
+    def coef_table(self, confidence_level: float = 0.95) -> pd.DataFrame:
+        """Fixed effects with standard errors, z tests and intervals.
+
+        Parameters
+        ----------
+        confidence_level : float, default=0.95
+
+        Returns
+        -------
+        DataFrame
+            Index: ``fixed_names_``, then ``_cons``; columns: estimate, std_error, z,
+            p_value, ci_lower, ci_upper.
+        """
+        check_is_fitted(self)
+        if not 0 < confidence_level < 1:
+            raise ValueError(
+                f"confidence_level must lie between 0 and 1, got {confidence_level!r}."
+            )
+        return self._fitted.results.fixed_table(confidence_level)
+
+    def vcov(self) -> pd.DataFrame:
+        """Covariance matrix of all estimates, variance parameters as log sd and atanh.
+
+        Returns
+        -------
+        DataFrame
+            Rows and columns: (response, coefficient), then (level, parameter).
+        """
+        check_is_fitted(self)
+        return self._fitted.results.vcov
+
+
+def _has_params(value: Any) -> bool:
+    return hasattr(value, "get_params") and not isinstance(value, type)
+
+

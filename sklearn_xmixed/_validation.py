@@ -1,0 +1,187 @@
+"""Checks of parameters and their messages."""
+
+from __future__ import annotations
+
+import numbers
+from collections.abc import Sequence
+from typing import Any
+
+from ._spec import RandomEffects, Residuals
+from .covariance import PARAMETERIZATIONS, STRUCTURES
+
+__all__ = ["check_parameters", "equation_names", "equations_of"]
+
+_CHOICES: dict[str, tuple[Any, ...]] = {
+    "method": ("ml", "reml"),
+    "vce": ("oim", "robust", "cluster"),
+    "weight_type": ("frequency", "sampling"),
+    "weight_scaling": (None, "size", "effective", "gk"),
+    "parameterization": tuple(PARAMETERIZATIONS),
+    "solver": ("newton", "lbfgs"),
+    "missing": ("raise", "drop"),
+    "unseen": ("zero", "nan", "raise"),
+}
+_COUNTS = ("em_iter", "max_iter")
+_TOLERANCES = ("em_tol", "tol")
+
+
+def check_parameters(estimator: Any) -> None:
+    """Raise ValueError on a parameter that is out of its range."""
+    owner = type(estimator).__name__
+
+    def refuse(name: str, allowed: str) -> None:
+        value = getattr(estimator, name)
+        raise ValueError(
+            f"The {name!r} parameter of {owner} must be {allowed}. "
+            f"Got {value!r} instead."
+        )
+
+    for name, choices in _CHOICES.items():
+        value = getattr(estimator, name)
+        if not any(value is c or value == c for c in choices):
+            words = [repr(c) for c in choices]
+            refuse(name, "one of " + ", ".join(words))
+    for name in _COUNTS:
+        value = getattr(estimator, name)
+        if not isinstance(value, numbers.Integral) or value < 0:
+            refuse(name, "an integer that is at least 0")
+    for name in _TOLERANCES:
+        value = getattr(estimator, name)
+        if not isinstance(value, numbers.Real) or not value >= 0:
+            refuse(name, "a number that is at least 0")
+    residuals = estimator.residuals
+    if residuals is not None and not isinstance(residuals, Residuals):
+        refuse("residuals", "None or a Residuals object")
+    _refuse_what_is_not_there_yet(estimator)
+
+
+def _refuse_what_is_not_there_yet(estimator: Any) -> None:
+    residuals = estimator.residuals
+    if residuals is not None and (
+        residuals.structure != "independent" or residuals.by is not None
+    ):
+        raise NotImplementedError(
+            f"residuals={residuals!r} cannot be fitted by this version, which fits "
+            "independent residuals with one variance. Use Residuals() or None."
+        )
+    if estimator.vce != "oim":
+        raise NotImplementedError(
+            f"vce={estimator.vce!r} is not available in this version; use vce='oim'."
+        )
+    if estimator.weight_type != "frequency" or estimator.weight_scaling is not None:
+        raise NotImplementedError(
+            "Sampling weights are not available in this version; use "
+            "weight_type='frequency' and weight_scaling=None."
+        )
+
+
+def equations_of(random_effects: Any) -> list[RandomEffects]:
+    """The ``random_effects`` parameter as a list of checked equations.
+
+    Raises
+    ------
+    TypeError
+        If it is neither None, a name, an equation nor a sequence of these.
+    ValueError
+        If an equation contradicts itself or a level's equations are not consecutive.
+    """
+    if random_effects is None:
+        return []
+    if isinstance(random_effects, str | RandomEffects):
+        random_effects = [random_effects]
+    if not isinstance(random_effects, Sequence):
+        raise TypeError(
+            "random_effects must be None, the name of a grouping variable, a "
+            "RandomEffects object or a list of these (top level first), got "
+            f"{random_effects!r}."
+        )
+    equations = []
+    for item in random_effects:
+        equation = RandomEffects(item) if isinstance(item, str) else item
+        if not isinstance(equation, RandomEffects):
+            raise TypeError(
+                "Every item of random_effects must be a name or a RandomEffects "
+                f"object, got {item!r}."
+            )
+        equations.append(equation)
+    _check_equations(equations)
+    return equations
+
+
+def _check_equations(equations: list[RandomEffects]) -> None:
+    seen: list[str] = []
+    for equation in equations:
+        group = equation.group
+        if not isinstance(group, str) or not group:
+            raise TypeError(
+                f"The group of {equation!r} must be the name of a variable, got "
+                f"{group!r}."
+            )
+        if group in seen and seen[-1] != group:
+            raise ValueError(
+                f"The equations of level {group!r} are not consecutive: the levels are "
+                f"given as {[e.group for e in equations]}. List repeated levels one "
+                "after the other."
+            )
+        if group == "_all" and any(g != "_all" for g in seen):
+            raise ValueError(
+                "'_all' is one group of all rows and must come before the levels "
+                f"nested in it, got {[e.group for e in equations]}."
+            )
+        seen.append(group)
+        covariance = equation.covariance
+        if covariance is not None and covariance not in STRUCTURES:
+            raise ValueError(
+                f"The covariance of the equation for {group!r} must be one of "
+                f"{sorted(STRUCTURES)} or None, got {covariance!r}."
+            )
+        if isinstance(equation.columns, str):
+            raise TypeError(
+                f"The columns of the equation for {group!r} must be a list of names, "
+                f"got the string {equation.columns!r}; write [{equation.columns!r}]."
+            )
+        columns = list(equation.columns)
+        if len(set(columns)) != len(columns):
+            raise ValueError(
+                f"The equation for {group!r} names a column twice: {columns}."
+            )
+        if equation.factor is not None:
+            raise NotImplementedError(
+                f"factor={equation.factor!r} of the equation for {group!r}: effects "
+                "over the levels of a factor are not available in this version."
+            )
+        if equation.weight is not None:
+            raise NotImplementedError(
+                f"weight={equation.weight!r} of the equation for {group!r}: weights of "
+                "groups are not available in this version."
+            )
+
+
+def equation_names(equations: Sequence[RandomEffects]) -> list[str]:
+    """Unique names of the equations.
+
+    Raises
+    ------
+    ValueError
+        If a name given by the user is taken or contains two underscores.
+    """
+    names: list[str] = []
+    for equation in equations:
+        if equation.name is not None:
+            name = equation.name
+            if name in names:
+                raise ValueError(f"Two equations are named {name!r}.")
+            if "__" in name:
+                raise ValueError(
+                    f"The name {name!r} of an equation must not contain '__', which "
+                    "separates nested parameters."
+                )
+        else:
+            base = equation.group
+            if base == "_all" and equation.factor is not None:
+                base = equation.factor
+            name, k = base, 2
+            while name in names:
+                name, k = f"{base}_{k}", k + 1
+        names.append(name)
+    return names

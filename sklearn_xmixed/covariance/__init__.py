@@ -1,0 +1,16 @@
+"""Sigma of one random-effects equation: structures and parameterisations."""
+
+from ._natural import natural_derivatives, to_natural, to_sd_corr
+from ._parameterization import PARAMETERIZATIONS, Parameterization
+from ._structure import STRUCTURES, Structure, get_structure
+
+__all__ = [
+    "PARAMETERIZATIONS",
+    "STRUCTURES",
+    "Parameterization",
+    "Structure",
+    "get_structure",
+    "natural_derivatives",
+    "to_natural",
+    "to_sd_corr",
+]

@@ -1,0 +1,134 @@
+"""Covariance structures of one random-effects equation, as patterns.
+
+A structure says which elements of a symmetric q x q matrix are the same free
+parameter and which are zero.  That is one integer matrix, the *pattern*:
+``pattern[i, j]`` is the number of the parameter in that place, or -1 for a
+structural zero; parameters on the diagonal (variances) are numbered before those off
+it (covariances).  The four patterns are closed under multiplication, so a
+matrix square root or logarithm has the pattern of the matrix itself, and the
+average over equal places is the M step of EM.
+
+A new structure is one function that returns its pattern and one line in
+``STRUCTURES``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+__all__ = ["STRUCTURES", "Structure", "get_structure"]
+
+Array = np.ndarray
+
+
+def _identity(q: int) -> Array:
+    return np.where(np.eye(q, dtype=bool), 0, -1)
+
+
+def _independent(q: int) -> Array:
+    return np.where(np.eye(q, dtype=bool), np.arange(q), -1)
+
+
+def _exchangeable(q: int) -> Array:
+    return np.where(np.eye(q, dtype=bool), 0, 1)
+
+
+def _unstructured(q: int) -> Array:
+    pattern = np.empty((q, q), dtype=int)
+    np.fill_diagonal(pattern, np.arange(q))
+    upper = np.triu_indices(q, 1)
+    pattern[upper] = q + np.arange(len(upper[0]))
+    pattern[upper[1], upper[0]] = pattern[upper]
+    return pattern
+
+
+#: pattern makers by the user's word
+STRUCTURES: dict[str, Callable[[int], Array]] = {
+    "identity": _identity,
+    "independent": _independent,
+    "exchangeable": _exchangeable,
+    "unstructured": _unstructured,
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Structure:
+    """A covariance structure of dimension q.
+
+    Parameters
+    ----------
+    name : str
+        A key of ``STRUCTURES``.
+    pattern : ndarray of shape (q, q)
+        Parameter number per element, -1 for a structural zero.
+    """
+
+    name: str
+    pattern: Array
+
+    @property
+    def q(self) -> int:
+        """Number of random effects."""
+        return self.pattern.shape[0]
+
+    @property
+    def n_params(self) -> int:
+        """Number of free parameters."""
+        return int(self.pattern.max()) + 1
+
+    @property
+    def n_variances(self) -> int:
+        """How many of the parameters are variances; they come first."""
+        return int(self.pattern.diagonal().max()) + 1
+
+    @property
+    def label(self) -> str:
+        """Word printed beside the level's name.
+
+        One random effect has no structure but a multiple of the identity,
+        whatever was asked for.
+        """
+        return "Identity" if self.q == 1 else self.name.capitalize()
+
+    @property
+    def basis(self) -> Array:
+        """Indicator matrices of the parameters, shape (n_params, q, q)."""
+        return _basis(self.pattern.tobytes(), self.q, str(self.pattern.dtype))
+
+    def spread(self, values: Array) -> Array:
+        """Symmetric matrix with ``values[k]`` wherever the pattern says k."""
+        padded = np.append(values, 0.0)  # -1 picks the zero at the end
+        return padded[self.pattern]
+
+    def gather(self, matrix: Array) -> Array:
+        """Average of ``matrix`` over the places of each parameter."""
+        basis = self.basis
+        return np.einsum("kij,ij->k", basis, matrix) / basis.sum(axis=(1, 2))
+
+    def places(self) -> list[tuple[int, int]]:
+        """First (row, column), row <= column, of each parameter."""
+        found: list[tuple[int, int]] = []
+        for k in range(self.n_params):
+            i, j = np.argwhere(np.triu(self.pattern == k))[0]
+            found.append((int(i), int(j)))
+        return found
+
+
+@lru_cache(maxsize=256)
+def _basis(raw: bytes, q: int, dtype: str) -> Array:
+    pattern = np.frombuffer(raw, dtype=dtype).reshape(q, q)
+    basis = (pattern[None] == np.arange(pattern.max() + 1)[:, None, None]).astype(float)
+    basis.setflags(write=False)
+    return basis
+
+
+@lru_cache(maxsize=256)
+def get_structure(name: str, q: int) -> Structure:
+    """Structure ``name`` of dimension ``q``."""
+    pattern = STRUCTURES[name](q)
+    pattern.setflags(write=False)
+    return Structure(name, pattern)

@@ -1,0 +1,1 @@
+"""The bundled tables, one CSV file per data set."""

@@ -1,0 +1,1 @@
+"""The descriptions of the bundled data sets, one reST file per data set."""

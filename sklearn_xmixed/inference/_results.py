@@ -1,0 +1,229 @@
+"""Everything a fit saves, under readable names."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+from scipy.special import ndtr, ndtri
+
+from ._variance import VarianceParameter, VarianceTable, variance_table
+
+__all__ = ["EquationSummary", "GroupSummary", "Results"]
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True)
+class GroupSummary:
+    """Sizes of the groups of one level.
+
+    Attributes
+    ----------
+    name : str
+        Grouping variable.
+    n_groups : float
+    minimum, average, maximum : float
+        Observations per group.
+    """
+
+    name: str
+    n_groups: float
+    minimum: float
+    average: float
+    maximum: float
+
+
+@dataclass(frozen=True)
+class EquationSummary:
+    """One random-effects equation of the output.
+
+    Attributes
+    ----------
+    name, group : str
+    label : str
+        "Identity", "Unstructured", ...; "(empty)" without random effects.
+    effects : tuple of str
+    omitted : tuple of str
+        Collinear columns left out.
+    covariance : ndarray of shape (q, q)
+        Sigma.
+    """
+
+    name: str
+    group: str
+    label: str
+    effects: tuple[str, ...]
+    omitted: tuple[str, ...]
+    covariance: Array
+
+
+@dataclass(frozen=True, eq=False)
+class Results:
+    """What is known after a fit.
+
+    Attributes
+    ----------
+    n_obs : int or float
+        Number of observations (sum of frequency weights).
+    n_params : int
+        Number of parameters: fixed effects, variances, covariances.
+    n_fixed, n_random, n_sd, n_corr, n_residual : int
+        How these split up: fixed effects that are estimated; parameters of
+        the random effects, of which standard deviations and correlations; parameters
+        of the residuals.
+    log_likelihood : float
+        Log likelihood, or log restricted likelihood under REML.
+    wald_chi2, wald_df, wald_p : float, int, float
+        Test that all coefficients but the constant are zero.
+    comparison_log_likelihood : float
+        Log likelihood of linear regression (nan without ``lr_test``).
+    lr_chi2, lr_df, lr_p, lr_kind, lr_note
+        Test against linear regression.
+    converged : bool
+    method : {"ML", "REML"}
+    message : str
+        What there is to say about convergence; empty when all is well.
+    target : str
+    fixed_names : tuple of str
+        Columns of the fixed part and, last, ``_cons`` if there is a constant.
+    omitted : tuple of str
+        Collinear columns of the fixed part.
+    beta : ndarray of shape (p,)
+        Coefficients in the order of ``fixed_names``; 0 where omitted.
+    beta_vcov : ndarray of shape (p, p)
+    groups : tuple of GroupSummary
+    equations : tuple of EquationSummary
+    parameters : tuple of VarianceParameter
+    alpha : ndarray
+        Variance parameters in the estimation metric.
+    alpha_vcov : ndarray
+        Their covariance matrix.
+    std_errors : bool
+        Whether standard errors of the variance parameters were asked for.
+    has_lr_test : bool
+    """
+
+    n_obs: float
+    n_params: int
+    n_fixed: int
+    n_random: int
+    n_sd: int
+    n_corr: int
+    n_residual: int
+    log_likelihood: float
+    wald_chi2: float
+    wald_df: int
+    wald_p: float
+    comparison_log_likelihood: float
+    lr_chi2: float
+    lr_df: int
+    lr_p: float
+    lr_kind: str
+    lr_note: str
+    has_lr_test: bool
+    converged: bool
+    method: str
+    message: str
+    target: str
+    fixed_names: tuple[str, ...]
+    omitted: tuple[str, ...]
+    beta: Array
+    beta_vcov: Array
+    groups: tuple[GroupSummary, ...]
+    equations: tuple[EquationSummary, ...]
+    parameters: tuple[VarianceParameter, ...]
+    Sigmas: tuple[Array, ...]
+    alpha: Array
+    alpha_vcov: Array
+    std_errors: bool
+
+    @property
+    def aic(self) -> float:
+        """Akaike's information criterion, -2 L + 2 n_params."""
+        return -2.0 * self.log_likelihood + 2.0 * self.n_params
+
+    @property
+    def bic(self) -> float:
+        """Schwarz's criterion with N = number of observations."""
+        return -2.0 * self.log_likelihood + math.log(self.n_obs) * self.n_params
+
+    def fixed_table(self, confidence_level: float = 0.95) -> pd.DataFrame:
+        """Coefficients with standard errors, z tests and intervals."""
+        zq = float(ndtri(0.5 + 0.5 * confidence_level))
+        se = np.sqrt(np.diagonal(self.beta_vcov))
+        gone = np.isin(self.fixed_names, self.omitted)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            z = np.where(gone, np.nan, self.beta / se)
+        se = np.where(gone, np.nan, se)
+        return pd.DataFrame(
+            {
+                "estimate": self.beta,
+                "std_error": se,
+                "z": z,
+                "p_value": 2.0 * ndtr(-np.abs(z)),
+                "ci_lower": self.beta - zq * se,
+                "ci_upper": self.beta + zq * se,
+            },
+            index=pd.Index(self.fixed_names, dtype=object),
+        )
+
+    def variance_table(
+        self, metric: str = "variance", confidence_level: float = 0.95
+    ) -> VarianceTable:
+        """Variance parameters in the metric "variance", "sd" or "estimation".
+
+        Raises
+        ------
+        ValueError
+            If the metric is none of these.
+        """
+        if metric not in ("variance", "sd", "estimation"):
+            raise ValueError(
+                "metric must be 'variance', 'sd' or 'estimation', got " f"{metric!r}."
+            )
+        return variance_table(
+            metric,
+            self.parameters,
+            list(self.Sigmas),
+            self.alpha,
+            self.alpha_vcov,
+            confidence_level,
+        )
+
+    def variance_frame(
+        self, metric: str = "variance", confidence_level: float = 0.95
+    ) -> pd.DataFrame:
+        """The same as a frame indexed by (level, term)."""
+        table = self.variance_table(metric, confidence_level)
+        index = pd.MultiIndex.from_tuples(
+            [(p.level, p.term(metric)) for p in table.parameters],
+            names=["level", "term"],
+        )
+        return pd.DataFrame(
+            {
+                "estimate": table.estimate,
+                "std_error": table.std_error,
+                "ci_lower": table.ci_lower,
+                "ci_upper": table.ci_upper,
+            },
+            index=index,
+        )
+
+    @cached_property
+    def vcov(self) -> pd.DataFrame:
+        """Covariance matrix of all parameters in the estimation metric.
+
+        Block diagonal in the fixed effects and the variance parameters.
+        """
+        p, m = len(self.beta), len(self.alpha)
+        V = np.zeros((p + m, p + m))
+        V[:p, :p] = self.beta_vcov
+        V[p:, p:] = self.alpha_vcov
+        names = [(self.target, name) for name in self.fixed_names]
+        names += [(q.level, q.term("estimation")) for q in self.parameters]
+        index = pd.MultiIndex.from_tuples(names, names=["equation", "term"])
+        return pd.DataFrame(V, index=index, columns=index)

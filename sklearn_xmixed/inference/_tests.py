@@ -1,0 +1,101 @@
+"""Wald and likelihood-ratio tests."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import chdtrc
+
+__all__ = ["CONSERVATIVE", "LikelihoodRatio", "likelihood_ratio", "wald"]
+
+Array = np.ndarray
+
+CONSERVATIVE = "Note: LR test is conservative and provided only for reference."
+ASSUMED = (
+    "Note: The reported degrees of freedom assumes the null hypothesis is not on "
+    "the boundary of the parameter space. If this is not true, then the reported "
+    "test is conservative."
+)
+
+
+@dataclass(frozen=True)
+class LikelihoodRatio:
+    """A likelihood-ratio test.
+
+    Attributes
+    ----------
+    chi2 : float
+        Twice the difference of the log likelihoods, at least 0.
+    df : int
+        Difference of the numbers of parameters.
+    p_value : float
+    kind : {"chi2", "chibar2(01)"}
+        Reference distribution; chibar2(01) is the even mixture of chi2(0) and chi2(1).
+    note : str
+        What to bear in mind about the p-value; empty where there is nothing.
+    """
+
+    chi2: float
+    df: int
+    p_value: float
+    kind: str
+    note: str = ""
+
+    def __str__(self) -> str:
+        relation = ">=" if self.kind != "chi2" else ">"
+        name = self.kind if self.kind != "chi2" else f"chi2({self.df})"
+        label = self.kind.removesuffix("(01)")
+        text = (
+            f"LR {name} = {self.chi2:.2f}   Prob {relation} {label} = "
+            f"{self.p_value:.4f}"
+        )
+        return f"{text}\n{self.note}" if self.note else text
+
+
+def likelihood_ratio(
+    log_likelihood: float,
+    comparison: float,
+    df: int,
+    *,
+    one_variance: bool,
+    note: str = "",
+) -> LikelihoodRatio:
+    """Test of a model against one nested in it.
+
+    Parameters
+    ----------
+    one_variance : bool
+        Whether exactly one variance and nothing else is set to zero; the
+        p-value is then half the tail of chi2(1), and 1 for a statistic of 0.
+    """
+    chi2 = max(0.0, 2.0 * (log_likelihood - comparison))
+    if math.isnan(chi2):
+        chi2 = math.nan
+    if df == 0:
+        p = 1.0 if chi2 == 0 else math.nan
+    else:
+        p = float(chdtrc(df, chi2))
+    if one_variance:
+        if chi2 < 1e-9 * (1.0 + abs(log_likelihood)):
+            return LikelihoodRatio(chi2, df, 1.0, "chibar2(01)")
+        return LikelihoodRatio(chi2, df, 0.5 * p, "chibar2(01)")
+    return LikelihoodRatio(chi2, df, p, "chi2", note)
+
+
+def wald(beta: Array, vcov: Array) -> tuple[float, int, float]:
+    """Joint test that all of beta is zero: chi2, df and p.
+
+    df is the rank of ``vcov``; nan where nothing is left to test.
+    """
+    df = len(beta)
+    if df == 0:
+        return math.nan, 0, math.nan
+    try:
+        chi2 = float(beta @ np.linalg.solve(vcov, beta))
+    except np.linalg.LinAlgError:
+        return math.nan, df, math.nan
+    if not np.isfinite(chi2) or chi2 < 0:
+        return math.nan, df, math.nan
+    return chi2, df, float(chdtrc(df, chi2))

@@ -1,0 +1,25 @@
+"""The tree: elimination, adjoint, root, profile; the oracle."""
+
+from ._basis import Pool
+from ._compress import compress
+from ._crossproducts import build_tree
+from ._model import Block, VarianceModel
+from ._objective import Objective
+from ._oracle import Oracle, oracle
+from ._pieces import Pieces, Root, evaluate
+from ._tree import Tree
+
+__all__ = [
+    "Block",
+    "Objective",
+    "Oracle",
+    "Pieces",
+    "Pool",
+    "Root",
+    "Tree",
+    "VarianceModel",
+    "build_tree",
+    "compress",
+    "evaluate",
+    "oracle",
+]

@@ -1,0 +1,228 @@
+"""The pool: well-conditioned columns in which cross-products are formed.
+
+X is replaced by a basis Q of its columns with Q'Q = n I, y by what a
+least-squares fit leaves of it, and the random columns of a level by a basis
+of the same kind, so that cross-products of raw columns (calendar years, say) never
+appear.  Each basis is an affine map of the raw columns, found from their
+moments, and is undone at the end; it needs to be well conditioned, not exactly
+orthonormal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.linalg import cholesky, solve_triangular
+
+from .._moments import Moments, independent_columns
+
+__all__ = ["LevelBasis", "Pool"]
+
+Array = np.ndarray
+
+#: more random columns than this at one level are only scaled
+WHITEN_MAX = 24
+#: a level's columns are only scaled when they are closer to collinear than this
+WHITEN_SHARE = 1e-9
+
+
+@dataclass(frozen=True, eq=False)
+class LevelBasis:
+    """The columns of one level within the pool.
+
+    Parameters
+    ----------
+    members : ndarray of int, shape (q,)
+        Pool columns, the level's basis.
+    T : ndarray of shape (q, q)
+        Z = Z_basis T with Z the user's columns.
+    """
+
+    members: Array
+    T: Array
+
+
+@dataclass(frozen=True, eq=False)
+class Pool:
+    """Every column that the cross-products need, as affine maps of raw columns.
+
+    Raw columns are the kept columns of X (without its constant), then the
+    random columns that are not in X, then y.
+
+    Parameters
+    ----------
+    shift : ndarray of shape (k,)
+    matrix : ndarray of shape (k + 1, w)
+        ``[1, raw - shift] @ matrix`` is the pool; its last p + 1 columns are
+        [Q y].
+    levels : tuple of LevelBasis
+        In the order of the levels asked for.
+    R : ndarray of shape (p, p)
+        X = Q R in the order [constant, kept columns].
+    beta_0 : ndarray of shape (p,)
+        The fit that was taken from y, in the coefficients of X.
+    """
+
+    shift: Array
+    matrix: Array
+    levels: tuple[LevelBasis, ...]
+    R: Array
+    beta_0: Array
+
+    @property
+    def width(self) -> int:
+        """Number of pool columns."""
+        return self.matrix.shape[1]
+
+    @property
+    def p(self) -> int:
+        """Columns of X."""
+        return self.R.shape[0]
+
+    @property
+    def log_det_R(self) -> float:
+        """log|det R|; without columns zero."""
+        return float(np.linalg.slogdet(self.R)[1]) if self.p else 0.0
+
+    def coefficients(self, beta: Array) -> Array:
+        """Coefficients of X from those of Q."""
+        return self.beta_0 + np.linalg.solve(self.R, beta)
+
+    def vcov(self, F: Array) -> Array:
+        """(X'V^-1X)^-1 from F F' = (Q'V^-1Q)^-1."""
+        root = np.linalg.solve(self.R, F)
+        return root @ root.T
+
+    @classmethod
+    def build(
+        cls,
+        moments: Moments,
+        p_x: int,
+        intercept: bool,
+        levels: Sequence[tuple[Sequence[int], bool]],
+    ) -> Pool:
+        """Choose the basis.
+
+        Parameters
+        ----------
+        moments : Moments
+            Of the raw columns [X, extra random columns, y].
+        p_x : int
+            Number of columns of X without the constant.
+        intercept : bool
+            Whether the fixed part has a constant.
+        levels : sequence of (columns, constant)
+            Raw columns of each level's random effects, and whether the
+            constant is among them.
+        """
+        k = len(moments.mean)
+        n = moments.n
+        # columns that also have random coefficients come first in Q, so that a
+        # level's basis often is a part of it
+        order: list[int] = []
+        for columns, _ in levels:
+            order += [c for c in columns if c < p_x and c not in order]
+        order += [j for j in range(p_x) if j not in order]
+        shift = moments.mean if intercept else np.zeros(k)
+        raw = moments.raw()  # constant first
+        gram = moments.centred if intercept else raw[1:, 1:]
+        # Q = (x - shift) / R_x, and the constant itself
+        R_x = _root(gram[np.ix_(order, order)] / n)
+        Rinv = solve_triangular(R_x, np.eye(len(order)))
+        p = p_x + intercept
+        Q = np.zeros((k + 1, p))
+        if intercept:
+            Q[0, 0] = 1.0
+        Q[1 + np.array(order, dtype=int), intercept:] = Rinv
+        # R in the user's order [constant, x_1, ...]
+        R = np.zeros((p, p))
+        R[intercept:, intercept + np.array(order, dtype=int)] = R_x
+        if intercept:
+            R[0, 0] = 1.0
+            R[0, 1:] = shift[:p_x]
+        # y minus its least-squares fit
+        y = k - 1
+        slope = Rinv @ (Rinv.T @ gram[order, y]) / n
+        residual = np.zeros((k + 1, 1))
+        residual[1 + y] = 1.0
+        residual[1 + np.array(order, dtype=int), 0] = -slope
+        beta_0 = np.zeros(p)
+        beta_0[intercept + np.array(order, dtype=int)] = slope
+        if intercept:
+            beta_0[0] = shift[y] - shift[:p_x] @ beta_0[1:]
+        # random columns
+        pieces: list[Array] = []
+        found: list[tuple[Array, Array]] = []
+        known: dict[tuple[tuple[int, ...], bool], int] = {}
+        width = 0
+        for columns, constant in levels:
+            A, T = _level_basis(list(columns), constant, shift, raw, moments)
+            prefix = bool(intercept) and constant and list(columns) == order[: len(columns)]
+            key = (tuple(columns), bool(constant))
+            if prefix:
+                members = -np.arange(p + 1, p + 1 - len(T), -1)
+            elif key in known:
+                members = known[key] + np.arange(len(T))
+            else:
+                members = width + np.arange(len(T))
+                known[key] = width
+                pieces.append(A)
+                width += A.shape[1]
+            found.append((members, T))
+        matrix = np.concatenate([*pieces, Q, residual], axis=1)
+        w = matrix.shape[1]
+        return cls(
+            shift,
+            matrix,
+            tuple(LevelBasis(np.where(m < 0, w + m, m), T) for m, T in found),
+            R,
+            beta_0,
+        )
+
+
+def _level_basis(
+    columns: list[int], constant: bool, shift: Array, raw: Array, moments: Moments
+) -> tuple[Array, Array]:
+    """Affine map to a level's basis, and T with Z = basis T.
+
+    Z has the constant first where there is one.
+    """
+    at = [0] * constant + [1 + c for c in columns]
+    q = len(at)
+    gram = raw[np.ix_(at, at)] / moments.n
+    # Z as an affine map of [1, raw - shift]
+    Z = np.zeros((len(shift) + 1, q))
+    for j, c in enumerate(at):
+        Z[c, j] = 1.0
+        if c:
+            Z[0, j] = shift[c - 1]
+    size = np.sqrt(np.diagonal(gram))
+    size = np.where(size > 0, size, 1.0)
+    keep, smallest = independent_columns(gram)
+    if q > WHITEN_MAX or not keep.all() or smallest < WHITEN_SHARE:
+        return Z / size, np.diag(size)
+    if constant:
+        # the Cholesky factor of the raw moments, but from the centred ones
+        mean = moments.mean[columns]
+        lower = moments.centred[np.ix_(columns, columns)] / moments.n
+        T = np.zeros((q, q))
+        T[0, 0] = 1.0
+        T[0, 1:] = mean
+        T[1:, 1:] = _root(lower)
+        A = np.zeros_like(Z)
+        A[:, 0] = Z[:, 0]
+        centred = Z[:, 1:].copy()
+        centred[0] -= mean
+        A[:, 1:] = solve_triangular(T[1:, 1:], centred.T, trans="T").T
+        return A, T
+    T = _root(gram)
+    return solve_triangular(T, Z.T, trans="T").T, T
+
+
+def _root(gram: Array) -> Array:
+    """Upper triangular Cholesky factor."""
+    if gram.shape[0] == 0:
+        return np.zeros((0, 0))
+    return cholesky(gram, lower=False)

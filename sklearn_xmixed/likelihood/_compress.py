@@ -1,0 +1,97 @@
+"""Groups with the same design share one factor.
+
+With R the same, groups enter the likelihood only through the sum of vec(C)
+vec(C)'; a few stand-ins with the same sum replace any number of them.  A
+random intercept then costs as many factorisations as there are distinct group sizes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from ._tree import Floor, Shard, Tree
+
+__all__ = ["compress"]
+
+Array = np.ndarray
+
+#: groups that are looked at to guess whether designs repeat
+SAMPLE = 512
+#: more distinct designs than this are not merged
+MAX_DESIGNS = 1024
+
+
+def compress(tree: Tree) -> Tree:
+    """The same likelihood with fewer nodes on the lowest floor, where it pays."""
+    return replace(tree, shards=tuple(_compress_shard(s) for s in tree.shards))
+
+
+def _compress_shard(shard: Shard) -> Shard:
+    lowest = shard.floors[0]
+    classes = _classes(lowest)
+    if classes is None:
+        return shard
+    order, starts = classes
+    q, width, G = lowest.block.shape
+    r = width - q
+    ends = np.append(starts[1:], G)
+    sizes = ends - starts
+    made = np.minimum(sizes, q * r)
+    if made.sum() > 0.7 * G:
+        return shard
+    at = np.concatenate([[0], np.cumsum(made)])
+    block = np.empty((q, width, int(at[-1])))
+    count = np.empty(int(at[-1]))
+    first = np.empty(int(at[-1]), dtype=np.intp)
+    sorted_block = lowest.block[:, :, order]
+    sorted_count = lowest.count[order]
+    for k, (a, b) in enumerate(zip(starts, ends, strict=True)):
+        here = slice(at[k], at[k + 1])
+        C = sorted_block[:, q:, a:b].reshape(q * r, b - a)
+        if b - a > q * r:
+            # the triangular factor of C' has the same cross-products
+            C = np.linalg.qr(C.T, mode="r").T
+        block[:, :q, here] = sorted_block[:, :q, a : a + 1]
+        block[:, q:, here] = C.reshape(q, r, -1)
+        count[here] = sorted_count[a:b].sum() / made[k]
+        first[here] = order[a]
+    ancestors = tuple(a[first] for a in lowest.ancestors)
+    merged = replace(
+        lowest,
+        block=block,
+        count=count,
+        ancestors=ancestors,
+        starts=tuple(
+            np.flatnonzero(np.append(True, a[1:] != a[:-1])) for a in ancestors
+        ),
+    )
+    return Shard((merged, *shard.floors[1:]))
+
+
+def _classes(floor: Floor) -> tuple[Array, Array] | None:
+    """Groups ordered by (ancestor, design), and where each run begins."""
+    q, _, G = floor.block.shape
+    if any(share is not None for share in floor.shares) or G < 4:
+        return None
+    upper = np.triu_indices(q)
+    keys = floor.block[:, :q][upper]  # (q (q + 1) / 2, G)
+    sample = keys[:, :: max(1, G // SAMPLE)]
+    if np.unique(sample, axis=1).shape[1] > 0.5 * sample.shape[1] and G > 2 * SAMPLE:
+        return None
+    # equal designs differ by rounding only when their sums were formed apart
+    scale = np.abs(keys).max(axis=1, keepdims=True)
+    rounded = np.round(keys / np.where(scale > 0, scale, 1.0), 13)
+    ranks = [np.unique(row, return_inverse=True)[1] for row in rounded]
+    if floor.ancestors:
+        ranks.append(floor.ancestors[0])
+    code = ranks[-1].astype(np.int64)
+    for rank in ranks[:-1][::-1]:
+        code = np.unique(code * (int(rank.max()) + 1) + rank, return_inverse=True)[1]
+    if code.max() + 1 > min(MAX_DESIGNS, G):
+        return None
+    order = np.argsort(code, kind="stable")
+    ordered = code[order]
+    starts = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1]))
+    return order, starts

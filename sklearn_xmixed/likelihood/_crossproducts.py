@@ -1,0 +1,233 @@
+"""The first pass: from rows to the floors of the tree.
+
+Rows are visited once, in blocks of whole lowest-level groups small enough for
+the cache; each block is mapped into the pool and its sums of products are
+taken by a sparse matrix of group membership.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from scipy import sparse
+
+from .._design import Design
+from ._basis import Pool
+from ._eliminate import cross, semidefinite_root
+from ._tree import Floor, Shard, Tree
+
+__all__ = ["build_tree"]
+
+Array = np.ndarray
+
+#: rows per block of the pass
+BLOCK_ROWS = 8192
+#: floating-point numbers of the lowest floor per shard
+SHARD_SIZE = 1 << 17
+
+
+def build_tree(design: Design, pool: Pool) -> Tree:
+    """Sums of products of the pool's columns, floor by floor.
+
+    Parameters
+    ----------
+    design : Design
+        With its rows sorted (``Design.sorted``).
+    pool : Pool
+        Its levels in the order of the design's, lowest first.
+    """
+    m = pool.p + 1
+    w = pool.width
+    levels = design.levels[::-1]
+    depth = len(levels)
+    members = [basis.members for basis in pool.levels]
+    root = np.arange(w - m, w)
+    rest = _rest(members, root)
+    blocks = [
+        np.zeros((len(z), len(z) + len(r), level.n_groups))
+        for z, r, level in zip(members, rest, levels, strict=True)
+    ]
+    pointers = _pointers(design)
+    total = np.zeros((m, m))
+    n = 0.0
+    for start, stop, W, rows in _blocks(design, pool):
+        weight = None if design.weights is None else design.weights[rows]
+        for k, level in enumerate(levels):
+            _add(blocks[k], W, weight, members[k], rest[k], pointers[k], start, stop)
+            if level.weights is not None:
+                own = level.weights[level.codes[rows]]
+                weight = own if weight is None else weight * own
+        top = W[:, -m:]
+        total += top.T @ (top if weight is None else top * weight[:, None])
+        n += float(stop - start if weight is None else weight.sum())
+    if not depth:
+        return Tree((), total, total, n)
+
+    above = _ancestors(design)
+    own_weights = [level.weights for level in levels]
+    floors = []
+    for k in range(depth):
+        z_at = [_positions(members[a], rest[k]) for a in range(k + 1, depth)]
+        all_at = [
+            np.concatenate([_positions(members[a], rest[k]), _positions(rest[a], rest[k])])
+            for a in range(k + 1, depth)
+        ]
+        shares = _shares(own_weights, above[k], k)
+        G = levels[k].n_groups
+        floors.append(
+            Floor(
+                q=len(members[k]),
+                block=blocks[k],
+                count=np.ones(G) if shares[-1] is None else shares[-1],
+                shares=tuple(shares),
+                ancestors=tuple(above[k]),
+                starts=tuple(_run_starts(a) for a in above[k]),
+                z_in_rest=tuple(z_at),
+                all_in_rest=tuple(all_at),
+            )
+        )
+    return _take_within(floors, total, m, n)
+
+
+def _take_within(floors: list[Floor], total: Array, m: int, n: float) -> Tree:
+    """Factor the lowest floor and leave in everything else what it cannot explain."""
+    lowest = floors[0]
+    q = lowest.q
+    block = np.empty_like(lowest.block)
+    size = max(1, SHARD_SIZE // max(1, block.shape[0] * block.shape[1]))
+    for start in range(0, block.shape[2], size):
+        part = slice(start, start + size)
+        block[:, :, part] = semidefinite_root(lowest.block[:, :, part], q)
+    lowest = replace(lowest, block=block)
+    share = lowest.shares[-1]
+    within = total
+    for row in block[:, -m:]:
+        within = within - (row if share is None else row * share) @ row.T
+    out = [lowest]
+    for up, floor in enumerate(floors[1:]):
+        z, every = q + lowest.z_in_rest[up], q + lowest.all_in_rest[up]
+        explained = cross(block[:, z], block[:, every])
+        share = lowest.shares[up]
+        if share is not None:
+            explained = explained * share
+        explained = np.add.reduceat(explained, lowest.starts[up], axis=-1)
+        out.append(replace(floor, block=floor.block - explained))
+    return Tree((Shard(tuple(out)),), within, total, n)
+
+
+def _blocks(design: Design, pool: Pool):
+    """Blocks of rows in group order: first and last position, W, row numbers."""
+    n = design.n_rows
+    X, extra, y = design.X, design.extra, design.y
+    k, e = X.shape[1], extra.shape[1]
+    if design.starts is None:
+        cuts = np.arange(0, n + BLOCK_ROWS, BLOCK_ROWS).clip(max=n)
+    else:
+        starts = design.starts
+        at = np.searchsorted(starts, np.arange(BLOCK_ROWS, n, BLOCK_ROWS))
+        cuts = np.concatenate([[0], starts[at], [n]])
+    shift, matrix = pool.shift, pool.matrix
+    for start, stop in zip(cuts[:-1], cuts[1:], strict=True):
+        if stop == start:
+            continue
+        rows = (
+            slice(start, stop) if design.order is None else design.order[start:stop]
+        )
+        raw = np.empty((stop - start, k + e + 1))
+        raw[:, :k] = X[rows]
+        raw[:, k : k + e] = extra[rows]
+        raw[:, -1] = y[rows]
+        raw -= shift
+        W = raw @ matrix[1:]
+        W += matrix[0]
+        yield int(start), int(stop), W, rows
+
+
+def _add(
+    out: Array,
+    W: Array,
+    weight: Array | None,
+    z: Array,
+    rest: Array,
+    pointer: Array,
+    start: int,
+    stop: int,
+) -> None:
+    """Add one block's sums of products to a level's [A B]."""
+    if not len(z):
+        return
+    first = int(np.searchsorted(pointer, start, side="right")) - 1
+    last = int(np.searchsorted(pointer, stop, side="left"))
+    local = np.clip(pointer[first : last + 1], start, stop) - start
+    columns = np.concatenate([z, rest])
+    rows = stop - start
+    for a in range(len(z)):
+        left = W[:, z[a]] if weight is None else W[:, z[a]] * weight
+        member = sparse.csr_array(
+            (np.ascontiguousarray(left), np.arange(rows), local),
+            shape=(last - first, rows),
+        )
+        out[a, :, first:last] += (member @ W).T[columns]
+
+
+def _rest(members: list[Array], root: Array) -> list[Array]:
+    """Columns that are left after each level: those of its ancestors, then the root's."""
+    out = []
+    for k in range(len(members)):
+        later: list[int] = []
+        for z in members[k + 1 :]:
+            later += [c for c in z if c not in later and c not in root]
+        out.append(np.concatenate([np.array(later, dtype=int), root]))
+    return out
+
+
+def _positions(columns: Array, within: Array) -> Array:
+    where = {int(c): i for i, c in enumerate(within)}
+    return np.array([where[int(c)] for c in columns], dtype=int)
+
+
+def _pointers(design: Design) -> list[Array]:
+    """First position of each group in the sorted rows, lowest level first."""
+    if design.starts is None:
+        return []
+    out = [np.asarray(design.starts)]
+    levels = design.levels[::-1]
+    for k in range(1, len(levels)):
+        below = levels[k - 1]
+        first = np.searchsorted(below.parents, np.arange(levels[k].n_groups + 1))
+        out.append(out[-1][first])
+    return out
+
+
+def _ancestors(design: Design) -> list[list[Array]]:
+    """Ancestors of each level's groups, nearest first, lowest level first."""
+    levels = design.levels[::-1]
+    out = []
+    for k in range(len(levels)):
+        chain: list[Array] = []
+        at = np.arange(levels[k].n_groups)
+        for a in range(k, len(levels) - 1):
+            at = levels[a].parents[at]
+            chain.append(at)
+        out.append(chain)
+    return out
+
+
+def _shares(
+    weights: list[Array | None], ancestors: list[Array], k: int
+) -> list[Array | None]:
+    """Products of the weights between a level and each ancestor, and the root."""
+    shares: list[Array | None] = []
+    running = weights[k]
+    for up, node in enumerate(ancestors):
+        shares.append(running)
+        theirs = weights[k + 1 + up]
+        if theirs is not None:
+            theirs = theirs[node]
+            running = theirs if running is None else running * theirs
+    return [*shares, running]
+
+
+def _run_starts(codes: Array) -> Array:
+    return np.flatnonzero(np.append(True, codes[1:] != codes[:-1]))

@@ -1,0 +1,94 @@
+"""How the parameters of the equations make up D of each floor.
+
+An equation b of a level has its own covariance matrix D_b in its own
+scaled columns; the floor's D in the tree's basis is the sum over its
+equations of Lambda_b D_b Lambda_b'.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..covariance import Parameterization, Structure
+
+__all__ = ["Block", "VarianceModel"]
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """One random-effects equation as the engine sees it.
+
+    Parameters
+    ----------
+    floor : int
+        Floor of the tree, lowest 0.
+    structure : Structure
+    Lambda : ndarray of shape (q_floor, q)
+        From the equation's scaled effects to the tree's basis.
+    metric : ndarray of shape (q, q)
+        From the equation's scaled effects to those of the user's columns:
+        Sigma_user = metric Sigma_scaled metric'.
+    n_groups : float
+        Groups at this level (sum of their weights).
+    """
+
+    floor: int
+    structure: Structure
+    Lambda: Array
+    metric: Array
+    n_groups: float
+
+
+class VarianceModel:
+    """Map between gamma, the D_b of the equations and the D of the floors."""
+
+    def __init__(
+        self, blocks: list[Block], depth: int, parameterization: Parameterization
+    ):
+        self.blocks = blocks
+        self.parameterization = parameterization
+        sizes = [b.structure.n_params for b in blocks]
+        ends = np.cumsum([0, *sizes])
+        self.slices = [slice(ends[i], ends[i + 1]) for i in range(len(blocks))]
+        self.n_params = int(ends[-1])
+        self._q = [0] * depth
+        for b in blocks:
+            self._q[b.floor] = b.Lambda.shape[0]
+
+    def floors(self, D_blocks: list[Array]) -> list[Array]:
+        """D of each floor from the D_b of the equations."""
+        D = [np.zeros((q, q)) for q in self._q]
+        for block, D_b in zip(self.blocks, D_blocks, strict=True):
+            D[block.floor] += block.Lambda @ D_b @ block.Lambda.T
+        return D
+
+    def split(self, gamma: Array) -> list[Array]:
+        """D_b of each equation."""
+        return [
+            self.parameterization.value(b.structure, gamma[s])
+            for b, s in zip(self.blocks, self.slices, strict=True)
+        ]
+
+    def join(self, D_blocks: list[Array]) -> Array:
+        """gamma of given D_b."""
+        parts = [
+            self.parameterization.inverse(b.structure, D_b)
+            for b, D_b in zip(self.blocks, D_blocks, strict=True)
+        ]
+        return np.concatenate(parts) if parts else np.empty(0)
+
+    def pull(self, G_floors: list[Array]) -> list[Array]:
+        """Derivative matrices of the equations from those of the floors."""
+        return [b.Lambda.T @ G_floors[b.floor] @ b.Lambda for b in self.blocks]
+
+    def directions(self, gamma: Array) -> list[tuple[int, Array]]:
+        """dD of the floors along each gamma."""
+        out = []
+        for b, s in zip(self.blocks, self.slices, strict=True):
+            for M in self.parameterization.first(b.structure, gamma[s]):
+                out.append((b.floor, b.Lambda @ M @ b.Lambda.T))
+        return out

@@ -1,0 +1,216 @@
+"""Minus twice the profiled log likelihood as a function of gamma.
+
+What the optimiser is handed: value, gradient and Hessian, the EM step, and
+the sign test at the boundary of the parameter space.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from ._model import VarianceModel
+from ._pieces import Pieces, evaluate
+from ._tree import Tree
+
+__all__ = ["Objective"]
+
+Array = np.ndarray
+LOG_2PI = math.log(2.0 * math.pi)
+#: an eigenvalue of D below this share of the largest counts as zero
+NULL_SHARE = 1e-9
+#: an eigenvalue of D below this is no variance at all (columns have unit size)
+NULL_SIZE = 1e-10
+
+
+class Objective:
+    """-2 L(gamma), Eq. (12) under ML and Eq. (13) under REML.
+
+    Parameters
+    ----------
+    tree : Tree
+    model : VarianceModel
+    reml : bool
+    log_det_basis : float
+        log|det R| of X = Q R; REML is stated for X itself.
+    """
+
+    def __init__(
+        self, tree: Tree, model: VarianceModel, *, reml: bool, log_det_basis: float
+    ):
+        self.tree = tree
+        self.model = model
+        self.reml = reml
+        self.nn = tree.n - tree.p if reml else tree.n
+        self.constant = 2.0 * log_det_basis if reml else 0.0
+        self.n_evaluations = 0
+
+    @property
+    def n_params(self) -> int:
+        """Length of gamma."""
+        return self.model.n_params
+
+    def pieces(self, D_blocks: list[Array], order: int = 1) -> Pieces:
+        """c, l and their derivatives in D at given covariances."""
+        self.n_evaluations += 1
+        D = self.model.floors(D_blocks)
+        return evaluate(self.tree, D, reml=self.reml, order=order)
+
+    def deviance(self, at: Pieces) -> float:
+        """-2 L of an evaluated point."""
+        nn = self.nn
+        if not at.c > 0:
+            return -math.inf
+        scale = nn * (LOG_2PI + 1.0 - math.log(nn))
+        return scale + nn * math.log(at.c) + at.l + self.constant
+
+    def value(self, gamma: Array) -> float:
+        """-2 L."""
+        return self.deviance(self.pieces(self.model.split(gamma), order=0))
+
+    def gradient(self, gamma: Array) -> tuple[float, Array]:
+        """-2 L and its gradient."""
+        D_blocks = self.model.split(gamma)
+        at = self.pieces(D_blocks)
+        first = self._first(gamma)
+        G = self.block_gradients(at)
+        return self.deviance(at), self._chain(first, G)
+
+    def hessian(self, gamma: Array) -> tuple[float, Array, Array]:
+        """-2 L, its gradient and its exact Hessian."""
+        model, nn = self.model, self.nn
+        self.n_evaluations += 1
+        at = evaluate(
+            self.tree,
+            model.floors(model.split(gamma)),
+            reml=self.reml,
+            order=2,
+            directions=model.directions(gamma),
+        )
+        first = self._first(gamma)
+        assert at.c_D is not None
+        assert at.l_D is not None
+        c_1 = self._chain(first, model.pull(at.c_D))
+        l_1 = self._chain(first, model.pull(at.l_D))
+        G = self.block_gradients(at)
+        H = nn * (at.c_2 / at.c - np.outer(c_1, c_1) / at.c**2) + at.l_2
+        for block, s, W in zip(model.blocks, model.slices, G, strict=True):
+            H[s, s] += model.parameterization.second(block.structure, gamma[s], W)
+        return self.deviance(at), nn * c_1 / at.c + l_1, H
+
+    def block_gradients(self, at: Pieces) -> list[Array]:
+        """d(-2L)/dD_b of each equation, without its structure."""
+        assert at.c_D is not None
+        assert at.l_D is not None
+        share = self.nn / at.c
+        G = [share * c + l for c, l in zip(at.c_D, at.l_D, strict=True)]
+        return self.model.pull(G)
+
+    def em_step(self, D_blocks: list[Array]) -> tuple[float, list[Array]]:
+        """-2 L at D and the D that one EM iteration makes of it.
+
+        The average second moment of the random effects given y is
+        D - D G D / M with G the gradient (Eq. 18); averaging it over equal
+        elements of the structure is the M step.
+        """
+        at = self.pieces(D_blocks)
+        new = []
+        for block, D, G in zip(
+            self.model.blocks, D_blocks, self.block_gradients(at), strict=True
+        ):
+            moment = D - D @ G @ D / block.n_groups
+            new.append(block.structure.spread(block.structure.gather(moment)))
+        return self.deviance(at), new
+
+    def outward(self, gamma: Array) -> list[tuple[int, Array, float]]:
+        """Where -2 L still falls beyond a zero variance (section 1.4 of the design).
+
+        Returns
+        -------
+        list of (equation, direction, slope)
+            Positive semidefinite directions of unit size in D_b along which the
+            slope of -2 L is negative; empty where the sign test holds.
+        """
+        D_blocks = self.model.split(gamma)
+        spaces = [null_space(D) for D in D_blocks]
+        if not any(space.size for space in spaces):
+            return []
+        G = self.block_gradients(self.pieces(D_blocks))
+        found = []
+        for k, (block, space, W) in enumerate(
+            zip(self.model.blocks, spaces, G, strict=True)
+        ):
+            if not space.size:
+                continue
+            structure = block.structure
+            flat = space.T @ structure.spread(structure.gather(W)) @ space
+            values, vectors = np.linalg.eigh(flat)
+            # a slope counts when one unit of D moves -2 L noticeably
+            if values[0] < -1e-7 * self.nn**0.5:
+                d = space @ vectors[:, 0]
+                direction = structure.spread(structure.gather(np.outer(d, d)))
+                found.append((k, direction, float(values[0])))
+        return found
+
+    def interior(self, gamma: Array) -> Array:
+        """Basis of the directions of gamma that do not leave a zero variance.
+
+        A symmetric square root with null vectors d moves off the boundary, to
+        first order not at all, along d d'; those directions are left to the
+        sign test.
+        """
+        model = self.model
+        keep = []
+        for block, s in zip(model.blocks, model.slices, strict=True):
+            D = model.parameterization.value(block.structure, gamma[s])
+            space = null_space(D)
+            if not space.size:
+                columns = np.eye(self.n_params)[:, s]
+            else:
+                J = model.parameterization.first(block.structure, gamma[s])
+                # directions whose dD vanishes are those that only bend outwards
+                flat = J.reshape(len(J), -1)
+                _, values, vectors = np.linalg.svd(flat.T, full_matrices=False)
+                good = values > 1e-4 * max(1e-4, np.sqrt(np.abs(D).max()))
+                columns = np.zeros((self.n_params, int(good.sum())))
+                columns[s] = vectors[good].T
+            keep.append(columns)
+        return np.concatenate(keep, axis=1) if keep else np.empty((0, 0))
+
+    def owner(self, direction: Array) -> int:
+        """Equation that a direction of gamma belongs to most."""
+        parts = [direction[s] @ direction[s] for s in self.model.slices]
+        return int(np.argmax(parts))
+
+    def start(self) -> list[Array]:
+        """D_b of each equation to begin with.
+
+        Each level is given as much variance as the residuals have.
+        """
+        return [
+            np.eye(b.structure.q) / (b.structure.q * len(self.model.blocks))
+            for b in self.model.blocks
+        ]
+
+    def _first(self, gamma: Array) -> list[Array]:
+        model = self.model
+        return [
+            model.parameterization.first(b.structure, gamma[s])
+            for b, s in zip(model.blocks, model.slices, strict=True)
+        ]
+
+    @staticmethod
+    def _chain(first: list[Array], G: list[Array]) -> Array:
+        if not first:
+            return np.empty(0)
+        return np.concatenate(
+            [np.tensordot(J, W, axes=2) for J, W in zip(first, G, strict=True)]
+        )
+
+
+def null_space(D: Array) -> Array:
+    """Orthonormal basis (columns) of the null space of a covariance matrix."""
+    values, vectors = np.linalg.eigh(D)
+    limit = max(NULL_SHARE * values[-1], NULL_SIZE)
+    return vectors[:, values <= limit]

@@ -1,0 +1,251 @@
+"""The two scalars of the likelihood and their derivatives in D.
+
+For given D = Sigma / sigma^2 of every level the data enter the likelihood through
+
+    c(D) = c_1^2, the generalised residual sum of squares, and
+    l(D) = sum log|I + A D|  [+ log|S_xx| under REML];
+
+minus twice the log likelihood is ``nn log c + l`` with sigma profiled out and
+``2 nn log sigma + c / sigma^2 + l`` without (Eqs. 12-15).  Both scalars, their
+gradients and their Hessians come from the sweeps of the tree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.linalg import solve_triangular
+
+from ._eliminate import forward
+from ._tree import Ascent, Tree, ascend, descend
+
+__all__ = ["Direction", "Pieces", "Root", "evaluate"]
+
+Array = np.ndarray
+#: a symmetric change of one floor's D: (floor, matrix)
+Direction = tuple[int, Array]
+
+#: complex step: no difference is formed, so only underflow limits it
+STEP = 1e-30
+#: up to this many own columns second derivatives have a closed form
+CLOSED_FORM_Q = 8
+
+
+@dataclass(frozen=True, eq=False)
+class Root:
+    """Solution of the root's system over [X y].
+
+    Parameters
+    ----------
+    beta : ndarray of shape (p,)
+    F : ndarray of shape (p, p)
+        F F' = S_xx^-1.
+    c : float
+    log_det : float
+        log|S_xx|.
+    """
+
+    beta: Array
+    F: Array
+    c: float
+    log_det: float
+
+    @classmethod
+    def solve(cls, S: Array) -> Root:
+        p = S.shape[0] - 1
+        if np.iscomplexobj(S):
+            rhs = np.concatenate([np.eye(p), S[:p, p:]], axis=1)
+            pivots, x = forward(S[:p, :p, None], rhs[:, :, None])
+            inverse, half = x[:, :p, 0], x[:, p, 0]
+            log_det = 2.0 * np.sum(np.log(pivots))
+        else:
+            L = np.linalg.cholesky(S[:p, :p])
+            inverse = solve_triangular(L, np.eye(p), lower=True, check_finite=False)
+            half = inverse @ S[:p, p]
+            log_det = 2.0 * np.sum(np.log(np.diagonal(L)))
+        return cls(inverse.T @ half, inverse.T, S[p, p] - half @ half, log_det)
+
+    @property
+    def v(self) -> Array:
+        """(-beta, 1): the combination of [X y] that is the residual."""
+        return np.append(-self.beta, 1.0)
+
+
+@dataclass(frozen=True, eq=False)
+class Pieces:
+    """c and l at one D, with derivatives as far as they were asked for.
+
+    Parameters
+    ----------
+    root : Root
+    S : ndarray of shape (p + 1, p + 1)
+        Root matrix, the whole model eliminated.
+    c, l : float
+    c_D, l_D : list of ndarray of shape (q, q)
+        Symmetric derivative matrices per floor, lowest first.
+    c_2, l_2 : ndarray of shape (m, m)
+        Second derivatives along the directions asked for.
+    """
+
+    root: Root
+    S: Array
+    c: float
+    l: float  # noqa: E741
+    c_D: list[Array] | None = None
+    l_D: list[Array] | None = None
+    c_2: Array | None = None
+    l_2: Array | None = None
+
+
+def evaluate(
+    tree: Tree,
+    D: list[Array],
+    *,
+    reml: bool,
+    order: int = 1,
+    directions: Sequence[Direction] = (),
+) -> Pieces:
+    """c, l and their derivatives up to ``order``.
+
+    Parameters
+    ----------
+    D : list of ndarray of shape (q, q)
+        One per floor, lowest first; complex for a complex step.
+    order : {0, 1, 2}
+    directions : sequence of (floor, ndarray of shape (q, q))
+        Along which second derivatives are taken (order 2).
+    """
+    p = tree.p
+    ascents = [ascend(shard, D, p + 1) for shard in tree.shards]
+    S = tree.within
+    for ascent in ascents:
+        S = S + ascent.S
+    root = Root.solve(S)
+    l = sum((a.logdet for a in ascents), 0.0)  # noqa: E741
+    if reml:
+        l = l + root.log_det  # noqa: E741
+    if order == 0:
+        return Pieces(root, S, root.c, l)
+    closed = order == 2 and tree.depth == 1 and D[0].shape[0] <= CLOSED_FORM_Q
+    c_D, l_D, sums = _first(tree, D, ascents, root, reml, closed)
+    if order == 1:
+        return Pieces(root, S, root.c, l, c_D, l_D)
+    if closed:
+        c_2, l_2 = sums.contract([M for _, M in directions], reml)
+    else:
+        c_2, l_2 = _complex_step(tree, D, reml, directions)
+    return Pieces(root, S, root.c, l, c_D, l_D, c_2, l_2)
+
+
+def _first(
+    tree: Tree,
+    D: list[Array],
+    ascents: list[Ascent],
+    root: Root,
+    reml: bool,
+    closed: bool,
+) -> tuple[list[Array], list[Array], _Sums]:
+    """Gradients (Eqs. 13-14); with ``closed`` also the sums for the Hessian."""
+    p = tree.p
+    wide = reml or closed
+    Phi = root.v[:, None]
+    if wide:
+        F = np.concatenate([root.F, np.zeros((1, p))])
+        Phi = np.concatenate([Phi, F], axis=1)
+    c_D: list[Array] = [np.zeros(d.shape) for d in D]
+    l_D: list[Array] = [np.zeros(d.shape) for d in D]
+    sums = _Sums(D[0].shape[0] if D else 0, p)
+    for shard, ascent in zip(tree.shards, ascents, strict=True):
+        down = descend(shard, D, ascent, Phi)
+        for k, floor in enumerate(shard.floors):
+            T, drop, E = down.T[k], down.drop[k], down.E[k]
+            share = floor.shares[-1]
+            Es = E if share is None else E * share
+            c_D[k] = c_D[k] - E[:, 0] @ Es[:, 0].T
+            l_D[k] = l_D[k] + T @ floor.count
+            if drop is not None:
+                l_D[k] = l_D[k] - (
+                    drop.sum(axis=-1) if share is None else drop @ share
+                )
+            if reml:
+                q = E.shape[0]
+                l_D[k] = l_D[k] - E[:, 1:].reshape(q, -1) @ Es[:, 1:].reshape(q, -1).T
+            if closed:
+                sums.add(T, floor.count, E, Es, reml)
+    return c_D, l_D, sums
+
+
+class _Sums:
+    """Sums over the nodes of a one-floor tree that make up both Hessians."""
+
+    def __init__(self, q: int, p: int):
+        self.q, self.p = q, p
+        self.TT = np.zeros((q * q, q * q))
+        self.eT = np.zeros((q * q, q * q))
+        self.ET = np.zeros((q * q, q * q))
+        self.Ee = np.zeros((q, p, q))
+        self.EE = np.zeros((q, p, q, p))
+
+    def add(self, T: Array, count: Array, E: Array, Es: Array, reml: bool) -> None:
+        q, p = self.q, self.p
+        G = T.shape[-1]
+        flat = T.reshape(q * q, G)
+        self.TT += (flat * count) @ flat.T
+        e, es, Ex, Exs = E[:, 0], Es[:, 0], E[:, 1:], Es[:, 1:]
+        self.eT += (e[:, None] * es[None]).reshape(q * q, G) @ flat.T
+        self.Ee += (Ex.reshape(q * p, G) @ es.T).reshape(q, p, q)
+        if reml:
+            ExE = np.zeros((q, q, G))
+            for j in range(p):
+                ExE += Ex[:, j][:, None] * Exs[:, j][None]
+            self.ET += ExE.reshape(q * q, G) @ flat.T
+            self.EE += (Ex.reshape(q * p, G) @ Exs.reshape(q * p, G).T).reshape(
+                q, p, q, p
+            )
+
+    def contract(self, M: list[Array], reml: bool) -> tuple[Array, Array]:
+        """Hessians of c and l along the directions M (Eqs. 16-17)."""
+        q = self.q
+        if not M:
+            return np.zeros((0, 0)), np.zeros((0, 0))
+        Ms = np.array(M)
+        square = (q, q, q, q)
+        # sum e' M_i T M_j e
+        eT = self.eT.reshape(square)
+        c_2 = 2.0 * _twice(Ms, eT)
+        w = np.einsum("iab,axb->ix", Ms, self.Ee)
+        c_2 -= 2.0 * w @ w.T
+        TT = self.TT.reshape(square)
+        l_2 = -np.einsum("abcd,ibc,jda->ij", TT, Ms, Ms)
+        if reml:
+            l_2 += 2.0 * _twice(Ms, self.ET.reshape(square))
+            Q = np.einsum("iab,axby->ixy", Ms, self.EE)
+            l_2 -= np.einsum("ixy,jyx->ij", Q, Q)
+        return c_2, l_2
+
+
+def _twice(Ms: Array, eT: Array) -> Array:
+    """sum over nodes of e' M_i T M_j e, symmetrised, from sums of (e e') x T."""
+    # eT[a, b, c, d] = sum e_a e_b T_cd
+    out = np.einsum("abcd,iac,jdb->ij", eT, Ms, Ms)
+    return 0.5 * (out + out.T)
+
+
+def _complex_step(
+    tree: Tree, D: list[Array], reml: bool, directions: Sequence[Direction]
+) -> tuple[Array, Array]:
+    """Hessians of c and l as derivatives of their exact gradients."""
+    m = len(directions)
+    c_2, l_2 = np.empty((m, m)), np.empty((m, m))
+    for i, (floor, M) in enumerate(directions):
+        moved = [d.astype(complex) for d in D]
+        moved[floor] = moved[floor] + 1j * STEP * M
+        at = evaluate(tree, moved, reml=reml, order=1)
+        assert at.c_D is not None
+        assert at.l_D is not None
+        for j, (k, N) in enumerate(directions):
+            c_2[j, i] = np.sum(at.c_D[k].imag * N) / STEP
+            l_2[j, i] = np.sum(at.l_D[k].imag * N) / STEP
+    return 0.5 * (c_2 + c_2.T), 0.5 * (l_2 + l_2.T)

@@ -1,0 +1,19 @@
+"""Optimisers: they know a function, not a model."""
+
+from ._certificate import Certificate, certify
+from ._em import em
+from ._newton import newton, newton_decrement
+from ._quasi import lbfgs
+from ._state import Iteration, Optimum, Watcher
+
+__all__ = [
+    "Certificate",
+    "Iteration",
+    "Optimum",
+    "Watcher",
+    "certify",
+    "em",
+    "lbfgs",
+    "newton",
+    "newton_decrement",
+]

@@ -1,0 +1,120 @@
+"""Newton's method with safeguards.
+
+The step solves H s = -g in the eigenvectors of H, negative eigenvalues turned
+positive and small ones raised, no longer than a radius that grows and shrinks with the
+agreement of the function and its quadratic model.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ._state import Array, Iteration, Optimum, Problem, Watcher
+
+__all__ = ["newton", "newton_decrement"]
+
+#: eigenvalues below this share of the largest are treated as flat
+FLAT = 1e-10
+#: rounding of a function value, relative to its size
+NOISE = 4e-15
+
+
+def newton(
+    problem: Problem,
+    gamma: Array,
+    *,
+    tol: float = 1e-10,
+    max_iter: int = 100,
+    watch: Watcher | None = None,
+) -> Optimum:
+    """Minimise from ``gamma``.
+
+    Parameters
+    ----------
+    problem : Problem
+    gamma : ndarray of shape (m,)
+    tol : float
+        Converged when the Newton decrement g' H^-1 g is below
+        ``tol * (1 + |f| / 1e4)``.
+    max_iter : int
+    watch : callable, optional
+        Called with each ``Iteration`` and its point; True stops.
+    """
+    gamma = np.array(gamma, dtype=float)
+    f, g, H = problem.hessian(gamma)
+    log: list[Iteration] = []
+    radius = max(1.0, float(np.sqrt(gamma @ gamma)))
+    note = ""
+    for number in range(max_iter + 1):
+        step, decrement, concave = _step(g, H, radius)
+        if not concave:
+            note = "not concave"
+        line = Iteration("gradient", number, f, decrement, note)
+        log.append(line)
+        limit = tol * (1.0 + abs(f) / 1e4)
+        done = decrement <= limit and concave
+        stop = watch is not None and watch(line, gamma)
+        if done or stop or number == max_iter or not np.isfinite(f):
+            return Optimum(gamma, f, g, H, decrement, bool(done), log)
+        note = ""
+        moved = False
+        for _ in range(40):
+            trial = gamma + step
+            f_new = problem.value(trial)
+            predicted = -(g @ step + 0.5 * step @ H @ step)
+            gained = f - f_new
+            noise = NOISE * (abs(f) + 1.0) * 10
+            if np.isfinite(f_new) and gained >= min(1e-4 * predicted, 0.0) - noise:
+                ratio = gained / predicted if predicted > noise else 1.0
+                length = float(np.sqrt(step @ step))
+                if ratio > 0.75 and length > 0.8 * radius:
+                    radius *= 3.0
+                elif ratio < 0.25:
+                    radius = max(0.5 * length, 1e-8)
+                moved = True
+                break
+            note = "backed up"
+            radius = 0.25 * float(np.sqrt(step @ step))
+            step, _, _ = _step(g, H, radius)
+            if radius < 1e-13 * (1.0 + np.abs(gamma).max(initial=0.0)):
+                break
+        if not moved:  # nothing within rounding is better
+            ok = bool(decrement <= 1e-6 and concave)
+            return Optimum(gamma, f, g, H, decrement, ok, log)
+        gamma = trial
+        f, g, H = problem.hessian(gamma)
+    raise AssertionError("unreachable")
+
+
+def newton_decrement(g: Array, H: Array) -> float:
+    """g' |H|^-1 g with flat directions left out."""
+    if not len(g):
+        return 0.0
+    values, vectors = np.linalg.eigh(H)
+    along = vectors.T @ g
+    steep = np.abs(values) > FLAT * np.abs(values).max()
+    return float(np.sum(along[steep] ** 2 / np.abs(values[steep])))
+
+
+def _step(g: Array, H: Array, radius: float) -> tuple[Array, float, bool]:
+    """Step, decrement and whether the function is convex here."""
+    if not len(g):
+        return g, 0.0, True
+    values, vectors = np.linalg.eigh(H)
+    along = vectors.T @ g
+    top = np.abs(values).max()
+    flat = FLAT * top + 1e-300
+    curvature = np.maximum(np.abs(values), flat)
+    coefficients = -along / curvature
+    decrement = float(np.sum(along**2 / curvature))
+    convex = bool(values[0] > -1e-8 * top - 1e-12)
+    length = float(np.sqrt(coefficients @ coefficients))
+    if length > radius:
+        # the shift mu >= 0 at which |(|H| + mu)^-1 g| is the radius
+        low, high = 0.0, float(np.sqrt(along @ along)) / radius
+        for _ in range(60):
+            mu = 0.5 * (low + high)
+            size = np.sqrt(np.sum((along / (curvature + mu)) ** 2))
+            low, high = (mu, high) if size > radius else (low, mu)
+        coefficients = -along / (curvature + high)
+    return vectors @ coefficients, decrement, convex

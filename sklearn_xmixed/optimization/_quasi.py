@@ -1,0 +1,58 @@
+"""A quasi-Newton alternative: scipy's L-BFGS-B on the exact gradient."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.optimize import minimize
+
+from ._newton import newton_decrement
+from ._state import Array, Iteration, Optimum, Problem, Watcher
+
+__all__ = ["lbfgs"]
+
+
+def lbfgs(
+    problem: Problem,
+    gamma: Array,
+    *,
+    tol: float = 1e-10,
+    max_iter: int = 100,
+    watch: Watcher | None = None,
+) -> Optimum:
+    """Minimise by L-BFGS-B; the Hessian is formed once, at the end.
+
+    Parameters are those of ``newton``; ``max_iter`` counts ten quasi-Newton
+    iterations as one.
+    """
+    log: list[Iteration] = []
+
+    def note(gamma: Array) -> None:
+        f, g = problem.gradient(gamma)
+        line = Iteration("gradient", len(log), f, float(g @ g))
+        log.append(line)
+        if watch is not None and watch(line, gamma):
+            raise StopIteration
+
+    if len(gamma):
+        note(np.array(gamma, dtype=float))
+        found = minimize(
+            problem.gradient,
+            gamma,
+            jac=True,
+            method="L-BFGS-B",
+            callback=note,
+            options={
+                "maxiter": 10 * max_iter,
+                "ftol": 1e-16,
+                "gtol": 1e-9,
+                "maxcor": 20,
+                "maxls": 50,
+            },
+        )
+        gamma = np.asarray(found.x)
+    f, g, H = problem.hessian(gamma)
+    decrement = newton_decrement(g, H)
+    if not log:
+        log.append(Iteration("gradient", 0, f, decrement))
+    done = decrement <= max(tol, 1e-8) * (1.0 + abs(f) / 1e4)
+    return Optimum(gamma, f, g, H, decrement, bool(done), log)

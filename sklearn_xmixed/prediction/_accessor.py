@@ -1,0 +1,104 @@
+"""The ``random_effects`` of a fitted estimator: specification and predictions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pandas as pd
+
+__all__ = ["RandomEffectsAccessor"]
+
+
+class RandomEffectsAccessor:
+    """Stands for the specification and, called, predicts the random effects.
+
+    The name ``random_effects`` is a constructor parameter, which
+    scikit-learn keeps as an attribute, and a method as well.  Attributes,
+    items, length, equality and the representation are those of the
+    specification.
+
+    Parameters
+    ----------
+    spec : object
+        The ``random_effects`` parameter.
+    fitted : FittedModel
+    """
+
+    def __init__(self, spec: Any, fitted: Any):
+        self.spec = spec
+        self._fitted = fitted
+
+    def __call__(
+        self,
+        level: str | None = None,
+        *,
+        return_std: bool = False,
+        fixed_known: bool | None = None,
+    ) -> Any:
+        """Predicted random effects (BLUPs).
+
+        Parameters
+        ----------
+        level : str, default=None
+            Name of an equation; None for all of them.
+        return_std : bool, default=False
+            Whether to return standard errors too.
+        fixed_known : bool, default=None
+            Whether the standard errors take the fixed effects as known.  None does so
+            under ML and includes their uncertainty under REML, as the
+            manual's software does.
+
+        Returns
+        -------
+        mean : DataFrame or dict of str to DataFrame
+            One row per group, indexed by the path of labels.
+        std : the same
+            Only with ``return_std=True``; in units of the effects.
+
+        Raises
+        ------
+        ValueError
+            On an unknown level.
+        """
+        mean = self._pick(self._fitted.random_effects(), level)
+        if not return_std:
+            return mean
+        std = self._fitted.random_effects(std=True, fixed_known=fixed_known)
+        return mean, self._pick(std, level)
+
+    @staticmethod
+    def _pick(frames: dict[str, pd.DataFrame], level: str | None) -> Any:
+        if level is None:
+            return frames
+        if level not in frames:
+            raise ValueError(f"level must be one of {list(frames)}, got {level!r}.")
+        return frames[level]
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") or "spec" not in self.__dict__:
+            raise AttributeError(name)
+        return getattr(self.spec, name)
+
+    def __getitem__(self, item: Any) -> Any:
+        return self.spec[item]
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.spec)
+
+    def __len__(self) -> int:
+        return len(self.spec)
+
+    def __bool__(self) -> bool:
+        return bool(self.spec)
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, RandomEffectsAccessor):
+            other = other.spec
+        return self.spec == other
+
+    def __hash__(self) -> int:
+        return hash(id(self.spec))
+
+    def __repr__(self) -> str:
+        return repr(self.spec)

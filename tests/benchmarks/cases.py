@@ -1,0 +1,195 @@
+"""The benchmark cases: simulated with fixed seeds, the same data for every rival."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+SLEEPSTUDY = (
+    Path(__file__).resolve().parents[2]
+    / "sklearn_xmixed"
+    / "datasets"
+    / "data"
+    / "sleepstudy.csv"
+)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A data set with a model: random intercepts, and slopes that correlate.
+
+    ``levels`` names every grouping column, outermost first, with its slopes.
+    """
+
+    name: str
+    title: str
+    frame: pd.DataFrame
+    response: str
+    fixed: tuple[str, ...]
+    levels: tuple[tuple[str, tuple[str, ...]], ...]
+    methods: tuple[str, ...] = ("reml",)
+    reps: int = 5
+    rivals: tuple[str, ...] = ("lme4", "mixedlm", "mixedlm-rs")
+
+    @property
+    def covariates(self) -> pd.DataFrame:
+        """What our estimator is given: covariates and labels."""
+        return self.frame.drop(columns=self.response)
+
+    @property
+    def y(self) -> pd.Series:
+        return self.frame[self.response]
+
+    @property
+    def design(self) -> np.ndarray:
+        """Fixed-effects design matrix, the constant first."""
+        columns = [np.ones(len(self.frame))]
+        columns += [self.frame[name].to_numpy(float) for name in self.fixed]
+        return np.column_stack(columns)
+
+    def formula(self) -> str:
+        """The model in lme4's notation."""
+        random = (
+            f"({' + '.join(('1', *slopes))} | {group})" for group, slopes in self.levels
+        )
+        return f"{self.response} ~ {' + '.join((*self.fixed, *random))}"
+
+
+def sleepstudy() -> Case:
+    frame = pd.read_csv(SLEEPSTUDY)
+    frame["days"] = frame["days"].astype(float)
+    return Case(
+        name="sleepstudy",
+        title="180 rows, 18 subjects, correlated slopes",
+        frame=frame,
+        response="reaction",
+        fixed=("days",),
+        levels=(("subject", ("days",)),),
+        methods=("reml", "ml"),
+        reps=25,
+    )
+
+
+def schools() -> Case:
+    """Three levels of uneven sizes, as in large education surveys."""
+    rows, n_schools, n_areas = 31_022, 2_410, 131
+    rng = np.random.default_rng(2410)
+    area_of_school = np.sort(_uneven(rng, n_schools, n_areas))
+    school = np.sort(_uneven(rng, rows, n_schools))
+    area = area_of_school[school]
+    x = rng.standard_normal((rows, 3))
+    y = 1 + x @ [0.5, -0.3, 0.1] + rng.standard_normal(rows)
+    y += 0.3 * rng.standard_normal(n_areas)[area]
+    y += 0.5 * rng.standard_normal(n_schools)[school]
+    frame = pd.DataFrame({"area": area, "school": school})
+    return Case(
+        name="schools",
+        title="31,022 rows, 2,410 schools in 131 areas, 3 covariates, intercepts",
+        frame=_with_columns(frame, x, y),
+        response="y",
+        fixed=("x1", "x2", "x3"),
+        levels=(("area", ()), ("school", ())),
+        methods=("reml", "ml"),
+    )
+
+
+def slopes_10k() -> Case:
+    return _slopes("slopes-10k", n_groups=10_000, size=10, n_columns=1, seed=10)
+
+
+def slopes_20k() -> Case:
+    return _slopes("slopes-20k", n_groups=20_000, size=10, n_columns=8, seed=20)
+
+
+def slopes_125k() -> Case:
+    return _slopes("slopes-125k", n_groups=125_000, size=4, n_columns=1, seed=125)
+
+
+def waves_125k() -> Case:
+    """The same size, but every group was observed at times 0, 1, 2, 3.
+
+    A program that factorises each distinct design once has one to factorise.
+    """
+    return _slopes(
+        "waves-125k", n_groups=125_000, size=4, n_columns=1, seed=126, waves=True
+    )
+
+
+def million() -> Case:
+    """As large as fits: the bar is an ordinary least-squares fit of the same X."""
+    n_groups, size, n_columns = 1_000_000, 5, 5
+    rng = np.random.default_rng(1_000_000)
+    group = np.repeat(np.arange(n_groups), size)
+    x = rng.standard_normal((len(group), n_columns))
+    y = 1 + x.sum(axis=1) + rng.standard_normal(len(group))
+    y += rng.standard_normal(n_groups)[group]
+    return Case(
+        name="million",
+        title="1,000,000 groups x 5 rows, 5 columns, intercepts",
+        frame=_with_columns(pd.DataFrame({"g": group}), x, y),
+        response="y",
+        fixed=tuple(f"x{k + 1}" for k in range(n_columns)),
+        levels=(("g", ()),),
+        methods=("ml",),
+        reps=3,
+        rivals=("lstsq", "mixedlm-rs"),
+    )
+
+
+def _slopes(
+    name: str,
+    *,
+    n_groups: int,
+    size: int,
+    n_columns: int,
+    seed: int,
+    waves: bool = False,
+) -> Case:
+    rng = np.random.default_rng(seed)
+    group = np.repeat(np.arange(n_groups), size)
+    x = rng.standard_normal((len(group), n_columns))
+    if waves:
+        x[:, 0] = np.tile(np.arange(size), n_groups)
+    root = np.array([[1.0, 0.0], [0.3, 0.6]])
+    effects = rng.standard_normal((n_groups, 2)) @ root.T
+    y = 1 + x @ np.linspace(1, 0.1, n_columns) + rng.standard_normal(len(group))
+    y += effects[group, 0] + effects[group, 1] * x[:, 0]
+    covariates = "1 covariate" if n_columns == 1 else f"{n_columns} covariates"
+    times = ", equal times" if waves else ""
+    return Case(
+        name=name,
+        title=f"{n_groups:,} groups x {size} rows, {covariates}, "
+        f"correlated slope{times}",
+        frame=_with_columns(pd.DataFrame({"g": group}), x, y),
+        response="y",
+        fixed=tuple(f"x{k + 1}" for k in range(n_columns)),
+        levels=(("g", ("x1",)),),
+        reps=5,
+    )
+
+
+def _uneven(rng: np.random.Generator, n: int, n_groups: int) -> np.ndarray:
+    """Group codes of n units: every group occurs, sizes vary widely."""
+    weight = rng.gamma(2.0, size=n_groups)
+    more = rng.choice(n_groups, size=n - n_groups, p=weight / weight.sum())
+    return np.concatenate([np.arange(n_groups), more])
+
+
+def _with_columns(labels: pd.DataFrame, x: np.ndarray, y: np.ndarray) -> pd.DataFrame:
+    columns = {f"x{k + 1}": column for k, column in enumerate(x.T)}
+    return labels.assign(**columns, y=y)
+
+
+CASES: dict[str, Callable[[], Case]] = {
+    "sleepstudy": sleepstudy,
+    "schools": schools,
+    "slopes-10k": slopes_10k,
+    "slopes-20k": slopes_20k,
+    "slopes-125k": slopes_125k,
+    "waves-125k": waves_125k,
+    "million": million,
+}

@@ -1,0 +1,37 @@
+"""Our estimator as a contestant: the whole ``fit``, with standard errors and tests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from cases import Case
+from contestant import Contestant
+
+
+class Ours(Contestant):
+    name = "sklearn_xmixed"
+
+    def version(self) -> str:
+        import sklearn_xmixed
+        from sklearn_xmixed import MixedLinearRegressor  # noqa: F401
+
+        return sklearn_xmixed.__version__
+
+    def prepare(self, case: Case, method: str) -> Callable[[], Any]:
+        from sklearn_xmixed import MixedLinearRegressor, RandomEffects
+
+        equations = [
+            RandomEffects(
+                group, list(slopes), covariance="unstructured" if slopes else None
+            )
+            for group, slopes in case.levels
+        ]
+        X, y = case.covariates, case.y
+        return lambda: MixedLinearRegressor(equations, method=method).fit(X, y)
+
+    def read(self, fitted: Any) -> tuple[float, str]:
+        note = f"{fitted.n_iter_} iterations"
+        if not fitted.converged_:
+            note += ", did not converge"
+        return float(fitted.log_likelihood_), note
