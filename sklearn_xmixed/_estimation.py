@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.linalg import qr, solve_triangular
 
 from ._design import Design
 from .covariance import PARAMETERIZATIONS
@@ -50,6 +49,8 @@ class Estimate:
         -2 log (restricted) likelihood.
     log : list of Iteration
     certificate : Certificate
+    gamma : ndarray of shape (m,) or None
+        The optimiser's parameters, where it came to an end.
     """
 
     pool: Pool
@@ -61,6 +62,7 @@ class Estimate:
     deviance: float
     log: list[Iteration]
     certificate: Certificate
+    gamma: Array | None = None
 
     @property
     def Sigmas(self) -> list[Array]:
@@ -120,7 +122,7 @@ def estimate(
 
     D_blocks, log, em_done = objective.start(), [], False
     if em_iter > 0 or em_only:
-        D_blocks, _, em_done, log = em(
+        D_blocks, em_done, log = em(
             objective,
             D_blocks,
             max_iter=em_iter if em_only else min(em_iter, 3),
@@ -148,8 +150,9 @@ def estimate(
             break
     certificate = certify(objective, found, tol)
     D_blocks = model.split(found.gamma)
-    pieces = objective.pieces(D_blocks)
-    return _finish(pool, tree, objective, D_blocks, pieces, log, certificate)
+    pieces = objective.last(found.gamma) or objective.pieces(D_blocks)
+    finished = _finish(pool, tree, objective, D_blocks, pieces, log, certificate)
+    return replace(finished, gamma=found.gamma)
 
 
 def _leave_boundary(objective: Objective, found: Optimum) -> Array | None:
@@ -228,12 +231,11 @@ def _blocks(design: Design, pool: Pool) -> list[Block]:
         T = pool.levels[floor].T[:, [level.positions.index(p) for p in equation.positions]]
         q = equation.structure.q
         if equation.structure.name == "unstructured":
-            Lambda, R = qr(T, mode="economic")
-            try:
-                metric = solve_triangular(R, np.eye(q))
-            except np.linalg.LinAlgError:  # collinear columns kept on request
-                Lambda, metric = T, np.eye(q)
-            if not np.isfinite(metric).all():
+            Lambda, R = np.linalg.qr(T)
+            size = np.abs(np.diagonal(R))
+            if size.min() > 1e-12 * size.max():
+                metric = np.linalg.inv(R)
+            else:  # collinear columns kept on request
                 Lambda, metric = T, np.eye(q)
         else:
             size = np.sqrt((T**2).sum(axis=0))

@@ -357,7 +357,7 @@ def _results(
     certificate = found.certificate
     unidentified = certificate.unidentified
     if found.sigma2 > 0 and (std_errors or not blocks):
-        alpha, alpha_vcov, definite = natural_vcov(found, [e.T for e in equations])
+        alpha, alpha_vcov, definite = natural_vcov(found)
         if blocks and not definite and unidentified is None and certificate.converged:
             unidentified = 0
     else:
@@ -453,7 +453,7 @@ def _parameters(
         zip(equations, found.objective.model.blocks, strict=True)
     ):
         structure = block.structure
-        for number, (i, j) in enumerate(structure.places()):
+        for number, (i, j) in enumerate(structure.places):
             rows, columns = np.nonzero(np.triu(structure.pattern == number))
             if i == j:
                 members = tuple(equation.effects[r] for r in rows)

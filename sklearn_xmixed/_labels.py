@@ -167,10 +167,16 @@ class Source:
             return X
         frame = self._X
         if isinstance(frame, pd.DataFrame):
-            part = frame if at is None else frame.iloc[:, at]
-            if all(isinstance(t, np.dtype) and t.kind in "fiub" for t in part.dtypes):
-                return part.to_numpy()
-            return part
+            if at is None:
+                at = range(frame.shape[1])
+            series = [frame.iloc[:, j] for j in at]
+            if all(isinstance(s.dtype, np.dtype) and s.dtype.kind in "fiub" for s in series):
+                # column by column is much faster than a selection of the frame
+                out = np.empty((frame.shape[0], len(series)), order="F")
+                for j, s in enumerate(series):
+                    out[:, j] = s.to_numpy()
+                return out
+            return frame.iloc[:, list(at)]
         part = frame if at is None else frame[:, at]
         return part.to_native()
 

@@ -55,27 +55,24 @@ class Moments:
         k = sum(b.shape[1] for b in blocks)
         head = slice(0, min(rows, BLOCK_ROWS))
         shift = np.concatenate([b[head].mean(axis=0) for b in blocks])
-        total, gram, n = np.zeros(k), np.zeros((k, k)), 0.0
-        buffer = np.empty((min(rows, BLOCK_ROWS), k))
+        # a leading column of ones makes the sums part of the product
+        gram = np.zeros((k + 1, k + 1))
+        buffer = np.ones((min(rows, BLOCK_ROWS), k + 1))
         for start in range(0, rows, BLOCK_ROWS):
             stop = min(start + BLOCK_ROWS, rows)
             D = buffer[: stop - start]
-            at = 0
+            at = 1
             for b in blocks:
                 D[:, at : at + b.shape[1]] = b[start:stop]
                 at += b.shape[1]
-            D -= shift
+            D[:, 1:] -= shift
             if weights is None:
-                total += D.sum(axis=0)
                 gram += D.T @ D
-                n += stop - start
             else:
-                w = weights[start:stop]
-                total += w @ D
-                gram += (D * w[:, None]).T @ D
-                n += float(w.sum())
-        off = total / n
-        return cls(n, shift + off, gram - n * np.outer(off, off))
+                gram += (D * weights[start:stop, None]).T @ D
+        n = gram[0, 0]
+        off = gram[0, 1:] / n
+        return cls(float(n), shift + off, gram[1:, 1:] - n * np.outer(off, off))
 
     def raw(self) -> Array:
         """Sums of products about zero, a constant column put first."""

@@ -23,7 +23,7 @@ def to_sd_corr(structure: Structure, Sigma: Array) -> Array:
     """
     sd = np.sqrt(np.diagonal(Sigma).clip(0.0))
     out = np.empty(structure.n_params)
-    for k, (i, j) in enumerate(structure.places()):
+    for k, (i, j) in enumerate(structure.places):
         if i == j:
             out[k] = sd[i]
         else:

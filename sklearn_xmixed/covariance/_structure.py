@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 
@@ -70,17 +70,17 @@ class Structure:
     name: str
     pattern: Array
 
-    @property
+    @cached_property
     def q(self) -> int:
         """Number of random effects."""
         return self.pattern.shape[0]
 
-    @property
+    @cached_property
     def n_params(self) -> int:
         """Number of free parameters."""
         return int(self.pattern.max()) + 1
 
-    @property
+    @cached_property
     def n_variances(self) -> int:
         """How many of the parameters are variances; they come first."""
         return int(self.pattern.diagonal().max()) + 1
@@ -94,10 +94,19 @@ class Structure:
         """
         return "Identity" if self.q == 1 else self.name.capitalize()
 
-    @property
+    @cached_property
     def basis(self) -> Array:
         """Indicator matrices of the parameters, shape (n_params, q, q)."""
-        return _basis(self.pattern.tobytes(), self.q, str(self.pattern.dtype))
+        numbers = np.arange(self.n_params)[:, None, None]
+        basis = (self.pattern[None] == numbers).astype(float)
+        basis.setflags(write=False)
+        return basis
+
+    @cached_property
+    def _averages(self) -> Array:
+        """Rows that average the elements of a parameter, shape (n_params, q * q)."""
+        flat = self.basis.reshape(self.n_params, -1)
+        return flat / flat.sum(axis=1, keepdims=True)
 
     def spread(self, values: Array) -> Array:
         """Symmetric matrix with ``values[k]`` wherever the pattern says k."""
@@ -106,9 +115,9 @@ class Structure:
 
     def gather(self, matrix: Array) -> Array:
         """Average of ``matrix`` over the places of each parameter."""
-        basis = self.basis
-        return np.einsum("kij,ij->k", basis, matrix) / basis.sum(axis=(1, 2))
+        return self._averages @ matrix.ravel()
 
+    @cached_property
     def places(self) -> list[tuple[int, int]]:
         """First (row, column), row <= column, of each parameter."""
         found: list[tuple[int, int]] = []
@@ -116,14 +125,6 @@ class Structure:
             i, j = np.argwhere(np.triu(self.pattern == k))[0]
             found.append((int(i), int(j)))
         return found
-
-
-@lru_cache(maxsize=256)
-def _basis(raw: bytes, q: int, dtype: str) -> Array:
-    pattern = np.frombuffer(raw, dtype=dtype).reshape(q, q)
-    basis = (pattern[None] == np.arange(pattern.max() + 1)[:, None, None]).astype(float)
-    basis.setflags(write=False)
-    return basis
 
 
 @lru_cache(maxsize=256)

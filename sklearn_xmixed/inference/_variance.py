@@ -14,7 +14,7 @@ from scipy.special import ndtri
 
 from .._estimation import Estimate
 from ..covariance import Structure, natural_derivatives, to_natural
-from ..likelihood import Block, evaluate
+from ..likelihood import Block, Pieces, evaluate
 
 __all__ = ["VarianceParameter", "VarianceTable", "natural_vcov", "variance_table"]
 
@@ -81,14 +81,8 @@ class VarianceTable:
     ci_upper: Array
 
 
-def natural_vcov(estimate: Estimate, T_blocks: list[Array]) -> tuple[Array, Array, bool]:
+def natural_vcov(estimate: Estimate) -> tuple[Array, Array, bool]:
     """Estimates and covariance matrix in the estimation metric.
-
-    Parameters
-    ----------
-    estimate : Estimate
-    T_blocks : list of ndarray of shape (q_floor, q)
-        From the effects in the user's columns to the tree's basis.
 
     Returns
     -------
@@ -99,28 +93,28 @@ def natural_vcov(estimate: Estimate, T_blocks: list[Array]) -> tuple[Array, Arra
     definite : bool
         Whether the information about the free parameters is positive definite.
     """
-    objective, sigma2 = estimate.objective, estimate.sigma2
-    blocks = objective.model.blocks
-    alphas, free, parts = [], [], []
-    for block, Sigma, T in zip(blocks, estimate.Sigmas, T_blocks, strict=True):
+    sigma2 = estimate.sigma2
+    alphas, free, curves = [], [], []
+    for block, Sigma in zip(
+        estimate.objective.model.blocks, estimate.Sigmas, strict=True
+    ):
         structure = block.structure
-        alpha = to_natural(structure, Sigma)
+        alphas.append(to_natural(structure, Sigma))
         inside = _inside(structure, block, Sigma, sigma2)
-        first, second = natural_derivatives(structure, Sigma)
+        free.append(inside)
         keep = np.flatnonzero(inside)
-        lift = T / np.sqrt(sigma2)  # Sigma_user / sigma^2 in the tree's basis
-        parts.append(
+        # Sigma / sigma^2 in the equation's scaled columns is D_b
+        lift = np.linalg.inv(block.metric) / np.sqrt(sigma2)
+        first, second = natural_derivatives(structure, Sigma)
+        curves.append(
             (
-                block.floor,
                 [lift @ first[i] @ lift.T for i in keep],
                 [[lift @ second[i][j] @ lift.T for j in keep] for i in keep],
             )
         )
-        alphas.append(alpha)
-        free.append(inside)
     alpha = np.concatenate([*alphas, [0.5 * np.log(sigma2)]])
     mask = np.concatenate([*free, [True]])
-    H = _joint_hessian(estimate, parts)
+    H = _joint_hessian(estimate, curves)
     vcov = np.full((len(alpha), len(alpha)), np.nan)
     definite = False
     if np.isfinite(H).all():
@@ -149,48 +143,93 @@ def _inside(structure: Structure, block: Block, Sigma: Array, sigma2: float) -> 
     return np.array(
         [
             not zero[i] and not zero[j] and (i == j or not singular)
-            for i, j in structure.places()
+            for i, j in structure.places
         ],
         dtype=bool,
     )
 
 
-def _joint_hessian(estimate: Estimate, parts) -> Array:
-    """Hessian of -2 L* in the free alpha and log sigma (Eq. 15)."""
-    objective, pieces = estimate.objective, estimate.pieces
-    weight = 1.0 / estimate.sigma2
-    D = objective.model.floors(estimate.D_blocks)
-    directions = [(floor, M) for floor, first, _ in parts for M in first]
-    m = len(directions)
-    # log sigma moves every floor: D = Sigma / sigma^2
-    directions += [(k, -2.0 * d) for k, d in enumerate(D)]
-    at = evaluate(
-        objective.tree, D, reml=objective.reml, order=2, directions=directions
-    )
-    pick = np.zeros((m + 1, len(directions)))
-    pick[:m, :m] = np.eye(m)
-    pick[m, m:] = 1.0
-    c_D, l_D = pieces.c_D, pieces.l_D
-    assert c_D is not None
-    assert l_D is not None
-    W = [weight * c + l for c, l in zip(c_D, l_D, strict=True)]
-    c_1 = pick @ np.array([np.sum(c_D[k] * M) for k, M in directions])
-    H = pick @ (weight * at.c_2 + at.l_2) @ pick.T if directions else np.zeros((1, 1))
+def _joint_hessian(
+    estimate: Estimate, curves: list[tuple[list[Array], list[list[Array]]]]
+) -> Array:
+    """Hessian of -2 L* in the free alpha and log sigma (Eq. 15).
+
+    Parameters
+    ----------
+    curves : list of (first, second)
+        Derivatives of each D_b along its free alpha.
+    """
+    objective = estimate.objective
+    model, weight = objective.model, 1.0 / estimate.sigma2
+    pieces, bases = _second_order(estimate)
+    assert pieces.c_D is not None
+    assert pieces.l_D is not None
+    # every direction as a combination of those along which derivatives are known;
+    # log sigma moves all equations: D = Sigma / sigma^2
+    ends = np.cumsum([0, *(len(first) for first, _ in curves)])
+    m = int(ends[-1])
+    pick = np.zeros((m + 1, model.n_params))
+    C_b, L_b = model.pull(pieces.c_D), model.pull(pieces.l_D)
+    c_1 = np.zeros(m + 1)
+    bend = np.zeros((m + 1, m + 1))
+    for k, (block, s) in enumerate(zip(model.blocks, model.slices, strict=True)):
+        first, second = curves[k]
+        D, W = estimate.D_blocks[k], weight * C_b[k] + L_b[k]
+        here = slice(ends[k], ends[k + 1])
+        moves = [*first, -2.0 * D]
+        targets = np.array([block.structure.gather(M) for M in moves])
+        solved = np.linalg.solve(bases[k].T, targets.T).T
+        pick[here, s], pick[m, s] = solved[:-1], solved[-1]
+        slopes = np.array([np.sum(C_b[k] * M) for M in moves])
+        c_1[here] = slopes[:-1]
+        c_1[m] += slopes[-1]
+        for i, row in enumerate(second):
+            for j, M in enumerate(row):
+                bend[ends[k] + i, ends[k] + j] += np.sum(W * M)
+            cross = -2.0 * np.sum(W * first[i])
+            bend[ends[k] + i, m] += cross
+            bend[m, ends[k] + i] += cross
+        bend[m, m] += 4.0 * np.sum(W * D)
+    H = pick @ (weight * pieces.c_2 + pieces.l_2) @ pick.T + bend
     H[m, :] -= 2.0 * weight * c_1
     H[:, m] -= 2.0 * weight * c_1
     H[m, m] += 4.0 * weight * pieces.c
-    # curvature of D itself
-    start = 0
-    for floor, first, second in parts:
-        for i, row in enumerate(second):
-            for j, M in enumerate(row):
-                H[start + i, start + j] += np.sum(W[floor] * M)
-            cross = -2.0 * np.sum(W[floor] * first[i])
-            H[start + i, m] += cross
-            H[m, start + i] += cross
-        start += len(first)
-    H[m, m] += 4.0 * sum(np.sum(w * d) for w, d in zip(W, D, strict=True))
     return 0.5 * (H + H.T)
+
+
+def _second_order(estimate: Estimate) -> tuple[Pieces, list[Array]]:
+    """Second derivatives at the optimum, and the directions they are along.
+
+    Those of the last Newton iteration serve again where its directions span
+    the structure; at the boundary they do not.
+
+    Returns
+    -------
+    pieces : Pieces
+    bases : list of ndarray of shape (m_b, m_b)
+        Direction k of an equation as elements of its structure.
+    """
+    model, pieces = estimate.objective.model, estimate.pieces
+    if pieces.c_2 is not None and estimate.gamma is not None:
+        bases = []
+        for block, s in zip(model.blocks, model.slices, strict=True):
+            first = model.parameterization.first(block.structure, estimate.gamma[s])
+            bases.append(np.array([block.structure.gather(M) for M in first]))
+        if all(np.linalg.cond(basis) < 1e4 for basis in bases):
+            return pieces, bases
+    directions = [
+        (b.floor, b.Lambda @ M @ b.Lambda.T)
+        for b in model.blocks
+        for M in b.structure.basis
+    ]
+    at = evaluate(
+        estimate.objective.tree,
+        model.floors(estimate.D_blocks),
+        reml=estimate.objective.reml,
+        order=2,
+        directions=directions,
+    )
+    return at, [np.eye(b.structure.n_params) for b in model.blocks]
 
 
 def variance_table(

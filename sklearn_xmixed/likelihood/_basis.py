@@ -14,7 +14,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import cholesky, solve_triangular
 
 from .._moments import Moments, independent_columns
 
@@ -130,7 +129,7 @@ class Pool:
         gram = moments.centred if intercept else raw[1:, 1:]
         # Q = (x - shift) / R_x, and the constant itself
         R_x = _root(gram[np.ix_(order, order)] / n)
-        Rinv = solve_triangular(R_x, np.eye(len(order)))
+        Rinv = np.linalg.inv(R_x)
         p = p_x + intercept
         Q = np.zeros((k + 1, p))
         if intercept:
@@ -215,14 +214,14 @@ def _level_basis(
         A[:, 0] = Z[:, 0]
         centred = Z[:, 1:].copy()
         centred[0] -= mean
-        A[:, 1:] = solve_triangular(T[1:, 1:], centred.T, trans="T").T
+        A[:, 1:] = centred @ np.linalg.inv(T[1:, 1:])
         return A, T
     T = _root(gram)
-    return solve_triangular(T, Z.T, trans="T").T, T
+    return Z @ np.linalg.inv(T), T
 
 
 def _root(gram: Array) -> Array:
     """Upper triangular Cholesky factor."""
     if gram.shape[0] == 0:
         return np.zeros((0, 0))
-    return cholesky(gram, lower=False)
+    return np.linalg.cholesky(gram).T

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+from scipy import sparse
 
 from ._tree import Floor, Shard, Tree
 
@@ -45,14 +46,15 @@ def _compress_shard(shard: Shard) -> Shard:
     block = np.empty((q, width, int(at[-1])))
     count = np.empty(int(at[-1]))
     first = np.empty(int(at[-1]), dtype=np.intp)
-    sorted_block = lowest.block[:, :, order]
-    sorted_count = lowest.count[order]
+    one = len(starts) == 1  # all alike: nothing to sort
+    sorted_block = lowest.block if one else lowest.block[:, :, order]
+    sorted_count = lowest.count if one else lowest.count[order]
     for k, (a, b) in enumerate(zip(starts, ends, strict=True)):
         here = slice(at[k], at[k + 1])
         C = sorted_block[:, q:, a:b].reshape(q * r, b - a)
         if b - a > q * r:
-            # the triangular factor of C' has the same cross-products
-            C = np.linalg.qr(C.T, mode="r").T
+            values, vectors = np.linalg.eigh(C @ C.T)
+            C = vectors * np.sqrt(values.clip(0.0))
         block[:, :q, here] = sorted_block[:, :q, a : a + 1]
         block[:, q:, here] = C.reshape(q, r, -1)
         count[here] = sorted_count[a:b].sum() / made[k]
@@ -81,17 +83,21 @@ def _classes(floor: Floor) -> tuple[Array, Array] | None:
     if np.unique(sample, axis=1).shape[1] > 0.5 * sample.shape[1] and G > 2 * SAMPLE:
         return None
     # equal designs differ by rounding only when their sums were formed apart
-    scale = np.abs(keys).max(axis=1, keepdims=True)
-    rounded = np.round(keys / np.where(scale > 0, scale, 1.0), 13)
-    ranks = [np.unique(row, return_inverse=True)[1] for row in rounded]
-    if floor.ancestors:
-        ranks.append(floor.ancestors[0])
-    code = ranks[-1].astype(np.int64)
-    for rank in ranks[:-1][::-1]:
-        code = np.unique(code * (int(rank.max()) + 1) + rank, return_inverse=True)[1]
-    if code.max() + 1 > min(MAX_DESIGNS, G):
+    parts = [] if not floor.ancestors else [floor.ancestors[0]]
+    for row in keys:
+        low, high = row.min(), row.max()
+        scale = max(abs(low), abs(high))
+        if high - low > 1e-13 * scale:
+            parts.append(np.unique(np.round(row / scale, 13), return_inverse=True)[1])
+    if not parts:
+        return np.arange(G), np.zeros(1, dtype=np.intp)
+    code = parts[0].astype(np.int64)
+    for part in parts[1:]:
+        code = np.unique(code * (int(part.max()) + 1) + part, return_inverse=True)[1]
+    n_designs = int(code.max()) + 1
+    if n_designs > min(MAX_DESIGNS, G):
         return None
-    order = np.argsort(code, kind="stable")
-    ordered = code[order]
-    starts = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1]))
-    return order, starts
+    rows = sparse.csr_array(
+        (np.ones(G, dtype=np.int8), code, np.arange(G + 1)), shape=(G, n_designs)
+    ).tocsc()
+    return rows.indices, rows.indptr[:-1]

@@ -44,7 +44,7 @@ class Objective:
         self.reml = reml
         self.nn = tree.n - tree.p if reml else tree.n
         self.constant = 2.0 * log_det_basis if reml else 0.0
-        self.n_evaluations = 0
+        self._last: tuple[bytes, Pieces] | None = None
 
     @property
     def n_params(self) -> int:
@@ -53,7 +53,6 @@ class Objective:
 
     def pieces(self, D_blocks: list[Array], order: int = 1) -> Pieces:
         """c, l and their derivatives in D at given covariances."""
-        self.n_evaluations += 1
         D = self.model.floors(D_blocks)
         return evaluate(self.tree, D, reml=self.reml, order=order)
 
@@ -80,7 +79,6 @@ class Objective:
     def hessian(self, gamma: Array) -> tuple[float, Array, Array]:
         """-2 L, its gradient and its exact Hessian."""
         model, nn = self.model, self.nn
-        self.n_evaluations += 1
         at = evaluate(
             self.tree,
             model.floors(model.split(gamma)),
@@ -88,6 +86,7 @@ class Objective:
             order=2,
             directions=model.directions(gamma),
         )
+        self._last = gamma.tobytes(), at
         first = self._first(gamma)
         assert at.c_D is not None
         assert at.l_D is not None
@@ -98,6 +97,12 @@ class Objective:
         for block, s, W in zip(model.blocks, model.slices, G, strict=True):
             H[s, s] += model.parameterization.second(block.structure, gamma[s], W)
         return self.deviance(at), nn * c_1 / at.c + l_1, H
+
+    def last(self, gamma: Array) -> Pieces | None:
+        """The evaluation behind the last Hessian, if that was at ``gamma``."""
+        if self._last is not None and self._last[0] == gamma.tobytes():
+            return self._last[1]
+        return None
 
     def block_gradients(self, at: Pieces) -> list[Array]:
         """d(-2L)/dD_b of each equation, without its structure."""
@@ -136,7 +141,7 @@ class Objective:
         spaces = [null_space(D) for D in D_blocks]
         if not any(space.size for space in spaces):
             return []
-        G = self.block_gradients(self.pieces(D_blocks))
+        G = self.block_gradients(self.last(gamma) or self.pieces(D_blocks))
         found = []
         for k, (block, space, W) in enumerate(
             zip(self.model.blocks, spaces, G, strict=True)

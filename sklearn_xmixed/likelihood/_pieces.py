@@ -16,7 +16,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import solve_triangular
 
 from ._eliminate import forward
 from ._tree import Ascent, Tree, ascend, descend
@@ -62,7 +61,7 @@ class Root:
             log_det = 2.0 * np.sum(np.log(pivots))
         else:
             L = np.linalg.cholesky(S[:p, :p])
-            inverse = solve_triangular(L, np.eye(p), lower=True, check_finite=False)
+            inverse = np.linalg.inv(L)
             half = inverse @ S[:p, p]
             log_det = 2.0 * np.sum(np.log(np.diagonal(L)))
         return cls(inverse.T @ half, inverse.T, S[p, p] - half @ half, log_det)

@@ -27,28 +27,28 @@ def em(
     max_iter: int,
     tol: float,
     watch: Callable[[Iteration, list[Array]], bool] | None = None,
-) -> tuple[list[Array], float, bool, list[Iteration]]:
+) -> tuple[list[Array], bool, list[Iteration]]:
     """Iterate until the value changes by less than ``tol`` relative to its size.
 
     Returns
     -------
     D_blocks : list of ndarray
         The last iterate.
-    value : float
-        Function value at the last iterate but one (the last one evaluated).
     converged : bool
     log : list of Iteration
     """
     log: list[Iteration] = []
-    last, converged, value = np.inf, False, np.nan
-    for number in range(max_iter + 1):
+    last, converged = np.inf, False
+    for number in range(max_iter):
         value, new = problem.em_step(D_blocks)
         change = abs(last - value) / (abs(value) + 1e-300) if np.isfinite(last) else 1.0
         line = Iteration("em", number, value, change)
         log.append(line)
         converged = change < tol
         stop = watch is not None and watch(line, D_blocks)
-        if converged or stop or number == max_iter or not np.isfinite(value):
+        if not np.isfinite(value):
             break
         last, D_blocks = value, new
-    return D_blocks, float(value), bool(converged), log
+        if converged or stop:
+            break
+    return D_blocks, bool(converged), log

@@ -16,7 +16,7 @@ __all__ = ["newton", "newton_decrement"]
 #: eigenvalues below this share of the largest are treated as flat
 FLAT = 1e-10
 #: rounding of a function value, relative to its size
-NOISE = 4e-15
+NOISE = 4e-14
 
 
 def newton(
@@ -46,43 +46,47 @@ def newton(
     radius = max(1.0, float(np.sqrt(gamma @ gamma)))
     note = ""
     for number in range(max_iter + 1):
-        step, decrement, concave = _step(g, H, radius)
-        if not concave:
+        step, decrement, convex = _step(g, H, radius)
+        if not convex:  # the log likelihood is not concave
             note = "not concave"
         line = Iteration("gradient", number, f, decrement, note)
         log.append(line)
         limit = tol * (1.0 + abs(f) / 1e4)
-        done = decrement <= limit and concave
+        done = decrement <= limit and convex
         stop = watch is not None and watch(line, gamma)
         if done or stop or number == max_iter or not np.isfinite(f):
             return Optimum(gamma, f, g, H, decrement, bool(done), log)
         note = ""
-        moved = False
+        noise = NOISE * (abs(f) + 1.0)
+        # most steps are taken as they are, so derivatives are computed with the value
+        point = gamma + step
+        new = problem.hessian(point)
         for _ in range(40):
-            trial = gamma + step
-            f_new = problem.value(trial)
             predicted = -(g @ step + 0.5 * step @ H @ step)
-            gained = f - f_new
-            noise = NOISE * (abs(f) + 1.0) * 10
-            if np.isfinite(f_new) and gained >= min(1e-4 * predicted, 0.0) - noise:
-                ratio = gained / predicted if predicted > noise else 1.0
-                length = float(np.sqrt(step @ step))
-                if ratio > 0.75 and length > 0.8 * radius:
-                    radius *= 3.0
-                elif ratio < 0.25:
-                    radius = max(0.5 * length, 1e-8)
-                moved = True
+            gained = f - new[0]
+            if gained >= min(1e-4 * predicted, 0.0) - noise:
                 break
             note = "backed up"
-            radius = 0.25 * float(np.sqrt(step @ step))
-            step, _, _ = _step(g, H, radius)
-            if radius < 1e-13 * (1.0 + np.abs(gamma).max(initial=0.0)):
+            length = float(np.sqrt(step @ step))
+            radius = 0.25 * length
+            if radius < 1e-13 * (1.0 + np.abs(gamma).max()):
                 break
-        if not moved:  # nothing within rounding is better
-            ok = bool(decrement <= 1e-6 and concave)
-            return Optimum(gamma, f, g, H, decrement, ok, log)
-        gamma = trial
-        f, g, H = problem.hessian(gamma)
+            step, _, _ = _step(g, H, radius)
+            point = gamma + step
+            new = (problem.value(point), g, H)
+        else:
+            gained = -np.inf
+        if not gained >= -noise:  # nothing within rounding is better
+            done = decrement <= 1e-6 and convex
+            return Optimum(gamma, f, g, H, decrement, bool(done), log)
+        ratio = gained / predicted if predicted > noise else 1.0
+        length = float(np.sqrt(step @ step))
+        if ratio > 0.75 and length > 0.8 * radius:
+            radius *= 3.0
+        elif ratio < 0.25:
+            radius = max(0.5 * length, 1e-8)
+        gamma = point
+        f, g, H = new if new[2] is not H else problem.hessian(gamma)
     raise AssertionError("unreachable")
 
 

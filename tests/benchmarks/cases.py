@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -50,6 +50,13 @@ class Case:
         columns = [np.ones(len(self.frame))]
         columns += [self.frame[name].to_numpy(float) for name in self.fixed]
         return np.column_stack(columns)
+
+    def with_string_labels(self) -> Case:
+        """The same data with labels as text, which costs a program that sorts them."""
+        labels = {
+            group: "group " + self.frame[group].astype(str) for group, _ in self.levels
+        }
+        return replace(self, frame=self.frame.assign(**labels))
 
     def formula(self) -> str:
         """The model in lme4's notation."""

@@ -22,7 +22,8 @@ def describe(contestants: Iterable[Contestant]) -> list[str]:
     """Lines of text: processor, memory, interpreter, libraries, contestants."""
     libraries = ("numpy", "scipy", "pandas", "scikit-learn")
     lines = [
-        f"{_processor()}, {os.cpu_count()} cores, {_memory()}, {platform.system()}",
+        f"{_processor()}, {os.cpu_count()} cores, {_memory()}, {platform.system()}"
+        + _load(),
         f"Python {platform.python_version()}, "
         + ", ".join(f"{name} {version(name)}" for name in libraries),
         ", ".join(f"{c.name} {c.version()}" for c in contestants),
@@ -38,6 +39,14 @@ def _processor() -> str:
             if line.startswith("model name"):
                 return line.split(":", 1)[1].strip()
     return platform.processor() or platform.machine()
+
+
+def _load() -> str:
+    """Other work on the machine is the usual reason for odd timings."""
+    try:
+        return f", load {os.getloadavg()[0]:.2f} at the start"
+    except (AttributeError, OSError):
+        return ""
 
 
 def _memory() -> str:

@@ -31,7 +31,7 @@ class Ours(Contestant):
         return lambda: MixedLinearRegressor(equations, method=method).fit(X, y)
 
     def read(self, fitted: Any) -> tuple[float, str]:
-        note = f"{fitted.n_iter_} iterations"
+        note = f"n_iter {fitted.n_iter_}"
         if not fitted.converged_:
             note += ", did not converge"
         return float(fitted.log_likelihood_), note

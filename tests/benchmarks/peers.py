@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from cases import Case
 from contestant import Contestant, Outcome
 
@@ -103,10 +104,12 @@ class Lme4(Contestant):
     def race(self, case: Case, method: str, reps: int, budget: float) -> list[Outcome]:
         """Two outcomes: ``lmer()`` as it comes, and without its final check."""
         with tempfile.TemporaryDirectory() as folder:
-            _write_columns(case, Path(folder))
+            groups = [group for group, _ in case.levels]
+            codes = {group: pd.factorize(case.frame[group])[0] for group in groups}
+            _write_columns(case.frame.assign(**codes), Path(folder))
             task = {
                 "formula": case.formula(),
-                "groups": [group for group, _ in case.levels],
+                "groups": groups,
                 "reml": method == "reml",
                 "reps": reps,
                 "budget": budget,
@@ -119,11 +122,11 @@ class Lme4(Contestant):
 VARIANTS = (("default", ""), ("no_derivs", " (calc.derivs = FALSE)"))
 
 
-def _write_columns(case: Case, folder: Path) -> None:
-    names = list(case.frame.columns)
+def _write_columns(frame: pd.DataFrame, folder: Path) -> None:
+    names = list(frame.columns)
     for k, name in enumerate(names):
-        case.frame[name].to_numpy("<f8").tofile(folder / f"{k}.bin")
-    header = {"names": names, "rows": len(case.frame)}
+        frame[name].to_numpy("<f8").tofile(folder / f"{k}.bin")
+    header = {"names": names, "rows": len(frame)}
     (folder / "columns.json").write_text(json.dumps(header))
 
 

@@ -34,6 +34,8 @@ def main() -> int:
     fell_short = False
     for name in options.only or CASES:
         case = CASES[name]()
+        if options.string_labels:
+            case = case.with_string_labels()
         for method in options.method or case.methods:
             outcomes = _run(case, method, contestants, options)
             body += rows(case.name, method, outcomes, Ours.name)
@@ -134,6 +136,9 @@ def _options() -> argparse.Namespace:
         type=float,
         default=60.0,
         help="seconds after which a program is repeated no further (default: 60)",
+    )
+    parser.add_argument(
+        "--string-labels", action="store_true", help="labels as text, not integers"
     )
     parser.add_argument("--no-memory", action="store_true", help="skip peak memory")
     return parser.parse_args()

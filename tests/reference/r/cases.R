@@ -188,11 +188,11 @@ residual_cases <- function() {
       function(name) product(paste0("program2_", name), "program2", name), day_names
     )
   )
-  exercise <- function(structure) {
+  exercise <- function(structure, time = "day") {
     model(paste0("exercise-", structure, "-ml"), "manual/exercise", "strength",
       c("program2", day_names, paste0("program2_", day_names)),
       equation("id", intercept = FALSE), "ml",
-      residuals = residuals_within("id", structure, time = "day"),
+      residuals = residuals_within("id", structure, time = time),
       derive = unname(program), rows = list(column = "day", among = c(0, days))
     )
   }
@@ -202,7 +202,7 @@ residual_cases <- function() {
     ovary("ma2-ml", "ml", "ma", 2),
     exercise("unstructured"),
     exercise("exponential"),
-    exercise("exchangeable"),
+    exercise("exchangeable", time = NULL),
     model("veneer-by-followup-reml", "manual/veneer", "gcf",
       c("followup", "base_gcf", "cda", "age"),
       list(equation("patient", "followup", "unstructured"), equation("tooth")), "reml",

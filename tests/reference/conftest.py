@@ -1,0 +1,129 @@
+"""The reference fits of ``lme4.json`` as fixtures, with the data they belong to."""
+
+from __future__ import annotations
+
+import json
+import os
+import warnings
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from sklearn_xmixed import MixedLinearRegressor, RandomEffects, Residuals
+
+HERE = Path(__file__).resolve().parent
+REPOSITORY = HERE.parents[1]
+FOLDERS = {
+    "bundled": REPOSITORY / "sklearn_xmixed" / "datasets" / "data",
+    "manual": Path(
+        os.environ.get("XMIXED_DATA", REPOSITORY.parent / "shared" / "data")
+    ),
+}
+DOCUMENT = json.loads((HERE / "lme4.json").read_text())
+
+
+@dataclass(frozen=True)
+class Reference:
+    """One case: the model in our words, and what the other program found."""
+
+    case: dict[str, Any]
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self.case[name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+    @property
+    def available(self) -> bool:
+        folder, name = self.data.split("/")
+        return folder == "stored" or (FOLDERS[folder] / f"{name}.csv").exists()
+
+    def frame(self) -> pd.DataFrame:
+        """Rows and columns that were fitted, derived columns included."""
+        folder, name = self.data.split("/")
+        if folder == "stored":
+            frame = pd.DataFrame(DOCUMENT["data"][name])
+        else:
+            frame = pd.read_csv(FOLDERS[folder] / f"{name}.csv")
+        if self.rows:
+            frame = frame[frame[self.rows["column"]].isin(self.rows["among"])]
+        frame = frame[frame[self.response].notna()].reset_index(drop=True)
+        for recipe in self.derive:
+            frame[recipe["name"]] = _derived(recipe, frame[recipe["of"]])
+        return frame
+
+    def estimator(self, **parameters: Any) -> MixedLinearRegressor:
+        return MixedLinearRegressor(
+            [RandomEffects(**equation) for equation in self.random_effects],
+            residuals=Residuals(**self.residuals) if self.residuals else None,
+            method=self.method,
+            fixed=self.fixed,
+            **parameters,
+        )
+
+    def fitted(self) -> MixedLinearRegressor:
+        """Our fit, made once and shared; skips what this version cannot fit."""
+        try:
+            return _fitted(self.id)
+        except NotImplementedError as error:
+            pytest.skip(str(error))
+
+    def sorted_groups(self, equation: dict[str, Any], table: pd.DataFrame) -> list[int]:
+        """Rows of ``table`` that hold the groups listed by an equation."""
+        paths = [
+            tuple(map(str, p)) if isinstance(p, tuple) else (str(p),)
+            for p in table.index
+        ]
+        place = {path: row for row, path in enumerate(paths)}
+        return [place[tuple(map(str, group))] for group in equation["groups"]]
+
+
+def _derived(recipe: dict[str, Any], sources: pd.DataFrame) -> Any:
+    first = sources.iloc[:, 0]
+    match recipe["op"]:
+        case "product":
+            return sources.prod(axis=1).astype(float)
+        case "equals":
+            return (first == recipe["value"]).astype(float)
+        case "sin2pi":
+            return np.sin(2 * np.pi * first)
+        case "cos2pi":
+            return np.cos(2 * np.pi * first)
+    raise ValueError(f"unknown recipe {recipe['op']!r}")
+
+
+REFERENCES = {case["id"]: Reference(case) for case in DOCUMENT["cases"]}
+
+
+@cache
+def _fitted(name: str) -> MixedLinearRegressor:
+    reference = REFERENCES[name]
+    frame = reference.frame()
+    with warnings.catch_warnings():
+        # a variance at its bound is told by a warning; some cases are there for that
+        warnings.simplefilter("ignore")
+        return reference.estimator().fit(frame, frame[reference.response])
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "reference" in metafunc.fixturenames:
+        metafunc.parametrize(
+            "reference",
+            [
+                pytest.param(
+                    reference,
+                    id=name,
+                    marks=pytest.mark.skipif(
+                        not reference.available,
+                        reason="the manual's data are not here (XMIXED_DATA)",
+                    ),
+                )
+                for name, reference in REFERENCES.items()
+            ],
+        )
