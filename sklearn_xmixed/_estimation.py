@@ -100,7 +100,7 @@ def estimate(
     objective = Objective(
         compress(tree), model, reml=reml, log_det_basis=pool.log_det_R
     )
-    if not blocks or _fits_exactly(tree, design, reml):
+    if not blocks or _leaves_nothing(tree, design):
         found_at_once = _without_search(pool, tree, objective, blocks)
         if watch is not None:
             watch(found_at_once.log[0], lambda: found_at_once)
@@ -151,6 +151,12 @@ def estimate(
     certificate = certify(objective, found, tol)
     D_blocks = model.split(found.gamma)
     pieces = objective.last(found.gamma) or objective.pieces(D_blocks)
+    if certificate.boundary:
+        D_zero = objective.on_boundary(D_blocks)
+        at_zero = objective.pieces(D_zero)
+        slack = 1e-9 * (1.0 + abs(found.value) / 1e4)
+        if objective.deviance(at_zero) <= found.value + slack:
+            D_blocks, pieces = D_zero, at_zero
     finished = _finish(pool, tree, objective, D_blocks, pieces, log, certificate)
     return replace(finished, gamma=found.gamma)
 
@@ -174,15 +180,29 @@ def _leave_boundary(objective: Objective, found: Optimum) -> Array | None:
     return best
 
 
-def _fits_exactly(tree: Tree, design: Design, reml: bool) -> bool:
-    """Whether nothing is left to explain once the fixed part is fitted."""
+def _leaves_nothing(tree: Tree, design: Design) -> bool:
+    """Whether the likelihood has no maximum because nothing is left to explain.
+
+    Either the fixed part fits y, or it does so within the lowest-level groups
+    although these have more rows than random effects.
+    """
     if tree.n <= tree.p:
         return True
-    y = design.moments
-    size = y.centred[-1, -1] + (0.0 if design.intercept else y.n * y.mean[-1] ** 2)
-    total = tree.total[-1, -1]
-    noise = (np.finfo(float).eps * 64) ** 2 * (size + y.n * y.mean[-1] ** 2)
-    return not total > noise
+    p, y = tree.p, design.moments
+    size = y.centred[-1, -1] + y.n * y.mean[-1] ** 2
+    noise = (np.finfo(float).eps * 64) ** 2 * size
+    if not tree.total[-1, -1] > noise:
+        return True
+    W = tree.within
+    within = W[p, p] - W[p, :p] @ np.linalg.pinv(W[:p, :p], rcond=1e-12) @ W[:p, p]
+    if within > max(noise, 1e-13 * tree.total[-1, -1]):
+        return False
+    lowest = [shard.floors[0] for shard in tree.shards]
+    used = sum(
+        float((np.einsum("aag->ag", f.block[:, : f.q]) > 0).sum(axis=0) @ f.count)
+        for f in lowest
+    )
+    return tree.n - np.linalg.matrix_rank(W[:p, :p], tol=1e-12 * tree.n) > used + 0.5
 
 
 def _without_search(

@@ -499,11 +499,18 @@ def _message(
 ) -> str:
     """What there is to say about convergence; empty where all is well."""
     certificate = found.certificate
-    if certificate.exact or not found.sigma2 > 0:
+    if not found.sigma2 > 0:
         return (
             "The fixed part fits the response exactly: the residual variance is zero "
             "and the likelihood has no maximum. Variance components are reported as "
             "zero."
+        )
+    if certificate.exact:
+        return (
+            "The response does not vary within the lowest-level groups once the fixed "
+            "part is taken out: with random effects the residual variance goes to zero "
+            "and the likelihood grows without bound. Linear regression is reported "
+            "instead; fit one row per group."
         )
     if unidentified is not None:
         e = equations[unidentified]

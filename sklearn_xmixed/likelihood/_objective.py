@@ -177,11 +177,27 @@ class Objective:
                 # directions whose dD vanishes are those that only bend outwards
                 flat = J.reshape(len(J), -1)
                 _, values, vectors = np.linalg.svd(flat.T, full_matrices=False)
-                good = values > 1e-4 * max(1e-4, np.sqrt(np.abs(D).max()))
+                good = values > 2.5 * np.sqrt(_null_limit(np.linalg.norm(D, 2)))
                 columns = np.zeros((self.n_params, int(good.sum())))
                 columns[s] = vectors[good].T
             keep.append(columns)
         return np.concatenate(keep, axis=1) if keep else np.empty((0, 0))
+
+    def singular(self, gamma: Array) -> bool:
+        """Whether some equation's covariance matrix is on the boundary."""
+        return any(null_space(D).size > 0 for D in self.model.split(gamma))
+
+    def on_boundary(self, D_blocks: list[Array]) -> list[Array]:
+        """The same matrices with eigenvalues that are as good as zero set to zero."""
+        out = []
+        for block, D in zip(self.model.blocks, D_blocks, strict=True):
+            values, vectors = np.linalg.eigh(D)
+            small = values <= _null_limit(values[-1])
+            if small.any():
+                D = (vectors * np.where(small, 0.0, values)) @ vectors.T
+                D = block.structure.spread(block.structure.gather(D))
+            out.append(D)
+        return out
 
     def owner(self, direction: Array) -> int:
         """Equation that a direction of gamma belongs to most."""
@@ -217,5 +233,9 @@ class Objective:
 def null_space(D: Array) -> Array:
     """Orthonormal basis (columns) of the null space of a covariance matrix."""
     values, vectors = np.linalg.eigh(D)
-    limit = max(NULL_SHARE * values[-1], NULL_SIZE)
-    return vectors[:, values <= limit]
+    return vectors[:, values <= _null_limit(values[-1])]
+
+
+def _null_limit(largest: float) -> float:
+    """Size below which an eigenvalue of a covariance matrix is zero."""
+    return max(NULL_SHARE * largest, NULL_SIZE)

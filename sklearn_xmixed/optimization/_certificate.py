@@ -29,6 +29,10 @@ class Certifiable(Protocol):
         """Basis of the directions of gamma that do not leave a zero variance."""
         ...
 
+    def singular(self, gamma: Array) -> bool:
+        """Whether some covariance matrix is on the boundary."""
+        ...
+
     def owner(self, direction: Array) -> int:
         """Equation that a direction of gamma belongs to most."""
         ...
@@ -105,7 +109,7 @@ def certify(problem: Certifiable, found: Optimum, tol: float) -> Certificate:
         decrement=decrement,
         tolerance=limit,
         smallest=smallest,
-        boundary=inside.shape[1] < len(found.gamma),
+        boundary=problem.singular(found.gamma),
         outward=outward,
         unidentified=unidentified,
     )

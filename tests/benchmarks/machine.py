@@ -44,9 +44,11 @@ def _processor() -> str:
 def _load() -> str:
     """Other work on the machine is the usual reason for odd timings."""
     try:
-        return f", load {os.getloadavg()[0]:.2f} at the start"
+        load = os.getloadavg()[0]
     except (AttributeError, OSError):
         return ""
+    busy = " (busy: trust the best times, not the medians)" if load > 0.7 else ""
+    return f", load {load:.2f} at the start{busy}"
 
 
 def _memory() -> str:

@@ -1,0 +1,152 @@
+"""All that a summary shows, in its order, before it becomes text or HTML."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..inference import Results
+from ._format import decimal, general
+from ._tables import Table, fixed_table, group_table, random_table
+
+__all__ = ["Fact", "Header", "Page", "compose"]
+
+
+@dataclass(frozen=True)
+class Fact:
+    """A number with its label."""
+
+    label: str
+    value: str
+
+
+@dataclass(frozen=True)
+class Header:
+    """What stands above the tables.
+
+    Parameters
+    ----------
+    title : str
+    n_obs : Fact
+    group : tuple of Fact
+        Of a single level: its name, how many groups, and their smallest, average
+        and largest size.  Empty without levels, with several, or if not wanted.
+    groups : Table or None
+        The same of several levels.
+    likelihood : Fact
+    wald : tuple of Fact
+        Statistic and p-value.
+    """
+
+    title: str
+    n_obs: Fact
+    group: tuple[Fact, ...]
+    groups: Table | None
+    likelihood: Fact
+    wald: tuple[Fact, Fact]
+
+
+@dataclass(frozen=True)
+class Page:
+    """A summary's content; None is not shown.
+
+    Parameters
+    ----------
+    header : Header or None
+    fixed, random : Table or None
+    lr_test : tuple of Fact or None
+        Statistic and p-value of the test against linear regression.
+    notes : tuple of str
+    """
+
+    header: Header | None
+    fixed: Table | None
+    random: Table | None
+    lr_test: tuple[Fact, Fact] | None
+    notes: tuple[str, ...]
+
+
+def compose(
+    results: Results,
+    *,
+    metric: str,
+    confidence_level: float,
+    header: bool,
+    group_table: bool,
+    fixed_table: bool,
+    random_table: bool,
+    lr_test: bool,
+) -> Page:
+    """The page of a fit; see ``Summary`` for the parameters."""
+    lr = _lr_test(results) if lr_test and results.has_lr_test else None
+    return Page(
+        _header(results, group_table) if header else None,
+        _fixed(results, confidence_level) if fixed_table else None,
+        _random(results, metric, confidence_level) if random_table else None,
+        lr,
+        _notes(results, random=random_table, lr=lr is not None),
+    )
+
+
+# ``compose`` has switches of these names
+_fixed, _random, _groups = fixed_table, random_table, group_table
+
+
+def _header(results: Results, show_groups: bool) -> Header:
+    restricted = results.method == "REML"
+    groups = results.groups if show_groups else ()
+    single: tuple[Fact, ...] = ()
+    if len(groups) == 1:
+        (g,) = groups
+        single = (
+            Fact("Group variable", g.name),
+            Fact("Number of groups", general(g.n_groups, 10)),
+            Fact("min", general(g.minimum)),
+            Fact("avg", decimal(g.average, 9, 1)),
+            Fact("max", general(g.maximum)),
+        )
+    return Header(
+        f"Mixed-effects {results.method} regression"
+        if results.equations
+        else "Linear regression",
+        Fact("Number of obs", general(results.n_obs, 10)),
+        single,
+        _groups(groups) if len(groups) > 1 else None,
+        Fact(
+            "Log restricted-likelihood" if restricted else "Log likelihood",
+            general(results.log_likelihood, 10),
+        ),
+        (
+            Fact(f"Wald chi2({results.wald_df})", decimal(results.wald_chi2, 10, 2)),
+            Fact("Prob > chi2", decimal(results.wald_p, 10, 4)),
+        ),
+    )
+
+
+def _lr_test(results: Results) -> tuple[Fact, Fact]:
+    chibar = results.lr_kind != "chi2"
+    return (
+        Fact(
+            results.lr_kind if chibar else f"chi2({results.lr_df})",
+            decimal(results.lr_chi2, 8, 2),
+        ),
+        Fact(
+            "Prob >= chibar2" if chibar else "Prob > chi2",
+            decimal(results.lr_p, 6, 4),
+        ),
+    )
+
+
+def _notes(results: Results, *, random: bool, lr: bool) -> tuple[str, ...]:
+    notes = []
+    if lr and results.lr_note:
+        notes.append(results.lr_note)
+    if random:
+        notes += [
+            f"Note: {', '.join(equation.omitted)} omitted from the random effects of "
+            f"{equation.name} because of collinearity."
+            for equation in results.equations
+            if equation.omitted
+        ]
+    if results.message:
+        notes.append(f"Warning: {results.message}")
+    return tuple(notes)

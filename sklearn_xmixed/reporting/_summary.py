@@ -1,0 +1,120 @@
+"""Summary: what ``MixedLinearRegressor.summary`` returns."""
+
+from __future__ import annotations
+
+from dataclasses import KW_ONLY, dataclass
+from functools import cached_property
+from numbers import Integral, Real
+
+from ..inference import Results
+from ._html import render_html
+from ._page import Page, compose
+from ._text import WIDTH, render_text
+
+__all__ = ["Summary"]
+
+METRICS = ("sd", "variance", "estimation")
+
+
+@dataclass(frozen=True, repr=False)
+class Summary:
+    """Output of a fit, arranged as in the manual.
+
+    Printing it gives text, a notebook shows it as tables.
+
+    Parameters
+    ----------
+    results : Results
+        What a fit saves, ``MixedLinearRegressor.results_``.
+    metric : {"sd", "variance", "estimation"}, default="sd"
+        Random-effects parameters as standard deviations and correlations, as variances
+        and covariances, or in the metric of estimation: logs of standard deviations
+        (``lns``) and hyperbolic arctangents of correlations (``atr``).
+    confidence_level : float, default=0.95
+        Of the intervals, between 0 and 1.
+    header : bool, default=True
+        Whether to show what stands above the tables, groups included.
+    group_table : bool, default=True
+        Whether to show numbers and sizes of the groups.
+    fixed_table : bool, default=True
+        Whether to show the coefficients of the fixed part.
+    random_table : bool, default=True
+        Whether to show the random-effects parameters and the residual's.
+    lr_test : bool, default=True
+        Whether to show the test against linear regression, if there is one.
+    width : int, default=78
+        Characters per line of the text, at least 78; what is more goes to the names.
+        Names too long for their column continue on the next line.
+
+    Raises
+    ------
+    ValueError
+        If an option is out of its range.
+
+    Examples
+    --------
+    >>> from sklearn_xmixed import MixedLinearRegressor
+    >>> from sklearn_xmixed.datasets import load_sleepstudy
+    >>> X, y = load_sleepstudy(return_X_y=True)
+    >>> model = MixedLinearRegressor("subject").fit(X, y)
+    >>> print(model.summary(header=False, fixed_table=False))
+    ------------------------------------------------------------------------------
+      Random-effects Parameters  |   Estimate   Std. Err.     [95% Conf. Interval]
+    -----------------------------+------------------------------------------------
+    subject: Identity            |
+                       sd(_cons) |   36.01207   6.126003      25.80124    50.26381
+    -----------------------------+------------------------------------------------
+                    sd(Residual) |   30.89543   1.716496      27.70809    34.44941
+    ------------------------------------------------------------------------------
+    LR test vs. linear regression: chibar2(01) =   106.21 Prob >= chibar2 = 0.0000
+    """
+
+    results: Results
+    _: KW_ONLY
+    metric: str = "sd"
+    confidence_level: float = 0.95
+    header: bool = True
+    group_table: bool = True
+    fixed_table: bool = True
+    random_table: bool = True
+    lr_test: bool = True
+    width: int = WIDTH
+
+    def __post_init__(self) -> None:
+        if self.metric not in METRICS:
+            raise ValueError(
+                f"metric must be one of {', '.join(map(repr, METRICS))}, got "
+                f"{self.metric!r}."
+            )
+        level = self.confidence_level
+        if not isinstance(level, Real) or not 0 < level < 1:
+            raise ValueError(
+                f"confidence_level must lie between 0 and 1, got {level!r}."
+            )
+        if not isinstance(self.width, Integral) or self.width < WIDTH:
+            raise ValueError(
+                f"width must be an integer that is at least {WIDTH}, got "
+                f"{self.width!r}."
+            )
+
+    @cached_property
+    def _page(self) -> Page:
+        return compose(
+            self.results,
+            metric=self.metric,
+            confidence_level=self.confidence_level,
+            header=self.header,
+            group_table=self.group_table,
+            fixed_table=self.fixed_table,
+            random_table=self.random_table,
+            lr_test=self.lr_test,
+        )
+
+    def __str__(self) -> str:
+        return render_text(self._page, self.width)
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def _repr_html_(self) -> str:
+        return render_html(self._page)

@@ -1,0 +1,141 @@
+"""Results as tables of formatted cells; how they are drawn is decided elsewhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..inference import GroupSummary, Results
+from ._format import decimal, general, level_percent
+
+__all__ = ["Row", "Section", "Table", "fixed_table", "group_table", "random_table"]
+
+
+@dataclass(frozen=True)
+class Row:
+    """A named row; with fewer cells than columns the rest is blank.
+
+    Parameters
+    ----------
+    name : str
+    cells : tuple of str
+    """
+
+    name: str
+    cells: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Section:
+    """Rows that belong together.
+
+    Parameters
+    ----------
+    rows : tuple of Row
+    title : str
+        Line above the rows; empty for none.
+    """
+
+    rows: tuple[Row, ...]
+    title: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table.
+
+    Parameters
+    ----------
+    stub : str
+        Heading of the names.
+    columns : tuple of str
+        Headings of the cells; an interval's is that of the last two cells.
+    sections : tuple of Section
+    """
+
+    stub: str
+    columns: tuple[str, ...]
+    sections: tuple[Section, ...]
+
+
+def _interval(confidence_level: float) -> str:
+    return f"[{level_percent(confidence_level)}% Conf. Interval]"
+
+
+def fixed_table(results: Results, confidence_level: float) -> Table | None:
+    """Coefficients of the fixed part; None where it has none."""
+    numbers = results.fixed_table(confidence_level)
+    if not len(numbers):
+        return None
+    rows = []
+    for name, row in zip(numbers.index, numbers.to_numpy(), strict=True):
+        if name in results.omitted:
+            rows.append(Row(name, ("0", "(omitted)")))
+            continue
+        estimate, std_error, z, p, low, high = row
+        cells = (
+            general(estimate),
+            general(std_error),
+            decimal(z, 8, 2),
+            decimal(p, 5, 3),
+            general(low),
+            general(high),
+        )
+        rows.append(Row(name, cells))
+    return Table(
+        results.target,
+        ("Coef.", "Std. Err.", "z", "P>|z|", _interval(confidence_level)),
+        (Section(tuple(rows)),),
+    )
+
+
+def random_table(results: Results, metric: str, confidence_level: float) -> Table:
+    """Parameters of the random effects, one section per equation, and residuals."""
+    numbers = results.variance_table(metric, confidence_level)
+    columns = (
+        numbers.estimate,
+        numbers.std_error,
+        numbers.ci_lower,
+        numbers.ci_upper,
+    )
+    cells = np.column_stack(columns)
+    by_equation: dict[int | None, list[Row]] = {}
+    for parameter, row in zip(numbers.parameters, cells, strict=True):
+        by_equation.setdefault(parameter.equation, []).append(
+            Row(parameter.term(metric), tuple(general(value) for value in row))
+        )
+    sections = []
+    number = 0  # parameters count the equations that have effects
+    for equation in results.equations:
+        title = f"{equation.group}: {equation.label}"
+        rows = by_equation[number] if equation.effects else []
+        number += bool(equation.effects)
+        sections.append(Section(tuple(rows), title))
+    sections.append(Section(tuple(by_equation[None])))
+    return Table(
+        "Random-effects Parameters",
+        ("Estimate", "Std. Err.", _interval(confidence_level)),
+        tuple(sections),
+    )
+
+
+def group_table(groups: tuple[GroupSummary, ...]) -> Table:
+    """Sizes of the groups of every level."""
+    rows = tuple(
+        Row(
+            group.name,
+            (
+                general(group.n_groups, 10),
+                general(group.minimum),
+                decimal(group.average, 9, 1),
+                general(group.maximum),
+            ),
+        )
+        for group in groups
+    )
+    return Table(
+        "Group Variable",
+        ("No. of Groups", "Minimum", "Average", "Maximum"),
+        (Section(rows),),
+    )
