@@ -3,6 +3,7 @@
 from . import datasets
 from ._regressor import MixedLinearRegressor
 from ._spec import RandomEffects, Residuals
+from .inference import lrtest
 
 __version__ = "0.1.0"
 
@@ -12,4 +13,5 @@ __all__ = [
     "Residuals",
     "__version__",
     "datasets",
+    "lrtest",
 ]

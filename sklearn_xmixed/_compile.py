@@ -16,6 +16,7 @@ from ._labels import Encoder, Source, encode, missing_rows
 from ._moments import Moments
 from ._spec import RandomEffects
 from ._validation import equation_names, equations_of
+from ._weights import group_weights, row_weights, scale_weights
 from .covariance import get_structure
 
 __all__ = ["Compiled", "compile_design", "read_fixed", "variables_in_X"]
@@ -41,14 +42,17 @@ class Compiled:
         Which of them are not collinear.
     extra_names : tuple of str
         Random columns that are not in the fixed part.
-    shown : tuple of (str, ndarray of int)
-        Every level asked for, top first, with the sizes of its groups.
+    shown : tuple of (str, ndarray, ndarray)
+        Every level asked for, top first: sizes of its groups, and how many
+        groups each stands for.
     empty : tuple of (int, str)
         Equations without any effect: place among the equations, group.
     target : str
         Name of the response.
     n_dropped : int
         Rows left out for missing values or zero weights.
+    clusters : ndarray of int or None
+        Cluster of each top-level group, with ``vce="cluster"``.
     """
 
     design: Design
@@ -57,10 +61,11 @@ class Compiled:
     fixed_names: tuple[str, ...]
     kept: Array
     extra_names: tuple[str, ...]
-    shown: tuple[tuple[str, Array], ...]
+    shown: tuple[tuple[str, Array, Array], ...]
     empty: tuple[tuple[int, str], ...]
     target: str
     n_dropped: int
+    clusters: Array | None
 
 
 def variables_in_X(estimator: Any, equations: Sequence[RandomEffects]) -> set[str]:
@@ -104,23 +109,24 @@ def compile_design(
     weights = None
     if sample_weight is not None:
         weights = _check_sample_weight(
-            sample_weight,
-            y,
-            dtype=np.float64,
-            ensure_non_negative=True,
+            sample_weight, y, dtype=np.float64, ensure_non_negative=True
         )
-        if not weights.any():
-            raise ValueError(
-                "All sample weights are zero: at least one weight must be positive."
-            )
+        weights = row_weights(weights, "sample_weight")
 
     groups_in_order = list(dict.fromkeys(e.group for e in equations))
     labels = _labels(source, groups_in_order)
+    level_weights = _level_weights(source, equations)
+    cluster = _cluster(estimator, source)
     extra_names = _extra_names(equations, fixed_names)
     extra = _extra_columns(source, extra_names, n, drop_missing)
 
     keep_rows = _rows_to_keep(
-        estimator, X_fixed, y, extra, labels, groups_in_order, weights
+        estimator,
+        X_fixed,
+        y,
+        extra,
+        {**labels, **({} if cluster is None else {"cluster": cluster})},
+        [w for w in (weights, *level_weights.values()) if w is not None],
     )
     n_dropped = 0
     if keep_rows is not None:
@@ -131,11 +137,18 @@ def compile_design(
             g: (None if v is None else np.asarray(v)[keep_rows])
             for g, v in labels.items()
         }
+        level_weights = {g: w[keep_rows] for g, w in level_weights.items()}
+        cluster = None if cluster is None else np.asarray(cluster)[keep_rows]
         n = len(y)
         if n == 0:
             raise ValueError("No rows are left after dropping those with missing values.")
 
     levels, encoders = _levels(groups_in_order, labels, n)
+    if level_weights or estimator.weight_scaling is not None:
+        weights, levels = _weigh(
+            estimator.weight_scaling, weights, level_weights, levels, encoders, equations
+        )
+    clusters = None if cluster is None else _nested_clusters(cluster, levels, encoders)
     return _assemble(
         estimator,
         equations,
@@ -150,6 +163,7 @@ def compile_design(
         extra_names,
         target,
         n_dropped,
+        clusters,
     )
 
 
@@ -269,21 +283,128 @@ def _extra_columns(
     return out
 
 
+def _level_weights(
+    source: Source | None, equations: list[RandomEffects]
+) -> dict[str, Array]:
+    """Weights per row of the levels that have them."""
+    found: dict[str, tuple[str, Array]] = {}
+    for equation in equations:
+        name = equation.weight
+        if name is None:
+            continue
+        if equation.group in found and found[equation.group][0] != name:
+            raise ValueError(
+                f"The equations of level {equation.group!r} name two weights, "
+                f"{found[equation.group][0]!r} and {name!r}; a level has one."
+            )
+        assert source is not None
+        values = source.column(name)
+        if values is None:
+            raise ValueError(
+                f"The weight {name!r} of level {equation.group!r} is no column of X or "
+                f"groups. {source.describe()}"
+            )
+        found[equation.group] = name, row_weights(np.asarray(values), f"weight {name!r}")
+    return {group: values for group, (_, values) in found.items()}
+
+
+def _cluster(estimator: Any, source: Source | None) -> Any:
+    """Cluster labels per row, None without."""
+    if estimator.vce != "cluster":
+        return None
+    if not isinstance(estimator.cluster, str):
+        raise ValueError(
+            "vce='cluster' needs cluster=, the name of a column of X or groups; got "
+            f"cluster={estimator.cluster!r}."
+        )
+    assert source is not None
+    values = source.column(estimator.cluster)
+    if values is None:
+        raise ValueError(
+            f"The cluster variable {estimator.cluster!r} is no column of X or groups. "
+            f"{source.describe()}"
+        )
+    return values
+
+
+def _nested_clusters(
+    cluster: Any, levels: list[Level], encoders: list[Encoder]
+) -> Array:
+    """Cluster number of each top-level group (of each row without levels)."""
+    codes, labels = pd.factorize(cluster)
+    if not levels:
+        return codes
+    top = levels[0]
+    out = np.empty(top.n_groups, dtype=codes.dtype)
+    out[top.codes] = codes
+    split = out[top.codes] != codes
+    if split.any():
+        group = int(top.codes[np.argmax(split)])
+        found = np.asarray(labels)[np.unique(codes[top.codes == group])].tolist()
+        raise ValueError(
+            f"The groups of the top level must nest in the clusters, but group "
+            f"{np.asarray(encoders[0].own_labels)[group]!r} of {top.group!r} lies in the "
+            f"clusters {found[:5]}."
+        )
+    return out
+
+
+def _weigh(
+    scaling: str | None,
+    weights: Array | None,
+    level_weights: dict[str, Array],
+    levels: list[Level],
+    encoders: list[Encoder],
+    equations: list[RandomEffects],
+) -> tuple[Array | None, list[Level]]:
+    """Put the weights of the groups into the levels, scaled as asked for."""
+    names = {e.group: e.weight for e in equations if e.weight is not None}
+    weighted = []
+    for number, level in enumerate(levels):
+        if level.group in level_weights:
+
+            def label(k: int, number: int = number) -> str:
+                return repr(path_frame(encoders, number)[k])
+
+            own = group_weights(
+                level_weights[level.group],
+                level.codes,
+                level.n_groups,
+                names[level.group],
+                label,
+            )
+            level = replace(level, weights=own)
+        weighted.append(level)
+    if scaling is not None:
+        if len(levels) != 1 or levels[0].group == "_all":
+            raise ValueError(
+                f"weight_scaling={scaling!r} is defined for models with one level of "
+                f"groups, this one has {len(levels)}: no scaling across more levels is "
+                "agreed upon. Pass weights that are conditional on the level above, and "
+                "weight_scaling=None."
+            )
+        level = weighted[0]
+        rows = np.ones(len(level.codes)) if weights is None else weights
+        own = np.ones(level.n_groups) if level.weights is None else level.weights
+        weights, own = scale_weights(scaling, rows, own, level.codes)
+        weighted = [replace(level, weights=own)]
+    return weights, weighted
+
+
 def _rows_to_keep(
     estimator: Any,
     X: Array,
     y: Array,
     extra: Array,
     labels: dict[str, Any],
-    groups: list[str],
-    weights: Array | None,
+    weights: list[Array],
 ) -> Array | None:
-    """Rows without missing values and with a positive weight; None for all."""
+    """Rows without missing values and with positive weights; None for all."""
     keep: Array | None = None
-    for group in groups:
-        if labels[group] is None:
+    for group, values in labels.items():
+        if values is None:
             continue
-        gone = missing_rows(labels[group])
+        gone = missing_rows(values)
         if gone.any():
             if estimator.missing != "drop":
                 raise ValueError(
@@ -296,8 +417,9 @@ def _rows_to_keep(
         gone = np.isnan(y) | np.isnan(X).any(axis=1) | np.isnan(extra).any(axis=1)
         if gone.any():
             keep = ~gone if keep is None else keep & ~gone
-    if weights is not None and not weights.all():
-        keep = weights > 0 if keep is None else keep & (weights > 0)
+    for w in weights:
+        if not w.all():
+            keep = w > 0 if keep is None else keep & (w > 0)
     return keep
 
 
@@ -333,11 +455,12 @@ def _assemble(
     extra_names: list[str],
     target: str,
     n_dropped: int,
+    clusters: Array | None,
 ) -> Compiled:
     """Decide which columns stay and number everything."""
     intercept = bool(estimator.fit_intercept)
     k, e = X.shape[1], extra.shape[1]
-    moments = Moments.of([X, extra, y], weights)
+    moments = Moments.of([X, extra, y], _total_weights(weights, levels))
     raw = [*X.T, *extra.T]
     kept = kept_columns(moments, np.arange(k), raw, constant=intercept, weights=weights)
 
@@ -393,18 +516,18 @@ def _assemble(
             )
         )
 
-    shown = tuple(
-        (
-            level.group,
-            np.bincount(level.codes, weights, minlength=level.n_groups),
-        )
-        for level in levels
-    )
+    frequency = estimator.weight_type == "frequency"
+    shown = _group_sizes(levels, weights if frequency else None, frequency)
     final, used = [], []
     skipped = False
     for number, level in enumerate(levels):
         mine = [eq for eq in compiled if eq.level == number]
         if not mine:
+            if level.weights is not None:
+                raise ValueError(
+                    f"Level {level.group!r} has weights but no random effects; give it "
+                    "a random intercept, or put the weights into sample_weight."
+                )
             skipped = True
             continue
         places = dict.fromkeys(p for eq in mine for p in eq.positions)
@@ -443,7 +566,38 @@ def _assemble(
         tuple(empty),
         target,
         n_dropped,
+        clusters,
     )
+
+
+def _total_weights(weights: Array | None, levels: list[Level]) -> Array | None:
+    """Products of the weights of each row and its groups."""
+    for level in levels:
+        if level.weights is not None:
+            own = level.weights[level.codes]
+            weights = own if weights is None else weights * own
+    return weights
+
+
+def _group_sizes(
+    levels: list[Level], weights: Array | None, frequency: bool
+) -> tuple[tuple[str, Array, Array], ...]:
+    """Observations per group and copies of each group, level by level."""
+    out: list[tuple[str, Array, Array]] = []
+    rows = weights
+    for k in reversed(range(len(levels))):
+        level = levels[k]
+        sizes = np.bincount(level.codes, rows, minlength=level.n_groups)
+        copies = np.ones(level.n_groups)
+        if frequency:
+            at = np.arange(level.n_groups)
+            for above in levels[k::-1]:
+                if above.weights is not None:
+                    copies = copies * above.weights[at]
+                at = above.parents[at]
+            rows = _total_weights(rows, [level])
+        out.append((level.group, sizes, copies))
+    return tuple(out[::-1])
 
 
 def _parents_among(level: Level, above: Level | None) -> Array:

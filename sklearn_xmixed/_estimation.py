@@ -95,7 +95,7 @@ def estimate(
         [(level.columns, level.constant) for level in lowest_first],
     )
     tree = build_tree(design, pool)
-    blocks = _blocks(design, pool)
+    blocks = _blocks(design, pool, tree)
     model = VarianceModel(blocks, tree.depth, PARAMETERIZATIONS[parameterization])
     objective = Objective(
         compress(tree), model, reml=reml, log_det_basis=pool.log_det_R
@@ -241,7 +241,7 @@ def _finish(
     )
 
 
-def _blocks(design: Design, pool: Pool) -> list[Block]:
+def _blocks(design: Design, pool: Pool, tree: Tree) -> list[Block]:
     """The equations in the tree's basis, in columns of unit size."""
     depth = len(design.levels)
     out = []
@@ -263,7 +263,6 @@ def _blocks(design: Design, pool: Pool) -> list[Block]:
                 size = np.full(q, np.sqrt((size**2).mean()))
             metric = np.diag(1.0 / np.where(size > 0, size, 1.0))
             Lambda = T @ metric
-        out.append(
-            Block(floor, equation.structure, Lambda, metric, float(level.n_groups))
-        )
+        n_groups = sum(float(shard.floors[floor].count.sum()) for shard in tree.shards)
+        out.append(Block(floor, equation.structure, Lambda, metric, n_groups))
     return out

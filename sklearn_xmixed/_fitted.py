@@ -21,6 +21,7 @@ from .inference import (
     VarianceParameter,
     likelihood_ratio,
     natural_vcov,
+    sandwich,
     wald,
 )
 from .inference._tests import CONSERVATIVE
@@ -87,6 +88,9 @@ class FittedModel:
         std_errors: bool,
         lr_test: bool,
         reml: bool,
+        vce: str,
+        cluster: str | None,
+        frequency: bool,
     ) -> FittedModel:
         """Results of an estimate in the user's terms."""
         design, pool = compiled.design, found.pool
@@ -123,6 +127,9 @@ class FittedModel:
                 std_errors=std_errors,
                 lr_test=lr_test,
                 reml=reml,
+                vce=vce,
+                cluster=cluster,
+                frequency=frequency,
             ),
             fixed_names=compiled.fixed_names,
             kept=compiled.kept,
@@ -338,6 +345,9 @@ def _results(
     std_errors: bool,
     lr_test: bool,
     reml: bool,
+    vce: str,
+    cluster: str | None,
+    frequency: bool,
 ) -> Results:
     design, objective = compiled.design, found.objective
     blocks = objective.model.blocks
@@ -346,10 +356,11 @@ def _results(
     # the engine's order is [constant, kept columns], the user's has it last
     place = np.concatenate([np.flatnonzero(compiled.kept), [len(coef)] * a]).astype(int)
     order = np.concatenate([np.arange(a, design.p), np.arange(a)]).astype(int)
-    vcov = np.zeros((len(names), len(names)))
-    vcov[np.ix_(place, place)] = vcov_kept[np.ix_(order, order)]
-    tested = place[: design.p - a]
-    chi2, df, p = wald(coef[tested], vcov[np.ix_(tested, tested)])
+
+    def in_order(kept: Array) -> Array:
+        full = np.zeros((len(names), len(names)))
+        full[np.ix_(place, place)] = kept[np.ix_(order, order)]
+        return full
 
     parameters = _parameters(found, equations)
     m = sum(b.structure.n_params for b in blocks)
@@ -362,8 +373,24 @@ def _results(
             unidentified = 0
     else:
         alpha, alpha_vcov = _estimates_only(found)
+    beta_vcov, n_clusters = vcov_kept, math.nan
+    if vce != "oim" and found.sigma2 > 0:
+        robust = sandwich(
+            design,
+            found,
+            vcov_kept,
+            alpha_vcov,
+            clusters=compiled.clusters,
+            frequency=frequency,
+        )
+        beta_vcov, alpha_vcov = robust.beta, robust.alpha
+        n_clusters = robust.n_clusters
+    vcov = in_order(beta_vcov)
+    tested = place[: design.p - a]
+    chi2, df, p = wald(coef[tested], vcov[np.ix_(tested, tested)])
+    top = compiled.shown[0][0] if compiled.shown else ""
     comparison = lr = None
-    if lr_test and blocks:
+    if lr_test and blocks and vce == "oim":
         root = Root.solve(found.tree.total)
         comparison = -0.5 * _linear_deviance(objective, root)
         one = m == 1
@@ -374,7 +401,7 @@ def _results(
             one_variance=one,
             note="" if one else CONSERVATIVE,
         )
-    n_obs = found.tree.n
+    n_obs = found.tree.n if frequency else design.n_rows
     n_sd = sum(b.structure.n_variances for b in blocks)
     n_obs = int(n_obs) if float(n_obs).is_integer() else n_obs
     return Results(
@@ -409,12 +436,12 @@ def _results(
         groups=tuple(
             GroupSummary(
                 group,
-                len(sizes),
+                float(copies.sum()),
                 float(sizes.min()),
-                float(sizes.mean()),
+                float(sizes @ copies / copies.sum()),
                 float(sizes.max()),
             )
-            for group, sizes in compiled.shown
+            for group, sizes, copies in compiled.shown
         ),
         equations=_summaries(compiled, equations, blocks),
         parameters=parameters,
@@ -422,6 +449,11 @@ def _results(
         alpha=alpha,
         alpha_vcov=alpha_vcov,
         std_errors=std_errors,
+        vce=vce,
+        n_clusters=n_clusters,
+        cluster_name=cluster if vce == "cluster" and cluster else top,
+        pseudo=vce != "oim",
+        model_beta_vcov=in_order(vcov_kept) if vce != "oim" else None,
     )
 
 

@@ -51,14 +51,20 @@ class MixedLinearRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
         label, weight, cluster, time or by-variable.
     fit_intercept : bool, default=True
         Whether the fixed part has a constant.
-    vce : {"oim"}, default="oim"
-        Standard errors from the observed information matrix.
+    vce : {"oim", "robust", "cluster"}, default="oim"
+        Standard errors from the observed information matrix, or from a sandwich
+        clustered at the top level or at ``cluster``.  ML only.
     cluster : str, default=None
-        Reserved for clustered standard errors.
-    weight_type : {"frequency"}, default="frequency"
-        Meaning of ``sample_weight``: a weight of k is k equal rows.
-    weight_scaling : None, default=None
-        Reserved for sampling weights.
+        With ``vce="cluster"``: name of the variable with the clusters, within which
+        the top-level groups nest.
+    weight_type : {"frequency", "sampling"}, default="frequency"
+        Meaning of ``sample_weight`` and of the equations' weights: a frequency
+        weight of k is k equal rows or groups; a sampling weight is the inverse of a
+        selection probability, given that the group above was selected.  Sampling
+        weights imply robust standard errors.
+    weight_scaling : {None, "size", "effective", "gk"}, default=None
+        How the observations' sampling weights are scaled within their groups; only
+        with one level of groups.
     parameterization : {"matsqrt", "matlog"}, default="matsqrt"
         The optimiser works on matrix square roots or matrix logarithms of the
         covariance matrices.  Square roots reach singular matrices.
@@ -336,7 +342,8 @@ class MixedLinearRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
         y : array-like of shape (n_samples,)
             Response.
         sample_weight : array-like of shape (n_samples,), default=None
-            Frequency weights: a weight of k counts as k equal rows.
+            Weights of the observations, of the kind ``weight_type``.  Rows of
+            weight zero are left out.
         groups : array-like or data frame of shape (n_samples,) or (n_samples, \
 n_levels), default=None
             Labels of the levels that are no columns of X: by column name, or by
@@ -355,15 +362,7 @@ n_levels), default=None
         check_parameters(self)
         self.__dict__.pop("_fitted", None)
         compiled = compile_design(self, X, y, sample_weight, groups)
-        if (
-            sample_weight is not None
-            and self.method == "reml"
-            and compiled.design.equations
-        ):
-            raise ValueError(
-                "Weights are not supported with method='reml' and random effects: "
-                "the restricted likelihood has no weighted form. Use method='ml'."
-            )
+        self._check_weights(compiled)
         reml = self.method == "reml"
         log = IterationLog(self.verbose, restricted=reml, em_only=self.em_only)
         tasks = FitTasks(self, X, y)
@@ -393,6 +392,24 @@ n_levels), default=None
         self._warn()
         return self
 
+    def _check_weights(self, compiled: Any) -> None:
+        design = compiled.design
+        weighted = design.weights is not None or any(
+            level.weights is not None for level in design.levels
+        )
+        if not weighted:
+            return
+        if self.method == "reml" and design.equations:
+            raise ValueError(
+                "Weights are not supported with method='reml' and random effects: "
+                "the restricted likelihood has no weighted form. Use method='ml'."
+            )
+        if self.em_only:
+            raise ValueError(
+                "em_only=True cannot be used with weights, where EM only supplies "
+                "start values. Use em_only=False."
+            )
+
     def _wrap(self, compiled: Any, found: Estimate) -> FittedModel:
         return FittedModel.of(
             compiled,
@@ -400,6 +417,9 @@ n_levels), default=None
             std_errors=self.std_errors and not self.em_only,
             lr_test=self.lr_test,
             reml=self.method == "reml",
+            vce=_vce(self),
+            cluster=self.cluster,
+            frequency=self.weight_type == "frequency",
         )
 
     def _warn(self) -> None:
@@ -620,6 +640,13 @@ n_levels), default=None
         """
         check_is_fitted(self)
         return self._fitted.results.vcov
+
+
+def _vce(estimator: MixedLinearRegressor) -> str:
+    """Kind of standard errors; sampling weights imply robust ones."""
+    if estimator.vce == "oim" and estimator.weight_type == "sampling":
+        return "robust"
+    return estimator.vce
 
 
 def _has_params(value: Any) -> bool:

@@ -53,6 +53,7 @@ def check_parameters(estimator: Any) -> None:
     if residuals is not None and not isinstance(residuals, Residuals):
         refuse("residuals", "None or a Residuals object")
     _refuse_what_is_not_there_yet(estimator)
+    _check_weighting(estimator)
 
 
 def _refuse_what_is_not_there_yet(estimator: Any) -> None:
@@ -64,14 +65,29 @@ def _refuse_what_is_not_there_yet(estimator: Any) -> None:
             f"residuals={residuals!r} cannot be fitted by this version, which fits "
             "independent residuals with one variance. Use Residuals() or None."
         )
-    if estimator.vce != "oim":
-        raise NotImplementedError(
-            f"vce={estimator.vce!r} is not available in this version; use vce='oim'."
+
+
+def _check_weighting(estimator: Any) -> None:
+    """Combinations of weights, standard errors and method that make no sense."""
+    robust = estimator.vce != "oim" or estimator.weight_type == "sampling"
+    if robust and estimator.method == "reml":
+        what = (
+            "Sampling weights"
+            if estimator.weight_type == "sampling"
+            else f"vce={estimator.vce!r}"
         )
-    if estimator.weight_type != "frequency" or estimator.weight_scaling is not None:
-        raise NotImplementedError(
-            "Sampling weights are not available in this version; use "
-            "weight_type='frequency' and weight_scaling=None."
+        raise ValueError(
+            f"{what} cannot be used with method='reml': the restricted likelihood is "
+            "no sum over the top-level groups. Use method='ml'."
+        )
+    if estimator.vce == "cluster" and estimator.cluster is None:
+        raise ValueError(
+            "vce='cluster' needs cluster=, the name of the column with the clusters."
+        )
+    if estimator.weight_scaling is not None and estimator.weight_type != "sampling":
+        raise ValueError(
+            f"weight_scaling={estimator.weight_scaling!r} scales sampling weights; "
+            "it needs weight_type='sampling'."
         )
 
 
@@ -150,10 +166,10 @@ def _check_equations(equations: list[RandomEffects]) -> None:
                 f"factor={equation.factor!r} of the equation for {group!r}: effects "
                 "over the levels of a factor are not available in this version."
             )
-        if equation.weight is not None:
-            raise NotImplementedError(
-                f"weight={equation.weight!r} of the equation for {group!r}: weights of "
-                "groups are not available in this version."
+        if equation.weight is not None and group == "_all":
+            raise ValueError(
+                f"weight={equation.weight!r}: '_all' is one group of all rows and has "
+                "no weight."
             )
 
 

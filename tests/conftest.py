@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -40,10 +40,16 @@ settings.register_profile(
     "here",
     deadline=None,
     derandomize=True,
+    max_examples=40,
     print_blob=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
-settings.register_profile("search", parent=settings.get_profile("here"), derandomize=False)
+settings.register_profile(
+    "search",
+    parent=settings.get_profile("here"),
+    derandomize=False,
+    max_examples=1000,
+)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "here"))
 
 STRUCTURES = ("identity", "independent", "exchangeable", "unstructured")
@@ -212,7 +218,6 @@ class Engine:
     def fitted(self, gamma) -> MixedLinearRegressor:
         """An estimator that believes that gamma is the optimum."""
         estimator = self.case.estimator()
-        estimator.fit_state = None
         state = FittedModel.of(
             self.compiled,
             self.at(gamma),
@@ -220,7 +225,6 @@ class Engine:
             lr_test=False,
             reml=self.case.reml,
         )
-        estimator.__dict__.pop("fit_state")
         estimator.n_features_in_ = self.case.X.shape[1]
         estimator.feature_names_in_ = self.case.X.columns.to_numpy(object)
         estimator._fitted = state
@@ -372,8 +376,7 @@ needs_manual_data = pytest.mark.skipif(
 
 
 def manual_data(name: str) -> pd.DataFrame:
-    X, y = fetch_xtmixed_data(name, data_dir=MANUAL_DATA, return_X_y=True)
-    return X.assign(**{y.name: y})
+    return fetch_xtmixed_data(name, local=MANUAL_DATA)
 
 
 __all__ = [
@@ -383,10 +386,8 @@ __all__ = [
     "Engine",
     "cases",
     "differences",
-    "field",
     "manual_data",
     "needs_manual_data",
-    "replace",
     "seeds",
     "simulate",
 ]

@@ -44,7 +44,6 @@ def test_log_likelihood_is_that_of_the_definition(case, seed, size):
     assert_allclose(-0.5 * found.deviance, right, **EXACT)
 
 
-@settings(max_examples=30)
 @given(cases(), seeds)
 def test_sigma_is_profiled_out(case, seed):
     """No other residual variance is better when Sigma / sigma^2 is kept."""
@@ -84,7 +83,7 @@ def test_blups_and_their_variances(case, seed, size, fixed_known):
         close(std[name].to_numpy().ravel() ** 2, np.diagonal(V), 1e-10)
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(cases(), seeds, sizes, st.sampled_from(["matsqrt", "matlog"]))
 def test_gradient_and_hessian_by_differences(case, seed, size, parameterization):
     assume(parameterization == "matsqrt" or size < 3)  # exp(9) leaves no digits
@@ -99,7 +98,7 @@ def test_gradient_and_hessian_by_differences(case, seed, size, parameterization)
     close(gradient, differences(objective.value, gamma, 1e-3), SLOPE)
     slope = differences(lambda g: objective.gradient(g)[1], gamma, 1e-3)
     close(hessian, slope, SLOPE)
-    assert_allclose(hessian, hessian.T, rtol=0, atol=0)
+    close(hessian, hessian.T, 1e-15)
 
 
 @given(cases(), seeds, sizes)
@@ -222,7 +221,6 @@ def test_compression_does_compress():
     same_objective(engine.compressed, engine.objective, np.array([0.7]))
 
 
-@settings(max_examples=40)
 @given(cases(), seeds, st.integers(1, 9), st.sampled_from([1, 40, 1 << 17]))
 def test_block_and_shard_sizes_do_not_matter(case, seed, rows, size):
     engine = case.engine
@@ -233,7 +231,6 @@ def test_block_and_shard_sizes_do_not_matter(case, seed, rows, size):
     same_objective(other.objective, engine.objective, engine.random_gamma(seed))
 
 
-@settings(max_examples=40)
 @given(cases(), seeds, st.integers(1, 4))
 def test_shards_add_up(case, seed, cut):
     """Trees over parts of the top-level groups make up the tree over all."""

@@ -1,6 +1,8 @@
 """Standard errors, intervals and tests; the results of a fit."""
 
+from ._lrtest import lrtest
 from ._results import EquationSummary, GroupSummary, Results
+from ._robust import sandwich
 from ._tests import LikelihoodRatio, likelihood_ratio, wald
 from ._variance import (
     VarianceParameter,
@@ -16,6 +18,8 @@ __all__ = [
     "VarianceParameter",
     "VarianceTable",
     "likelihood_ratio",
+    "lrtest",
     "natural_vcov",
+    "sandwich",
     "wald",
 ]

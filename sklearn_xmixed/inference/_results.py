@@ -105,6 +105,16 @@ class Results:
     std_errors : bool
         Whether standard errors of the variance parameters were asked for.
     has_lr_test : bool
+    vce : {"oim", "robust", "cluster"}
+    n_clusters : float
+        Number of clusters of robust standard errors.
+    cluster_name : str
+        Their variable.
+    pseudo : bool
+        Whether the likelihood is a pseudolikelihood (sampling weights or robust
+        standard errors).
+    model_beta_vcov : ndarray of shape (p, p) or None
+        Model-based covariance matrix of ``beta`` where ``beta_vcov`` is robust.
     """
 
     n_obs: float
@@ -140,6 +150,11 @@ class Results:
     alpha: Array
     alpha_vcov: Array
     std_errors: bool
+    vce: str = "oim"
+    n_clusters: float = math.nan
+    cluster_name: str = ""
+    pseudo: bool = False
+    model_beta_vcov: Array | None = None
 
     @property
     def aic(self) -> float:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import chdtrc
 
-__all__ = ["CONSERVATIVE", "LikelihoodRatio", "likelihood_ratio", "wald"]
+__all__ = ["ASSUMED", "CONSERVATIVE", "LikelihoodRatio", "likelihood_ratio", "wald"]
 
 Array = np.ndarray
 

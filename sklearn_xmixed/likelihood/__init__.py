@@ -7,6 +7,7 @@ from ._model import Block, VarianceModel
 from ._objective import Objective
 from ._oracle import Oracle, oracle
 from ._pieces import Pieces, Root, evaluate
+from ._scores import Scores, top_scores
 from ._tree import Tree
 
 __all__ = [
@@ -16,10 +17,12 @@ __all__ = [
     "Pieces",
     "Pool",
     "Root",
+    "Scores",
     "Tree",
     "VarianceModel",
     "build_tree",
     "compress",
     "evaluate",
     "oracle",
+    "top_scores",
 ]

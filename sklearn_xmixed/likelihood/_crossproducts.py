@@ -17,7 +17,7 @@ from ._basis import Pool
 from ._eliminate import cross, semidefinite_root
 from ._tree import Floor, Shard, Tree
 
-__all__ = ["build_tree"]
+__all__ = ["build_tree", "row_blocks"]
 
 Array = np.ndarray
 
@@ -51,7 +51,7 @@ def build_tree(design: Design, pool: Pool) -> Tree:
     pointers = _pointers(design)
     total = np.zeros((m, m))
     n = 0.0
-    for start, stop, W, rows in _blocks(design, pool):
+    for start, stop, W, rows in row_blocks(design, pool):
         weight = None if design.weights is None else design.weights[rows]
         for k, level in enumerate(levels):
             _add(blocks[k], W, weight, members[k], rest[k], pointers[k], start, stop)
@@ -116,7 +116,7 @@ def _take_within(floors: list[Floor], total: Array, m: int, n: float) -> Tree:
     return Tree((Shard(tuple(out)),), within, total, n)
 
 
-def _blocks(design: Design, pool: Pool):
+def row_blocks(design: Design, pool: Pool):
     """Blocks of rows in group order: first and last position, W, row numbers."""
     n = design.n_rows
     X, extra, y = design.X, design.extra, design.y

@@ -6,7 +6,7 @@ For given D = Sigma / sigma^2 of every level the data enter the likelihood throu
     l(D) = sum log|I + A D|  [+ log|S_xx| under REML];
 
 minus twice the log likelihood is ``nn log c + l`` with sigma profiled out and
-``2 nn log sigma + c / sigma^2 + l`` without (Eqs. 12-15).  Both scalars, their
+``2 nn log sigma + c / sigma^2 + l`` without (Eqs. 12, 13, 15).  Both scalars, their
 gradients and their Hessians come from the sweeps of the tree.
 """
 
@@ -146,7 +146,7 @@ def _first(
     reml: bool,
     closed: bool,
 ) -> tuple[list[Array], list[Array], _Sums]:
-    """Gradients (Eqs. 13-14); with ``closed`` also the sums for the Hessian."""
+    """Gradients (Eq. 14); with ``closed`` also the sums for the Hessian."""
     p = tree.p
     wide = reml or closed
     Phi = root.v[:, None]

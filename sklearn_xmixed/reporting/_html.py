@@ -24,9 +24,7 @@ _STYLE = """
 .xmixed-summary :is(th, td) {
   padding: 0.15em 0.7em; text-align: right; vertical-align: baseline;
 }
-.xmixed-summary th[scope="row"], .xmixed-summary th[scope="rowgroup"] {
-  text-align: left;
-}
+.xmixed-summary :is(tbody th, thead th:first-child) { text-align: left; }
 .xmixed-summary tbody th[scope="row"] { font-weight: normal; }
 .xmixed-summary th[scope="colgroup"] { text-align: center; }
 .xmixed-summary thead tr:last-child > * { border-bottom: 1px solid currentColor; }
@@ -81,8 +79,7 @@ def _header(header: Header) -> str:
 def _table(table: Table, *, spans: int) -> str:
     """A table whose last heading stands above ``spans`` cells."""
     *single, last = table.columns
-    heads = [f'<th scope="row">{escape(table.stub)}</th>']
-    heads += [f'<th scope="col">{escape(c)}</th>' for c in single]
+    heads = [f'<th scope="col">{escape(c)}</th>' for c in (table.stub, *single)]
     scope = "col" if spans == 1 else "colgroup"
     span = "" if spans == 1 else f' colspan="{spans}"'
     heads.append(f'<th scope="{scope}"{span}>{escape(last)}</th>')
@@ -97,7 +94,14 @@ def _table(table: Table, *, spans: int) -> str:
             )
         rows += [_row(row, n_cells) for row in section.rows]
         bodies.append(_element("tbody", rows))
-    head = _element("thead", [f"<tr>{''.join(heads)}</tr>"])
+    lines = [f"<tr>{''.join(heads)}</tr>"]
+    if table.above:
+        lines.insert(
+            0,
+            f'<tr><td colspan="2"></td><th scope="colgroup" colspan="{n_cells - 1}">'
+            f"{escape(table.above)}</th></tr>",
+        )
+    head = _element("thead", lines)
     return _element("table", [head, *bodies])
 
 

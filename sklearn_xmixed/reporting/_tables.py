@@ -52,11 +52,14 @@ class Table:
     columns : tuple of str
         Headings of the cells; an interval's is that of the last two cells.
     sections : tuple of Section
+    above : str
+        Heading above all columns but the first; empty for none.
     """
 
     stub: str
     columns: tuple[str, ...]
     sections: tuple[Section, ...]
+    above: str = ""
 
 
 def _interval(confidence_level: float) -> str:
@@ -138,4 +141,5 @@ def group_table(groups: tuple[GroupSummary, ...]) -> Table:
         "Group Variable",
         ("No. of Groups", "Minimum", "Average", "Maximum"),
         (Section(rows),),
+        above="Observations per Group",
     )

@@ -108,7 +108,7 @@ def _group_table(table: Table, layout: Layout) -> list[str]:
     first, _, second = count.rpartition(" ")
     return [
         layout.border,
-        layout.heading("", (first, "Observations per Group".rjust(29).ljust(33))),
+        layout.heading("", (first, table.above.rjust(29).ljust(33))),
         layout.line(table.stub, (second, *sizes)),
         layout.rule,
         *_rows(table, layout),

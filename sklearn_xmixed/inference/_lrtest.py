@@ -1,0 +1,208 @@
+"""Likelihood-ratio test of two fits."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from typing import Any
+
+from sklearn.exceptions import NotFittedError
+
+from ._results import Results
+from ._tests import ASSUMED, LikelihoodRatio, likelihood_ratio
+
+__all__ = ["lrtest"]
+
+#: relative difference of log likelihoods that rounding explains
+TOLERANCE = 1e-7
+
+
+def lrtest(larger: Any, smaller: Any) -> LikelihoodRatio:
+    """Likelihood-ratio test of a model against one nested in it.
+
+    Parameters
+    ----------
+    larger, smaller : MixedLinearRegressor
+        Two fitted estimators, or their ``results_``, of the same observations.  They
+        may come in either order: the one with more parameters is the larger.
+        That the other is nested in it is assumed, as far as it cannot be checked.
+
+    Returns
+    -------
+    LikelihoodRatio
+        With ``chi2``, ``df``, ``p_value``, ``kind`` and ``note``.
+
+    Raises
+    ------
+    NotFittedError
+        If an estimator is not fitted.
+    ValueError
+        If the models have the same number of parameters, other observations or
+        responses, other methods, under REML other fixed parts, or if the smaller model
+        has the larger likelihood.
+
+    Notes
+    -----
+    Where the smaller model sets exactly one variance of the random effects to zero
+    and is otherwise the same, the null hypothesis is on the boundary of
+    the parameter space, and the statistic is an even mixture of chi2(0) and chi2(1):
+    ``kind`` is "chibar2(01)" and the p-value half the tail of chi2(1).  This is
+    more accurate than the chi2(1) of the manual's ``lrtest``, which leaves it to the
+    user to find out.  In all other cases ``kind`` is "chi2"; where the numbers of
+    variances differ, ``note`` says that the test is conservative if variances are zero
+    under the null hypothesis, and right if they are equal.
+
+    Examples
+    --------
+    >>> from sklearn_xmixed import MixedLinearRegressor, RandomEffects, lrtest
+    >>> from sklearn_xmixed.datasets import load_sleepstudy
+    >>> X, y = load_sleepstudy(return_X_y=True)
+    >>> intercepts = MixedLinearRegressor("subject").fit(X, y)
+    >>> slopes = MixedLinearRegressor(RandomEffects("subject", ["days"])).fit(X, y)
+    >>> print(lrtest(slopes, intercepts))
+    LR chibar2(01) = 42.08   Prob >= chibar2 = 0.0000
+    """
+    more, fewer = _results_of(larger, "larger"), _results_of(smaller, "smaller")
+    if more.n_params == fewer.n_params:
+        raise ValueError(
+            f"Both models have {more.n_params} parameters, so neither can be nested in "
+            "the other. Compare them by aic_ or bic_."
+        )
+    if more.n_params < fewer.n_params:
+        more, fewer = fewer, more
+    _check_same_data(more, fewer)
+    _check_same_method(more, fewer)
+    _check_same_response(more, fewer)
+    _check_order(more, fewer)
+    one = _sets_one_variance_to_zero(more, fewer)
+    counts_differ = (more.n_sd, more.n_residual) != (fewer.n_sd, fewer.n_residual)
+    notes = [ASSUMED] if counts_differ and not one else []
+    lost = [
+        which
+        for which, results in (("larger", more), ("smaller", fewer))
+        if not results.converged
+    ]
+    if lost:
+        notes.append(
+            f"Note: The {' and the '.join(lost)} model did not converge; the test "
+            "compares the log likelihoods that were reached."
+        )
+    return likelihood_ratio(
+        more.log_likelihood,
+        fewer.log_likelihood,
+        more.n_params - fewer.n_params,
+        one_variance=one,
+        note="\n".join(notes),
+    )
+
+
+def _results_of(model: Any, which: str) -> Results:
+    if isinstance(model, Results):
+        return model
+    results = getattr(model, "results_", None)
+    if isinstance(results, Results):
+        return results
+    if hasattr(model, "fit"):
+        raise NotFittedError(
+            f"The {which} model, a {type(model).__name__}, is not fitted. Call fit "
+            "before lrtest."
+        )
+    raise TypeError(
+        f"lrtest takes two fitted MixedLinearRegressor objects, got {model!r} as the "
+        f"{which} model."
+    )
+
+
+def _fixed(results: Results) -> set[str]:
+    """Columns of the fixed part that are estimated."""
+    return set(results.fixed_names) - set(results.omitted)
+
+
+def _check_same_data(more: Results, fewer: Results) -> None:
+    if more.n_obs != fewer.n_obs:
+        raise ValueError(
+            f"The models were fitted to different data: {more.n_obs} observations "
+            f"(larger model) and {fewer.n_obs} (smaller model). Fit both to the same "
+            "rows; missing='drop' may have dropped more of them from one."
+        )
+
+
+def _check_same_method(more: Results, fewer: Results) -> None:
+    if more.method != fewer.method:
+        raise ValueError(
+            f"The models were fitted by different methods: {more.method} (larger "
+            f"model) and {fewer.method} (smaller model). Refit one of them."
+        )
+    if more.method == "REML" and _fixed(more) != _fixed(fewer):
+        only = [
+            sorted(_fixed(a) - _fixed(b)) for a, b in ((more, fewer), (fewer, more))
+        ]
+        raise ValueError(
+            "REML likelihoods of models with different fixed parts cannot be compared: "
+            f"only the larger model has {only[0]}, only the smaller {only[1]}. Refit "
+            "both models with method='ml'."
+        )
+
+
+def _check_same_response(more: Results, fewer: Results) -> None:
+    """As far as it can be seen: by linear regression, or else by name."""
+    if _fixed(more) == _fixed(fewer):
+        linear = [_linear(results) for results in (more, fewer)]
+        if not any(map(math.isnan, linear)):
+            if not math.isclose(*linear, rel_tol=TOLERANCE, abs_tol=TOLERANCE):
+                raise ValueError(
+                    "The models were fitted to different rows or responses: linear "
+                    f"regression with the same fixed part has log likelihood "
+                    f"{linear[0]:.8g} for the larger model's data and {linear[1]:.8g} "
+                    "for the smaller's. Fit both to the same rows of X, y and weights."
+                )
+            return
+    names = {more.target, fewer.target}
+    if len(names) == 2 and "y" not in names:  # "y" is a response without a name
+        raise ValueError(
+            f"The models have different responses: {more.target!r} (larger model) and "
+            f"{fewer.target!r} (smaller model)."
+        )
+
+
+def _linear(results: Results) -> float:
+    """Log likelihood of linear regression, nan if it was not computed."""
+    if results.n_random or results.n_residual > 1:
+        return results.comparison_log_likelihood
+    return results.log_likelihood
+
+
+def _check_order(more: Results, fewer: Results) -> None:
+    excess = fewer.log_likelihood - more.log_likelihood
+    if excess > 10 * TOLERANCE * (1.0 + abs(more.log_likelihood)):
+        raise ValueError(
+            f"The model with {fewer.n_params} parameters has a larger log likelihood, "
+            f"{fewer.log_likelihood:.8g}, than that with {more.n_params}, "
+            f"{more.log_likelihood:.8g}. Either it is not nested in the other, or the "
+            "other did not converge to its maximum."
+        )
+
+
+def _sets_one_variance_to_zero(more: Results, fewer: Results) -> bool:
+    """Whether this is all the difference there is.
+
+    Equality of variances, for one, is not: the smaller model's terms are then not
+    among the larger's.
+    """
+    extra = _terms(more)
+    extra.subtract(_terms(fewer))
+    return (
+        more.n_params - fewer.n_params == 1
+        and _fixed(more) == _fixed(fewer)
+        and min(extra.values()) >= 0
+        and [kind for _, kind, _ in extra.elements()] == ["sd"]
+    )
+
+
+def _terms(results: Results) -> Counter[tuple[str, str, tuple[str, ...]]]:
+    """Variance parameters by the variable of their groups, kind and effects."""
+    groups = [e.group for e in results.equations if e.effects]
+    return Counter(
+        ("Residual" if p.equation is None else groups[p.equation], p.kind, p.effects)
+        for p in results.parameters
+    )
