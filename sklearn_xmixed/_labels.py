@@ -314,13 +314,28 @@ def encode(group: str, values: Any | None, parents: Array | None, n_rows: int):
     if values is None:
         encoder = Encoder(group, np.array(["_all"], dtype=object), np.zeros(1, int))
         return encoder, np.zeros(n_rows, dtype=np.intp)
+    codes, labels = _numbered(values)
+    if parents is None or not parents.any():
+        return Encoder(group, labels, np.arange(len(labels))), codes
+    keys = parents.astype(np.int64) * len(labels) + codes
+    codes, paths = _numbered(keys)
+    return Encoder(group, labels, np.asarray(paths)), codes
+
+
+def _numbered(values: Any) -> tuple[Array, Array]:
+    """Codes and sorted distinct labels."""
+    if (
+        isinstance(values, np.ndarray)
+        and values.dtype.kind in "iu"
+        and len(values)
+        and bool((values[1:] >= values[:-1]).all())
+    ):  # already in order
+        new = values[1:] != values[:-1]
+        codes = np.zeros(len(values), dtype=np.intp)
+        np.cumsum(new, out=codes[1:])
+        return codes, values[np.append(True, new)]
     try:
         codes, labels = pd.factorize(values, sort=True)
     except TypeError:  # labels of several types have no order
         codes, labels = pd.factorize(values)
-    labels = np.asarray(labels)
-    if parents is None or not parents.any():
-        return Encoder(group, labels, np.arange(len(labels))), codes
-    keys = parents.astype(np.int64) * len(labels) + codes
-    codes, paths = pd.factorize(keys, sort=True)
-    return Encoder(group, labels, np.asarray(paths)), codes
+    return codes, np.asarray(labels)

@@ -50,26 +50,18 @@ class Moments:
         parts : sequence of ndarray of shape (n,) or (n, k_i)
         weights : ndarray of shape (n,), optional
         """
-        blocks = [p[:, None] if p.ndim == 1 else p for p in parts]
-        rows = blocks[0].shape[0]
-        k = sum(b.shape[1] for b in blocks)
-        head = slice(0, min(rows, BLOCK_ROWS))
-        shift = np.concatenate([b[head].mean(axis=0) for b in blocks])
-        # a leading column of ones makes the sums part of the product
+        columns = [c for part in parts for c in (part.T if part.ndim == 2 else [part])]
+        rows, k = len(columns[0]), len(columns)
+        shift = np.array([c[: min(rows, BLOCK_ROWS)].mean() for c in columns])
+        # a leading row of ones makes the sums part of the product
         gram = np.zeros((k + 1, k + 1))
-        buffer = np.ones((min(rows, BLOCK_ROWS), k + 1))
+        buffer = np.ones((k + 1, min(rows, BLOCK_ROWS)))
         for start in range(0, rows, BLOCK_ROWS):
             stop = min(start + BLOCK_ROWS, rows)
-            D = buffer[: stop - start]
-            at = 1
-            for b in blocks:
-                D[:, at : at + b.shape[1]] = b[start:stop]
-                at += b.shape[1]
-            D[:, 1:] -= shift
-            if weights is None:
-                gram += D.T @ D
-            else:
-                gram += (D * weights[start:stop, None]).T @ D
+            D = buffer[:, : stop - start]
+            for j, column in enumerate(columns):
+                np.subtract(column[start:stop], shift[j], out=D[1 + j])
+            gram += D @ (D if weights is None else D * weights[start:stop]).T
         n = gram[0, 0]
         off = gram[0, 1:] / n
         return cls(float(n), shift + off, gram[1:, 1:] - n * np.outer(off, off))

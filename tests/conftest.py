@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -19,18 +19,15 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-from sklearn_xmixed import MixedLinearRegressor, RandomEffects
+from sklearn_xmixed import MixedLinearRegressor, RandomEffects, _regressor
 from sklearn_xmixed._compile import compile_design
-from sklearn_xmixed._estimation import Estimate, _blocks, _finish
-from sklearn_xmixed._fitted import FittedModel
-from sklearn_xmixed.covariance import PARAMETERIZATIONS
+from sklearn_xmixed._estimation import Estimate, estimate
 from sklearn_xmixed.datasets import fetch_xtmixed_data
 from sklearn_xmixed.likelihood import (
     Objective,
     Pool,
     Tree,
     VarianceModel,
-    build_tree,
     compress,
     oracle,
 )
@@ -161,10 +158,7 @@ class Engine:
 
     case: Case
     compiled: object
-    pool: Pool
-    tree: Tree
-    model: VarianceModel
-    objective: Objective
+    start: Estimate
 
     @classmethod
     def of(cls, case: Case) -> Engine:
@@ -172,32 +166,43 @@ class Engine:
         compiled = compile_design(
             estimator, case.X, case.y, case.sample_weight, None
         )
-        design = compiled.design
-        pool = Pool.build(
-            design.moments,
-            design.X.shape[1],
-            design.intercept,
-            [(level.columns, level.constant) for level in design.levels[::-1]],
+        start = estimate(
+            compiled.design,
+            reml=case.reml,
+            parameterization=case.parameterization,
+            solver="newton",
+            em_iter=0,
+            em_tol=0.0,
+            em_only=False,
+            max_iter=0,
+            tol=0.0,
         )
-        tree = build_tree(design, pool)
-        model = VarianceModel(
-            _blocks(design, pool),
-            tree.depth,
-            PARAMETERIZATIONS[case.parameterization],
-        )
-        objective = Objective(
-            tree, model, reml=case.reml, log_det_basis=pool.log_det_R
-        )
-        return cls(case, compiled, pool, tree, model, objective)
+        return cls(case, compiled, start)
 
     @property
-    def compressed(self) -> Objective:
+    def pool(self) -> Pool:
+        return self.start.pool
+
+    @property
+    def tree(self) -> Tree:
+        return self.start.tree
+
+    @property
+    def model(self) -> VarianceModel:
+        return self.start.objective.model
+
+    def on(self, tree: Tree) -> Objective:
         return Objective(
-            compress(self.tree),
-            self.model,
-            reml=self.case.reml,
-            log_det_basis=self.pool.log_det_R,
+            tree, self.model, reml=self.case.reml, log_det_basis=self.pool.log_det_R
         )
+
+    @cached_property
+    def objective(self) -> Objective:
+        return self.on(self.tree)
+
+    @cached_property
+    def compressed(self) -> Objective:
+        return self.on(compress(self.tree))
 
     def random_gamma(self, seed: int, size: float = 1.0) -> np.ndarray:
         return size * np.random.default_rng(seed).normal(size=self.model.n_params)
@@ -205,30 +210,22 @@ class Engine:
     def at(self, gamma) -> Estimate:
         """An estimate that was not searched for."""
         D_blocks = self.model.split(gamma)
-        return _finish(
-            self.pool,
-            self.tree,
-            self.objective,
-            D_blocks,
-            self.objective.pieces(D_blocks),
-            [],
-            Certificate(converged=True),
+        pieces = self.objective.pieces(D_blocks)
+        return replace(
+            self.start,
+            D_blocks=D_blocks,
+            pieces=pieces,
+            sigma2=float(pieces.c) / self.objective.nn,
+            deviance=self.objective.deviance(pieces),
+            certificate=Certificate(converged=True),
         )
 
     def fitted(self, gamma) -> MixedLinearRegressor:
         """An estimator that believes that gamma is the optimum."""
-        estimator = self.case.estimator()
-        state = FittedModel.of(
-            self.compiled,
-            self.at(gamma),
-            std_errors=False,
-            lr_test=False,
-            reml=self.case.reml,
-        )
-        estimator.n_features_in_ = self.case.X.shape[1]
-        estimator.feature_names_in_ = self.case.X.columns.to_numpy(object)
-        estimator._fitted = state
-        return estimator
+        found = self.at(gamma)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(_regressor, "estimate", lambda *_, **__: found)
+            return self.case.fit_quietly(std_errors=False, lr_test=False)
 
 
 # --------------------------------------------------------------- strategies

@@ -405,6 +405,10 @@ def test_one_group(columns, intercept, method):
     frame = pd.DataFrame({"x": rng.normal(size=30), "y": 5 + rng.normal(size=30)})
     frame["g"] = "only"
     case = Case(frame, [RandomEffects("g", columns)], ["x"], intercept, method)
+    if method == "reml" and (intercept or columns):
+        # the restricted likelihood knows nothing of effects that X can take over
+        fit_unidentified(case)
+        return
     model = case.fit()
     assert model.n_groups_ == {"g": 1}
     plain = Case(frame, [], ["x"], intercept, method).fit()

@@ -70,7 +70,7 @@ def model(**parameters) -> MixedLinearRegressor:
 def by_hand(kind: str, cv=CV) -> np.ndarray:
     """Scores of every fold, with ("blup") or without ("fixed") random effects."""
     scores = []
-    for train, test in cv.split(F, y, school):
+    for train, test in cv.split(F, y, school if cv is not CV else None):
         fitted = model().fit(F.iloc[train], y.iloc[train], groups=G.iloc[train])
         found = fitted.predict(F.iloc[test], groups=G.iloc[test], kind=kind)
         scores.append(r2_score(y.iloc[test], found))
@@ -342,7 +342,8 @@ def test_labels_and_folds_under_two_names(routing_on):
     params = {"groups": G, "fold": school}
     scores = cross_val_score(model(), F, y, cv=splitter, params=params)
     assert_allclose(scores, expected, rtol=1e-6)
-    renamed = model().set_fit_request(groups="levels").set_score_request(groups="levels")
+    renamed = model().set_fit_request(groups="levels")
+    renamed.set_score_request(groups="levels")
     params = {"groups": school, "levels": G}
     scores = cross_val_score(renamed, F, y, cv=GroupKFold(4), params=params)
     assert_allclose(scores, expected, rtol=1e-6)

@@ -119,8 +119,7 @@ def _take_within(floors: list[Floor], total: Array, m: int, n: float) -> Tree:
 def row_blocks(design: Design, pool: Pool):
     """Blocks of rows in group order: first and last position, W, row numbers."""
     n = design.n_rows
-    X, extra, y = design.X, design.extra, design.y
-    k, e = X.shape[1], extra.shape[1]
+    columns = [*design.X.T, *design.extra.T, design.y]
     if design.starts is None:
         cuts = np.arange(0, n + BLOCK_ROWS, BLOCK_ROWS).clip(max=n)
     else:
@@ -134,12 +133,10 @@ def row_blocks(design: Design, pool: Pool):
         rows = (
             slice(start, stop) if design.order is None else design.order[start:stop]
         )
-        raw = np.empty((stop - start, k + e + 1))
-        raw[:, :k] = X[rows]
-        raw[:, k : k + e] = extra[rows]
-        raw[:, -1] = y[rows]
-        raw -= shift
-        W = raw @ matrix[1:]
+        raw = np.empty((len(columns), stop - start))
+        for j, column in enumerate(columns):
+            np.subtract(column[rows], shift[j], out=raw[j])
+        W = raw.T @ matrix[1:]
         W += matrix[0]
         yield int(start), int(stop), W, rows
 

@@ -15,6 +15,8 @@ __all__ = ["newton", "newton_decrement"]
 
 #: eigenvalues below this share of the largest are treated as flat
 FLAT = 1e-10
+#: decrement below which a further step changes nothing that anybody reads
+POLISHED = 1e-13
 #: rounding of a function value, relative to its size
 NOISE = 4e-14
 
@@ -44,7 +46,7 @@ def newton(
     f, g, H = problem.hessian(gamma)
     log: list[Iteration] = []
     radius = max(1.0, float(np.sqrt(gamma @ gamma)))
-    note = ""
+    note, was_done = "", False
     for number in range(max_iter + 1):
         step, decrement, convex = _step(g, H, radius)
         if not convex:  # the log likelihood is not concave
@@ -54,7 +56,10 @@ def newton(
         limit = tol * (1.0 + abs(f) / 1e4)
         done = decrement <= limit and convex
         stop = watch is not None and watch(line, gamma)
-        if done or stop or number == max_iter or not np.isfinite(f):
+        # quadratic convergence makes one more step worth its price
+        exact = decrement <= POLISHED * (1.0 + abs(f) / 1e4) or was_done
+        was_done = done
+        if (done and exact) or stop or number == max_iter or not np.isfinite(f):
             return Optimum(gamma, f, g, H, decrement, bool(done), log)
         note = ""
         noise = NOISE * (abs(f) + 1.0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-__all__ = ["decimal", "general", "level_percent"]
+__all__ = ["count", "decimal", "general", "level_percent"]
 
 
 def general(value: float, width: int = 9) -> str:
@@ -104,6 +104,19 @@ def decimal(value: float, width: int, decimals: int) -> str:
         return general(value)
     text = f"{value:.{decimals}f}"
     return text if len(text) <= width else general(value, max(width, 8))
+
+
+def count(value: float) -> str:
+    """A number of observations or groups; all digits of a whole number up to ten.
+
+    Examples
+    --------
+    >>> from sklearn_xmixed.reporting._format import count
+    >>> count(123456789), count(2.15384615)
+    ('123456789', '2.153846')
+    """
+    whole = float(value).is_integer() and abs(value) < 1e10
+    return f"{value:.0f}" if whole else general(value)
 
 
 def level_percent(confidence_level: float) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..inference import Results
-from ._format import decimal, general
+from ._format import count, decimal, general
 from ._tables import Table, fixed_table, group_table, random_table
 
 __all__ = ["Fact", "Header", "Page", "compose"]
@@ -99,16 +99,16 @@ def _header(results: Results, show_groups: bool) -> Header:
         (g,) = groups
         single = (
             Fact("Group variable", g.name),
-            Fact("Number of groups", general(g.n_groups, 10)),
-            Fact("min", general(g.minimum)),
+            Fact("Number of groups", count(g.n_groups)),
+            Fact("min", count(g.minimum)),
             Fact("avg", decimal(g.average, 9, 1)),
-            Fact("max", general(g.maximum)),
+            Fact("max", count(g.maximum)),
         )
     return Header(
         f"Mixed-effects {results.method} regression"
         if results.equations
         else "Linear regression",
-        Fact("Number of obs", general(results.n_obs, 10)),
+        Fact("Number of obs", count(results.n_obs)),
         single,
         _groups(groups) if len(groups) > 1 else None,
         Fact(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..inference import GroupSummary, Results
-from ._format import decimal, general, level_percent
+from ._format import count, decimal, general, level_percent
 
 __all__ = ["Row", "Section", "Table", "fixed_table", "group_table", "random_table"]
 
@@ -129,10 +129,10 @@ def group_table(groups: tuple[GroupSummary, ...]) -> Table:
         Row(
             group.name,
             (
-                general(group.n_groups, 10),
-                general(group.minimum),
+                count(group.n_groups),
+                count(group.minimum),
                 decimal(group.average, 9, 1),
-                general(group.maximum),
+                count(group.maximum),
             ),
         )
         for group in groups

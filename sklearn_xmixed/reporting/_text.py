@@ -150,7 +150,7 @@ def _short(interval: str, width: int) -> str:
     """The heading of an interval, shortened where the level has many digits."""
     short = interval.replace("Interval", "Int.")
     return next(
-        (text for text in (interval, short) if len(text) <= width),
+        (text for text in (interval, short) if len(text) < width),
         "[Conf. Interval]",
     )
 
