@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.utils import check_array, check_X_y, column_or_1d
+from sklearn.utils import check_array, check_consistent_length, column_or_1d
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from ._design import Design, Equation, Level, kept_columns
@@ -36,6 +36,8 @@ class Compiled:
         One per level asked for, top level first.
     level_numbers : tuple of int
         Which of these each level of the design is.
+    columns : tuple of str
+        Names by which the columns of X go.
     fixed_names : tuple of str
         All columns of the fixed part, in the user's order.
     kept : ndarray of bool
@@ -58,6 +60,7 @@ class Compiled:
     design: Design
     encoders: tuple[Encoder, ...]
     level_numbers: tuple[int, ...]
+    columns: tuple[str, ...]
     fixed_names: tuple[str, ...]
     kept: Array
     extra_names: tuple[str, ...]
@@ -94,14 +97,15 @@ def compile_design(
 
     special = variables_in_X(estimator, equations)
     source: Source | None = None
-    if not special and estimator.fixed is None and not equations:
-        X_fixed, y = validate_data(
-            estimator, X, y, y_numeric=True, dtype=np.float64, ensure_all_finite=finite
-        )
-        fixed_names = _feature_names(estimator)
+    if not special and estimator.fixed is None and not drop_missing:
+        X_fixed, y = validate_data(estimator, X, y, y_numeric=True, dtype=np.float64)
+        if y.dtype != np.float64:
+            y = y.astype(np.float64)
+        columns = fixed_names = _feature_names(estimator)
     else:
-        validate_data(estimator, X, y, skip_check_array=True)
         source = Source.of(X, groups)
+        validate_data(estimator, X, y, skip_check_array=True)
+        columns = source.columns
         fixed_names = _fixed_names(estimator, source, special)
         X_fixed, y = _check_xy(estimator, source, fixed_names, y, finite)
     n = y.shape[0]
@@ -159,6 +163,7 @@ def compile_design(
         y,
         extra,
         weights,
+        columns,
         fixed_names,
         extra_names,
         target,
@@ -168,6 +173,7 @@ def compile_design(
 
 
 def _feature_names(estimator: Any) -> list[str]:
+    """Names of the columns that ``fit`` saw; x0, x1, ... of an array."""
     names = getattr(estimator, "feature_names_in_", None)
     if names is not None:
         return [str(c) for c in names]
@@ -183,6 +189,8 @@ def _fixed_names(estimator: Any, source: Source, special: set[str]) -> list[str]
             f"fixed must be a list of column names or None, got the string {fixed!r}; "
             f"write fixed=[{fixed!r}]."
         )
+    if not isinstance(fixed, Iterable):
+        raise TypeError(f"fixed must be a list of column names or None, got {fixed!r}.")
     fixed = list(fixed)
     unknown = [c for c in fixed if c not in source.columns]
     if unknown:
@@ -193,42 +201,38 @@ def _fixed_names(estimator: Any, source: Source, special: set[str]) -> list[str]
 def _check_xy(
     estimator: Any, source: Source, fixed_names: list[str], y: Any, finite: Any
 ) -> tuple[Array, Array]:
-    if not fixed_names:
-        if y is None:
-            raise ValueError(
-                f"{type(estimator).__name__} requires y to be passed, but the target y "
-                "is None."
-            )
-        y = check_array(
-            column_or_1d(y, warn=True),
-            ensure_2d=False,
-            dtype=np.float64,
-            ensure_all_finite=finite,
-            input_name="y",
+    if y is None:
+        raise ValueError(
+            f"{type(estimator).__name__} requires y to be passed, but the target y "
+            "is None."
         )
-        if y.shape[0] != source.n_rows:
-            raise ValueError(
-                "Found input variables with inconsistent numbers of samples: "
-                f"{[source.n_rows, y.shape[0]]}"
+    X = np.empty((source.n_rows, 0))
+    if fixed_names:
+        try:
+            X = check_array(
+                source.matrix(fixed_names),
+                dtype=np.float64,
+                ensure_all_finite=finite,
+                estimator=estimator,
+                input_name="X",
             )
-        return np.empty((source.n_rows, 0)), y
-    try:
-        X, y = check_X_y(
-            source.matrix(fixed_names),
-            y,
-            dtype=np.float64,
-            y_numeric=True,
-            ensure_all_finite=finite,
-            estimator=estimator,
-        )
-    except ValueError as error:
-        if "could not convert string to float" in str(error):
-            raise ValueError(
-                f"{error}: a column of the fixed part holds text. The fixed part is "
-                f"{fixed_names}; name the columns you want by fixed=[...], or encode "
-                "them (ColumnTransformer with OneHotEncoder, say)."
-            ) from error
-        raise
+        except ValueError as error:
+            if "could not convert string to float" in str(error):
+                raise ValueError(
+                    f"{error}: a column of the fixed part holds text. The fixed part "
+                    f"is {fixed_names}; name the columns you want by fixed=[...], or "
+                    "encode them (ColumnTransformer with OneHotEncoder, say)."
+                ) from error
+            raise
+    y = check_array(
+        column_or_1d(y, warn=True),
+        ensure_2d=False,
+        dtype=np.float64,
+        ensure_all_finite=finite,
+        ensure_min_samples=0,
+        input_name="y",
+    )
+    check_consistent_length(X, y)
     return X, y
 
 
@@ -451,6 +455,7 @@ def _assemble(
     y: Array,
     extra: Array,
     weights: Array | None,
+    columns: list[str],
     fixed_names: list[str],
     extra_names: list[str],
     target: str,
@@ -469,7 +474,7 @@ def _assemble(
     wanted = dict.fromkeys(c for eq in equations for c in eq.columns)
     aside = [c for c in wanted if index[c] >= k or not kept[index[c]]]
     if not kept.all() or len(aside) != e:
-        columns = [int(j) for j in np.flatnonzero(kept)] + [index[c] for c in aside]
+        left = [int(j) for j in np.flatnonzero(kept)] + [index[c] for c in aside]
         extra = (
             np.column_stack([raw[index[c]] for c in aside])
             if aside
@@ -477,7 +482,7 @@ def _assemble(
         )
         if not kept.all():
             X = X[:, kept]
-        at = np.array([*columns, k + e], dtype=int)
+        at = np.array([*left, k + e], dtype=int)
         moments = Moments(moments.n, moments.mean[at], moments.centred[np.ix_(at, at)])
         new = [n for n, stay in zip(fixed_names, kept, strict=True) if stay] + aside
         index = {name: j for j, name in enumerate(new)}
@@ -488,14 +493,14 @@ def _assemble(
     empty: list[tuple[int, str]] = []
     groups = [level.group for level in levels]
     for place, (spec, name) in enumerate(zip(equations, names, strict=True)):
-        columns = np.array([index[c] for c in spec.columns], dtype=int)
-        stay = np.ones(len(columns), dtype=bool)
+        own = np.array([index[c] for c in spec.columns], dtype=int)
+        stay = np.ones(len(own), dtype=bool)
         if not spec.collinear:
             stay = kept_columns(
-                moments, columns, raw, constant=has_constant[place], weights=weights
+                moments, own, raw, constant=has_constant[place], weights=weights
             )
         effects = [c for c, s in zip(spec.columns, stay, strict=True) if s]
-        positions = [1 + int(c) for c in columns[stay]]
+        positions = [1 + int(c) for c in own[stay]]
         if has_constant[place]:
             effects.append("_cons")
             positions.append(0)
@@ -559,6 +564,7 @@ def _assemble(
         design,
         tuple(encoders),
         tuple(used),
+        tuple(columns),
         tuple(fixed_names),
         kept,
         tuple(aside),

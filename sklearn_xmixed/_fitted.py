@@ -13,7 +13,7 @@ import pandas as pd
 
 from ._compile import Compiled, path_frame, read_fixed
 from ._estimation import Estimate
-from ._labels import Encoder, Source, missing_rows
+from ._labels import Encoder, Source
 from .inference import (
     EquationSummary,
     GroupSummary,
@@ -64,6 +64,7 @@ class FittedModel:
     """State of a fitted estimator; holds no rows of the training data."""
 
     results: Results
+    columns: tuple[str, ...]
     fixed_names: tuple[str, ...]
     kept: Array
     extra_names: tuple[str, ...]
@@ -131,6 +132,7 @@ class FittedModel:
                 cluster=cluster,
                 frequency=frequency,
             ),
+            columns=compiled.columns,
             fixed_names=compiled.fixed_names,
             kept=compiled.kept,
             extra_names=compiled.extra_names,
@@ -223,19 +225,18 @@ class FittedModel:
     def predict(
         self,
         estimator: Any,
-        X: Any,
-        groups: Any,
+        source: Source,
         *,
         kind: str | None,
         level: str | None,
         return_std: bool,
     ) -> Any:
-        """Predictions for rows of X; see ``MixedLinearRegressor.predict``."""
+        """Predictions for rows; see ``MixedLinearRegressor.predict``."""
         if kind not in (None, "blup", "fixed"):
             raise ValueError(f"kind must be 'blup', 'fixed' or None, got {kind!r}.")
-        source = Source.of(X, groups)
         fixed = read_fixed(estimator, source, self.fixed_names)
         mean = fixed @ self.coef + self.intercept
+        allow_nan = estimator.missing == "drop"
         n_levels = self._levels_used(level, kind)
         codes: list[Array] = []
         if kind != "fixed" and self.equations:
@@ -250,7 +251,7 @@ class FittedModel:
         if not codes and not return_std:
             return mean
         if codes:
-            Z, Q = self._basis_rows(source, fixed)
+            Z, Q = self._basis_rows(source, fixed, allow_nan)
             mean = mean + self.posterior.linear(codes, Z)
             if estimator.unseen == "nan":
                 lost = np.zeros(len(mean), dtype=bool)
@@ -260,7 +261,7 @@ class FittedModel:
         if not return_std:
             return mean
         if not codes:
-            Q = self._rows(source, fixed)[:, -self.pool.p - 1 : -1]
+            Q = self._rows(source, fixed, allow_nan)[:, -self.pool.p - 1 : -1]
             half = Q @ self.posterior.pieces.root.F
             return mean, np.sqrt(self.sigma2 * (half**2).sum(axis=1))
         shallow = len(self.level_numbers) - n_levels
@@ -310,7 +311,7 @@ class FittedModel:
             out.append(code)
         return out[::-1]
 
-    def _rows(self, source: Source, fixed: Array) -> Array:
+    def _rows(self, source: Source, fixed: Array, allow_nan: bool) -> Array:
         """Rows in the pool's columns."""
         k = int(self.kept.sum())
         raw = np.zeros((fixed.shape[0], k + len(self.extra_names) + 1))
@@ -323,14 +324,18 @@ class FittedModel:
                     f"{source.describe()}"
                 )
             column = np.asarray(values, dtype=float)
-            if missing_rows(column).any() or not np.isfinite(column).all():
-                raise ValueError(f"Column {name!r} has missing or infinite values.")
+            if np.isinf(column).any() or (np.isnan(column).any() and not allow_nan):
+                raise ValueError(
+                    f"Column {name!r} has missing or infinite values (NaN or inf)."
+                )
             raw[:, k + j] = column
         return (raw - self.pool.shift) @ self.pool.matrix[1:] + self.pool.matrix[0]
 
-    def _basis_rows(self, source: Source, fixed: Array) -> tuple[list[Array], Array]:
+    def _basis_rows(
+        self, source: Source, fixed: Array, allow_nan: bool
+    ) -> tuple[list[Array], Array]:
         """Rows in the basis of each floor and in that of X."""
-        W = self._rows(source, fixed)
+        W = self._rows(source, fixed, allow_nan)
         return [W[:, b.members] for b in self.pool.levels], W[:, -self.pool.p - 1 : -1]
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
+from sklearn.utils import check_array
 
 __all__ = ["Encoder", "Source", "encode", "missing_rows"]
 
@@ -41,8 +42,15 @@ class Source:
     _n_group_columns: int
 
     @classmethod
-    def of(cls, X: Any, groups: Any = None) -> Source:
+    def of(
+        cls, X: Any, groups: Any = None, columns: list[str] | None = None
+    ) -> Source:
         """Look at X and ``groups`` without copying them.
+
+        Parameters
+        ----------
+        columns : list of str, optional
+            Names by position that the columns of X go by, whatever X calls them.
 
         Raises
         ------
@@ -53,12 +61,18 @@ class Source:
         """
         frame = _frame(X)
         if frame is not None:
-            columns = [str(c) for c in frame.columns]
+            columns = columns or [str(c) for c in frame.columns]
             n_rows = frame.shape[0]
         else:
-            shape = np.shape(X)
+            if not isinstance(X, np.ndarray):
+                X = _as_array(X)
+            shape = X.shape
+            if len(shape) != 2 or not all(shape):
+                check_array(X, dtype=None)  # scikit-learn's own message
             n_rows = shape[0] if shape else 0
-            columns = [f"x{j}" for j in range(shape[1] if len(shape) > 1 else 1)]
+            columns = columns or [
+                f"x{j}" for j in range(shape[1] if len(shape) > 1 else 1)
+            ]
         held: Any = None
         names: list[str] | None = None
         width = 0
@@ -222,6 +236,12 @@ def _plain(series: pd.Series) -> Any:
     if isinstance(series.dtype, pd.CategoricalDtype):
         return np.asarray(series)
     return values
+
+
+def _as_array(X: Any) -> Array:
+    """Array-like X; numbers beside text keep their type."""
+    out = np.asarray(X)
+    return np.asarray(X, dtype=object) if out.dtype.kind in "US" else out
 
 
 def _label_matrix(groups: Any) -> Array:

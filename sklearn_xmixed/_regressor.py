@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from ._callbacks import FitTasks
 from ._compile import compile_design
 from ._estimation import Estimate, estimate
 from ._fitted import FittedModel
+from ._labels import Source
 from ._log import IterationLog
 from ._spec import RandomEffects, Residuals
 from ._validation import check_parameters, equation_names, equations_of
@@ -397,9 +399,9 @@ n_levels), default=None
         weighted = design.weights is not None or any(
             level.weights is not None for level in design.levels
         )
-        if not weighted:
+        if not weighted or not design.equations:
             return
-        if self.method == "reml" and design.equations:
+        if self.method == "reml":
             raise ValueError(
                 "Weights are not supported with method='reml' and random effects: "
                 "the restricted likelihood has no weighted form. Use method='ml'."
@@ -565,9 +567,10 @@ n_levels), default=None
             on unseen labels with ``unseen="raise"``.
         """
         check_is_fitted(self)
+        source = Source.of(X, groups, list(self._fitted.columns))
         validate_data(self, X, skip_check_array=True, reset=False)
         return self._fitted.predict(
-            self, X, groups, kind=kind, level=level, return_std=return_std
+            self, source, kind=kind, level=level, return_std=return_std
         )
 
     def score(
@@ -624,7 +627,7 @@ n_levels), default=None
             p_value, ci_lower, ci_upper.
         """
         check_is_fitted(self)
-        if not 0 < confidence_level < 1:
+        if not isinstance(confidence_level, Real) or not 0 < confidence_level < 1:
             raise ValueError(
                 f"confidence_level must lie between 0 and 1, got {confidence_level!r}."
             )

@@ -6,6 +6,8 @@ import numbers
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from ._spec import RandomEffects, Residuals
 from .covariance import PARAMETERIZATIONS, STRUCTURES
 
@@ -21,7 +23,8 @@ _CHOICES: dict[str, tuple[Any, ...]] = {
     "missing": ("raise", "drop"),
     "unseen": ("zero", "nan", "raise"),
 }
-_COUNTS = ("em_iter", "max_iter")
+_COUNTS = ("em_iter", "max_iter", "verbose")
+_SWITCHES = ("fit_intercept", "em_only", "std_errors", "lr_test")
 _TOLERANCES = ("em_tol", "tol")
 
 
@@ -38,7 +41,9 @@ def check_parameters(estimator: Any) -> None:
 
     for name, choices in _CHOICES.items():
         value = getattr(estimator, name)
-        if not any(value is c or value == c for c in choices):
+        if not any(
+            value is c or (isinstance(value, str) and value == c) for c in choices
+        ):
             words = [repr(c) for c in choices]
             refuse(name, "one of " + ", ".join(words))
     for name in _COUNTS:
@@ -49,6 +54,14 @@ def check_parameters(estimator: Any) -> None:
         value = getattr(estimator, name)
         if not isinstance(value, numbers.Real) or not value >= 0:
             refuse(name, "a number that is at least 0")
+    for name in _SWITCHES:
+        if not isinstance(getattr(estimator, name), bool | np.bool_):
+            refuse(name, "a bool")
+    if estimator.em_only and estimator.em_iter == 0:
+        raise ValueError(
+            "em_only=True needs EM iterations, but em_iter is 0; set em_iter to the "
+            "largest number of them, 500 say."
+        )
     residuals = estimator.residuals
     if residuals is not None and not isinstance(residuals, Residuals):
         refuse("residuals", "None or a Residuals object")
@@ -156,6 +169,13 @@ def _check_equations(equations: list[RandomEffects]) -> None:
                 f"The columns of the equation for {group!r} must be a list of names, "
                 f"got the string {equation.columns!r}; write [{equation.columns!r}]."
             )
+        if not isinstance(equation.columns, Sequence) or not all(
+            isinstance(c, str) for c in equation.columns
+        ):
+            raise TypeError(
+                f"The columns of the equation for {group!r} must be a list of names, "
+                f"got {equation.columns!r}."
+            )
         columns = list(equation.columns)
         if len(set(columns)) != len(columns):
             raise ValueError(
@@ -185,6 +205,8 @@ def equation_names(equations: Sequence[RandomEffects]) -> list[str]:
     for equation in equations:
         if equation.name is not None:
             name = equation.name
+            if not isinstance(name, str):
+                raise TypeError(f"The name of {equation!r} must be text, got {name!r}.")
             if name in names:
                 raise ValueError(f"Two equations are named {name!r}.")
             if "__" in name:

@@ -15,7 +15,6 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from sklearn_xmixed import MixedLinearRegressor, RandomEffects, Residuals
 from sklearn_xmixed.datasets import make_multilevel
-from sklearn_xmixed.exceptions import ExactFitWarning, NotConvergedWarning
 
 
 @cache
@@ -141,7 +140,10 @@ def test_specifications_that_make_no_sense(random_effects, parts, X, y):
             {"random_effects": RandomEffects("g", ["z"])},
             ["'z' is no column of X or groups", "['x1', 'x2', 'g']"],
         ),
-        ({"random_effects": RandomEffects("g", weight="w")}, ["'w'", "['x1', 'x2', 'g']"]),
+        (
+            {"random_effects": RandomEffects("g", weight="w")},
+            ["'w'", "['x1', 'x2', 'g']"],
+        ),
         ({"vce": "cluster"}, ["vce='cluster' needs cluster="]),
         ({"vce": "cluster", "cluster": "c"}, ["'c'", "['x1', 'x2', 'g']"]),
         ({"vce": "robust", "method": "reml"}, ["vce='robust'", "Use method='ml'"]),

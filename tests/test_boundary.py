@@ -86,7 +86,7 @@ def test_dyestuff2(way, method, log_likelihood, variance):
 @pytest.mark.parametrize("method", ["ml", "reml"])
 def test_zero_variance_is_linear_regression(seed, method):
     frame = no_effect_data(seed)
-    frame["x"] = np.random.default_rng(seed).normal(size=len(frame))
+    frame["x"] = np.random.default_rng(seed + 100).normal(size=len(frame))
     model = Case(frame, [RandomEffects("g")], ["x"], method=method).fit()
     plain = Case(frame, [], ["x"], method=method).fit()
     assert model.converged_
@@ -224,11 +224,12 @@ def test_the_sign_test_sees_a_saddle(structure, zero):
     assert outward
     assert all(slope < 0 for _, _, slope in outward)
     best = -2.0 * case.fit().log_likelihood_
-    if found.value > best + 1e-6:
-        assert objective.outward(found.gamma)
-        better = _leave_boundary(objective, found)
-        assert better is not None
-        found = newton(objective, better)
+    for _ in range(2):  # one variance after the other
+        if found.value > best + 1e-6:
+            assert objective.outward(found.gamma)
+            better = _leave_boundary(objective, found)
+            assert better is not None
+            found = newton(objective, better)
     assert found.value == pytest.approx(best, rel=1e-10)
 
 

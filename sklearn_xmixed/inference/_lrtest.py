@@ -38,8 +38,8 @@ def lrtest(larger: Any, smaller: Any) -> LikelihoodRatio:
         If an estimator is not fitted.
     ValueError
         If the models have the same number of parameters, other observations or
-        responses, other methods, under REML other fixed parts, or if the smaller model
-        has the larger likelihood.
+        responses, other methods, under REML other fixed parts, if the smaller model
+        has the larger likelihood, or if one has but a pseudolikelihood.
 
     Notes
     -----
@@ -70,6 +70,7 @@ def lrtest(larger: Any, smaller: Any) -> LikelihoodRatio:
         )
     if more.n_params < fewer.n_params:
         more, fewer = fewer, more
+    _check_likelihoods(more, fewer)
     _check_same_data(more, fewer)
     _check_same_method(more, fewer)
     _check_same_response(more, fewer)
@@ -116,6 +117,17 @@ def _results_of(model: Any, which: str) -> Results:
 def _fixed(results: Results) -> set[str]:
     """Columns of the fixed part that are estimated."""
     return set(results.fixed_names) - set(results.omitted)
+
+
+def _check_likelihoods(more: Results, fewer: Results) -> None:
+    for which, results in (("larger", more), ("smaller", fewer)):
+        if results.pseudo:
+            raise ValueError(
+                f"The {which} model has a pseudolikelihood (sampling weights or robust "
+                "standard errors), which has no likelihood-ratio test. Refit both "
+                "models without sampling weights and with vce='oim', or use the Wald "
+                "tests of coef_table()."
+            )
 
 
 def _check_same_data(more: Results, fewer: Results) -> None:

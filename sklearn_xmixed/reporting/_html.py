@@ -42,6 +42,8 @@ def render_html(page: Page) -> str:
         parts.append(_header(page.header))
         if page.header.groups is not None:
             parts.append(_table(page.header.groups, spans=1))
+        if page.header.clusters:
+            parts.append(f"<p>{escape(page.header.clusters)}</p>")
     if page.fixed is not None:
         parts.append(_table(page.fixed, spans=2))
     if page.random is not None:
@@ -78,7 +80,7 @@ def _header(header: Header) -> str:
 
 def _table(table: Table, *, spans: int) -> str:
     """A table whose last heading stands above ``spans`` cells."""
-    *single, last = table.columns
+    *single, last = (" ".join(head.split("\n")) for head in table.columns)
     heads = [f'<th scope="col">{escape(c)}</th>' for c in (table.stub, *single)]
     scope = "col" if spans == 1 else "colgroup"
     span = "" if spans == 1 else f' colspan="{spans}"'

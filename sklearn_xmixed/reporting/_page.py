@@ -35,6 +35,8 @@ class Header:
     likelihood : Fact
     wald : tuple of Fact
         Statistic and p-value.
+    clusters : str
+        What robust standard errors allow for; empty where they are not robust.
     """
 
     title: str
@@ -43,6 +45,7 @@ class Header:
     groups: Table | None
     likelihood: Fact
     wald: tuple[Fact, Fact]
+    clusters: str
 
 
 @dataclass(frozen=True)
@@ -92,7 +95,6 @@ _fixed, _random, _groups = fixed_table, random_table, group_table
 
 
 def _header(results: Results, show_groups: bool) -> Header:
-    restricted = results.method == "REML"
     groups = results.groups if show_groups else ()
     single: tuple[Fact, ...] = ()
     if len(groups) == 1:
@@ -104,22 +106,38 @@ def _header(results: Results, show_groups: bool) -> Header:
             Fact("avg", decimal(g.average, 9, 1)),
             Fact("max", count(g.maximum)),
         )
+    clusters = ""
+    if results.vce != "oim" and results.cluster_name:
+        clusters = (
+            f"(Std. Err. adjusted for {count(results.n_clusters)} clusters in "
+            f"{results.cluster_name})"
+        )
     return Header(
-        f"Mixed-effects {results.method} regression"
-        if results.equations
-        else "Linear regression",
+        _title(results),
         Fact("Number of obs", count(results.n_obs)),
         single,
         _groups(groups) if len(groups) > 1 else None,
-        Fact(
-            "Log restricted-likelihood" if restricted else "Log likelihood",
-            general(results.log_likelihood, 10),
-        ),
+        Fact(_likelihood(results), general(results.log_likelihood, 10)),
         (
             Fact(f"Wald chi2({results.wald_df})", decimal(results.wald_chi2, 10, 2)),
             Fact("Prob > chi2", decimal(results.wald_p, 10, 4)),
         ),
+        clusters,
     )
+
+
+def _title(results: Results) -> str:
+    if not results.equations:
+        return "Linear regression"
+    method = "" if results.pseudo else f"{results.method} "
+    return f"Mixed-effects {method}regression"
+
+
+def _likelihood(results: Results) -> str:
+    if results.pseudo:
+        return "Log pseudolikelihood"
+    restricted = results.method == "REML"
+    return "Log restricted-likelihood" if restricted else "Log likelihood"
 
 
 def _lr_test(results: Results) -> tuple[Fact, Fact]:

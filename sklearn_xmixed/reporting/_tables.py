@@ -50,7 +50,8 @@ class Table:
     stub : str
         Heading of the names.
     columns : tuple of str
-        Headings of the cells; an interval's is that of the last two cells.
+        Headings of the cells, perhaps of two lines; an interval's is that of the last
+        two cells.
     sections : tuple of Section
     above : str
         Heading above all columns but the first; empty for none.
@@ -64,6 +65,10 @@ class Table:
 
 def _interval(confidence_level: float) -> str:
     return f"[{level_percent(confidence_level)}% Conf. Interval]"
+
+
+def _std_error(results: Results) -> str:
+    return "Std. Err." if results.vce == "oim" else "Robust\nStd. Err."
 
 
 def fixed_table(results: Results, confidence_level: float) -> Table | None:
@@ -88,7 +93,13 @@ def fixed_table(results: Results, confidence_level: float) -> Table | None:
         rows.append(Row(name, cells))
     return Table(
         results.target,
-        ("Coef.", "Std. Err.", "z", "P>|z|", _interval(confidence_level)),
+        (
+            "Coef.",
+            _std_error(results),
+            "z",
+            "P>|z|",
+            _interval(confidence_level),
+        ),
         (Section(tuple(rows)),),
     )
 
@@ -118,7 +129,7 @@ def random_table(results: Results, metric: str, confidence_level: float) -> Tabl
     sections.append(Section(tuple(by_equation[None])))
     return Table(
         "Random-effects Parameters",
-        ("Estimate", "Std. Err.", _interval(confidence_level)),
+        ("Estimate", _std_error(results), _interval(confidence_level)),
         tuple(sections),
     )
 

@@ -100,6 +100,8 @@ def _header(header: Header, width: int, layout: Layout) -> list[str]:
     likelihood: Fact = header.likelihood
     lines += ["", *line("", statistic.label, statistic.value)]
     lines += line(f"{likelihood.label} = {likelihood.value}", p.label, p.value)
+    if header.clusters:
+        lines += ["", *(part.rjust(width) for part in _fill(header.clusters, width))]
     return lines
 
 
@@ -120,10 +122,18 @@ def _table(table: Table, layout: Layout, *, centred: bool = False) -> list[str]:
     *above, stub = wrap_name(table.stub, layout.name)
     if centred:
         stub = f"{stub} "
-    heads = [*table.columns[:-1], _short(table.columns[-1], layout.heads[-1])]
+    upper = [head.rpartition("\n")[0] for head in table.columns]
+    heads = [head.rpartition("\n")[2] for head in table.columns]
+    over = [u.center(len(h)) for u, h in zip(upper, heads, strict=True)]
+    heads[-1] = _short(heads[-1], layout.heads[-1])
+    if any(upper) and not above:
+        above = [""]
+    lines = [layout.line(name, ()) for name in above]
+    if any(upper):
+        lines[-1] = layout.heading(above[-1], over)
     return [
         layout.border,
-        *(layout.line(name, ()) for name in above),
+        *lines,
         layout.heading(stub, heads),
         layout.rule,
         *_rows(table, layout),

@@ -1,0 +1,56 @@
+"""Independent residuals."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ._groups import Groups
+from ._structure import ResidualParameter, ResidualStructure
+
+__all__ = ["Independent"]
+
+Array = np.ndarray
+
+
+class Independent(ResidualStructure):
+    """One variance, no correlation; by-categories may vary within groups."""
+
+    name = "independent"
+    within_groups = False
+    n_shape = 0
+
+    @classmethod
+    def of(cls, order: int | None, groups: Groups) -> Independent:
+        return cls()
+
+    @property
+    def label(self) -> str:
+        return "Independent"
+
+    @property
+    def parameters(self) -> tuple[ResidualParameter, ...]:
+        return (ResidualParameter("sd", ("e",), "log"),)
+
+    def start(self) -> Array:
+        return np.empty(0)
+
+    def kernel(self, groups: Groups) -> IndependentKernel:
+        return IndependentKernel()
+
+    def estimates(self, log_sd: complex, shape: Array) -> Array:
+        return np.array([log_sd])
+
+    def covariance(self, shape: Array, a: Array, b: Array) -> Array:
+        return np.zeros((len(a), len(b)))
+
+
+class IndependentKernel:
+    """Nothing to do: the variance is taken care of outside."""
+
+    def whiten(self, shape: Array, W: Array) -> tuple[Array, complex]:
+        return W, 0.0
+
+    def slope(
+        self, shape: Array, left: Array, right: Array, *, log_det: bool
+    ) -> tuple[complex, Array]:
+        return np.sum(left * right), np.empty(0)

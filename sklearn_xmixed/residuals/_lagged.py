@@ -1,0 +1,207 @@
+"""Structures whose correlations depend on the lag alone: AR(p), MA(q), Toeplitz."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import numpy as np
+
+from ._groups import Groups
+from ._partial import autocorrelations, autoregression, moving_average
+from ._pattern import PatternStructure
+from ._structure import ResidualParameter
+
+__all__ = ["AutoRegressive", "Lagged", "MovingAverage", "Toeplitz", "observed_lags"]
+
+Array = np.ndarray
+
+
+def observed_lags(groups: Groups) -> Array:
+    """Distinct distances between two rows of one group, ascending, without 0."""
+    assert groups.time is not None
+    found = [np.zeros(0)]
+    most = int(groups.sizes.max(initial=1))
+    for step in range(1, most):
+        same = np.repeat(np.arange(groups.n_groups), groups.sizes)
+        pair = same[step:] == same[:-step]
+        if not pair.any():
+            break
+        found.append(np.unique((groups.time[step:] - groups.time[:-step])[pair]))
+    return np.unique(np.concatenate(found)).astype(int)
+
+
+class Lagged(PatternStructure):
+    """Correlations by lag.
+
+    Parameters
+    ----------
+    order : int
+    """
+
+    time_kind = "integer"
+    ordered = True
+    lags_only = True
+
+    def __init__(self, order: int):
+        self.order = order
+
+    @property
+    def n_shape(self) -> int:  # type: ignore[override]
+        return self.order
+
+    def table(self, shape: Array) -> Array:
+        return self._correlations(shape, self._longest)[0]
+
+    def pull(self, shape: Array, weight: Array) -> Array:
+        return weight @ self._correlations(shape, self._longest)[1]
+
+    def places(self, a: Array, b: Array) -> Array:
+        lags = np.abs(a - b).astype(int)
+        self._longest = max(self._longest, int(lags.max(initial=0)))
+        return lags
+
+    _longest = 0
+
+    def _correlations(self, shape: Array, n_lags: int) -> tuple[Array, Array]:
+        """Correlations at lags 0 .. n_lags and their derivatives."""
+        raise NotImplementedError
+
+    @property
+    def label(self) -> str:
+        return f"{self.word}({self.order})"
+
+    word: str
+
+
+def _padded(r: Array, J: Array, n_lags: int) -> tuple[Array, Array]:
+    """Zero beyond the last lag that has a correlation."""
+    have = len(r)
+    if n_lags < have:
+        return r[: n_lags + 1], J[: n_lags + 1]
+    more = n_lags + 1 - have
+    return np.append(r, np.zeros(more)), np.concatenate([J, np.zeros((more, J.shape[1]))])
+
+
+class AutoRegressive(Lagged):
+    """AR(p); psi = atanh of the partial autocorrelations."""
+
+    name = "ar"
+    word = "AR"
+
+    @classmethod
+    def of(cls, order: int | None, groups: Groups) -> AutoRegressive:
+        return cls(1 if order is None else order)
+
+    @property
+    def parameters(self) -> tuple[ResidualParameter, ...]:
+        return (
+            *(
+                ResidualParameter("coef", (f"phi{k + 1}",), "natural")
+                for k in range(self.order)
+            ),
+            ResidualParameter("sd", ("e",), "log"),
+        )
+
+    def start(self) -> Array:
+        return np.append(0.2, np.zeros(self.order - 1))
+
+    def _correlations(self, shape: Array, n_lags: int) -> tuple[Array, Array]:
+        partial = np.tanh(shape)
+        r, J = autocorrelations(partial, n_lags)
+        return r, J * (1.0 - partial**2)
+
+    def estimates(self, log_sd: complex, shape: Array) -> Array:
+        return np.append(autoregression(np.tanh(shape))[0], log_sd)
+
+
+class MovingAverage(Lagged):
+    """MA(q), invertible."""
+
+    name = "ma"
+    word = "MA"
+
+    @classmethod
+    def of(cls, order: int | None, groups: Groups) -> MovingAverage:
+        return cls(1 if order is None else order)
+
+    @property
+    def parameters(self) -> tuple[ResidualParameter, ...]:
+        metric = "atanh" if self.order == 1 else "natural"
+        return (
+            *(
+                ResidualParameter("coef", (f"theta{k + 1}",), metric)
+                for k in range(self.order)
+            ),
+            ResidualParameter("sd", ("e",), "log"),
+        )
+
+    def start(self) -> Array:
+        return np.append(0.2, np.zeros(self.order - 1))
+
+    def _correlations(self, shape: Array, n_lags: int) -> tuple[Array, Array]:
+        partial = -np.tanh(shape)
+        _, r, J = moving_average(partial)
+        return _padded(r, J * (partial**2 - 1.0), n_lags)
+
+    def estimates(self, log_sd: complex, shape: Array) -> Array:
+        theta = moving_average(-np.tanh(shape))[0]
+        return np.append(np.arctanh(theta) if self.order == 1 else theta, log_sd)
+
+
+class Toeplitz(Lagged):
+    """One correlation per observed lag up to the order; psi = atanh of each.
+
+    The matrices are positive definite in a part of the space only; the search
+    turns back at its border.
+
+    Parameters
+    ----------
+    order : int
+    lags : ndarray of int
+        Observed lags that are at most ``order``.
+    """
+
+    name = "toeplitz"
+    word = "Toeplitz"
+
+    def __init__(self, order: int, lags: Array):
+        super().__init__(order)
+        self.lags = lags
+
+    @classmethod
+    def of(cls, order: int | None, groups: Groups) -> Toeplitz:
+        lags = observed_lags(groups)
+        longest = int(lags.max(initial=0))
+        if order is None:
+            order = longest
+        if not 1 <= order <= longest:
+            raise ValueError(
+                f"the order must lie between 1 and the longest observed lag, {longest}"
+            )
+        return cls(order, lags[lags <= order])
+
+    @property
+    def n_shape(self) -> int:  # type: ignore[override]
+        return len(self.lags)
+
+    @cached_property
+    def parameters(self) -> tuple[ResidualParameter, ...]:  # type: ignore[override]
+        return (
+            *(ResidualParameter("coef", (f"rho{k}",), "atanh") for k in self.lags),
+            ResidualParameter("sd", ("e",), "log"),
+        )
+
+    def start(self) -> Array:
+        return np.zeros(self.n_shape)
+
+    def _correlations(self, shape: Array, n_lags: int) -> tuple[Array, Array]:
+        n_lags = max(n_lags, self.order)
+        r = np.zeros(n_lags + 1, dtype=shape.dtype)
+        J = np.zeros((n_lags + 1, self.n_shape), dtype=shape.dtype)
+        r[0] = 1.0
+        r[self.lags] = np.tanh(shape)
+        J[self.lags, np.arange(self.n_shape)] = 1.0 - np.tanh(shape) ** 2
+        return r, J
+
+    def estimates(self, log_sd: complex, shape: Array) -> Array:
+        return np.append(shape, log_sd)

@@ -1,0 +1,165 @@
+"""Structures by pattern of observed times: one factor per distinct pattern.
+
+Lambda of a pattern is looked up in a table, the autocorrelations by lag or the
+full matrix over all times; its slope is pulled back through the same look-up.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ._groups import Groups, SizeClass, patterns
+from ._structure import NotPositiveDefiniteError, ResidualStructure
+
+__all__ = ["PatternKernel", "PatternStructure"]
+
+Array = np.ndarray
+
+#: a pattern with more groups than this has its rows multiplied in one product
+MANY = 16
+
+
+class PatternStructure(ResidualStructure):
+    """A structure whose Lambda is a table of numbers."""
+
+    lags_only: bool
+
+    def table(self, shape: Array) -> Array:
+        """The numbers that Lambda is made of."""
+        raise NotImplementedError
+
+    def pull(self, shape: Array, weight: Array) -> Array:
+        """sum(weight * d table / d shape_k) for each k."""
+        raise NotImplementedError
+
+    def places(self, a: Array, b: Array) -> Array:
+        """Position in the table of the covariance of times a and b (broadcast)."""
+        raise NotImplementedError
+
+    def kernel(self, groups: Groups) -> PatternKernel:
+        return PatternKernel(self, groups)
+
+    def covariance(self, shape: Array, a: Array, b: Array) -> Array:
+        return self.table(shape)[self.places(a[:, None], b[None])]
+
+
+@dataclass(frozen=True, eq=False)
+class _Class:
+    """Groups of one size with the places of their patterns in the table."""
+
+    size: SizeClass
+    places: Array  # (P, s, s)
+
+
+class PatternKernel:
+    """Cholesky factors by pattern, batched over patterns and groups."""
+
+    def __init__(self, structure: PatternStructure, groups: Groups):
+        self.structure = structure
+        self.classes = []
+        for size in patterns(groups, lags_only=structure.lags_only):
+            t = size.times
+            self.classes.append(
+                _Class(size, structure.places(t[:, :, None], t[:, None, :]))
+            )
+        self._last: tuple[bytes, list[tuple[Array, Array]]] | None = None
+
+    def _real(self, shape: Array, table: Array) -> list[tuple[Array, Array]]:
+        """L^-1 and log|Lambda| of every pattern at real parameters."""
+        key = shape.tobytes()
+        if self._last is None or self._last[0] != key:
+            found = []
+            for c in self.classes:
+                try:
+                    L = np.linalg.cholesky(table[c.places])
+                except np.linalg.LinAlgError:
+                    raise NotPositiveDefiniteError from None
+                diagonal = np.diagonal(L, axis1=1, axis2=2)
+                if not np.isfinite(diagonal).all():
+                    raise NotPositiveDefiniteError
+                found.append((np.linalg.inv(L), 2.0 * np.log(diagonal).sum(axis=1)))
+            self._last = key, found
+        return self._last[1]
+
+    def _roots(self, shape: Array) -> list[tuple[Array, Array]]:
+        """A with A Lambda A' = I, and log|Lambda|, exact to first order.
+
+        A complex part of Lambda = L L' + dLambda moves A = L^-1 to
+        (I - Phi(X)) L^-1 with X = L^-1 dLambda L^-T and Phi its lower triangle,
+        half of the diagonal (e.g. Smith 1995).
+        """
+        table = self.structure.table(shape)
+        if not np.iscomplexobj(shape):
+            return self._real(shape, table)
+        out = []
+        for c, (A, log_det) in zip(
+            self.classes, self._real(shape.real.copy(), table.real), strict=True
+        ):
+            X = A @ table.imag[c.places] @ A.transpose(0, 2, 1)
+            half = np.tril(X)
+            at = np.arange(X.shape[1])
+            half[:, at, at] *= 0.5
+            out.append((A - 1j * (half @ A), log_det + 1j * X[:, at, at].sum(axis=1)))
+        return out
+
+    def whiten(self, shape: Array, W: Array) -> tuple[Array, complex]:
+        """See ``Kernel``."""
+        roots = self._roots(shape)
+        w = np.empty(W.shape, dtype=np.result_type(W, *(A for A, _ in roots)))
+        log_det: complex = 0.0
+        for c, (A, logs) in zip(self.classes, roots, strict=True):
+            log_det = log_det + np.sum(c.size.count * logs)
+            size = c.size
+            G, s = size.rows.shape
+            if len(size.starts) * MANY <= G:
+                ends = [*size.starts[1:].tolist(), G]
+                for k, (a, b) in enumerate(zip(size.starts.tolist(), ends, strict=True)):
+                    at = size.rows[a:b].T  # (s, g)
+                    block = A[k] @ W[at].reshape(s, -1)
+                    w[at] = block.reshape(s, b - a, W.shape[1])
+            else:
+                w[size.rows] = A[size.pattern] @ W[size.rows]
+        return w, log_det
+
+    def slope(
+        self, shape: Array, left: Array, right: Array, *, log_det: bool
+    ) -> tuple[complex, Array]:
+        """See ``Kernel``."""
+        trace: complex = 0.0
+        roots = self._roots(shape)
+        n_table = len(self.structure.table(shape.real))
+        weight = np.zeros(n_table, dtype=complex if np.iscomplexobj(left) else float)
+        if np.iscomplexobj(shape):
+            weight = weight.astype(complex)
+        for c, (A, _) in zip(self.classes, roots, strict=True):
+            S = _products(c.size, left, right)
+            At = A.transpose(0, 2, 1)
+            inner = A @ S @ At
+            trace = trace + np.einsum("paa->", inner)
+            inner = -0.5 * (inner + inner.transpose(0, 2, 1))
+            if log_det:
+                at = np.arange(inner.shape[1])
+                inner[:, at, at] += c.size.count[:, None]
+            M = (At @ inner @ A).ravel()
+            places = c.places.ravel()
+            weight += np.bincount(places, M.real, minlength=n_table)
+            if np.iscomplexobj(M):
+                weight = weight + 1j * np.bincount(places, M.imag, minlength=n_table)
+        return trace, self.structure.pull(shape, weight)
+
+
+def _products(size: SizeClass, left: Array, right: Array) -> Array:
+    """Sum of left_g right_g' over the groups of each pattern: (P, s, s)."""
+    G, s = size.rows.shape
+    P = len(size.starts)
+    if P * MANY <= G:
+        ends = [*size.starts[1:].tolist(), G]
+        out = np.empty((P, s, s), dtype=np.result_type(left, right))
+        for k, (a, b) in enumerate(zip(size.starts.tolist(), ends, strict=True)):
+            at = size.rows[a:b].T
+            out[k] = left[at].reshape(s, -1) @ right[at].reshape(s, -1).T
+        return out
+    each = left[size.rows] @ right[size.rows].transpose(0, 2, 1)
+    return each if P == G else np.add.reduceat(each, size.starts, axis=0)

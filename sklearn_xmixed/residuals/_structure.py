@@ -1,0 +1,126 @@
+"""What a residual structure and its bound form have to offer."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
+
+import numpy as np
+
+from ._groups import Groups
+
+__all__ = [
+    "Kernel",
+    "NotPositiveDefiniteError",
+    "ResidualParameter",
+    "ResidualStructure",
+]
+
+Array = np.ndarray
+STEP = 1e-30
+
+
+class NotPositiveDefiniteError(ArithmeticError):
+    """Parameters that make some group's covariance matrix not positive definite."""
+
+
+@dataclass(frozen=True)
+class ResidualParameter:
+    """One reported parameter.
+
+    Parameters
+    ----------
+    kind : {"sd", "corr", "coef"}
+    names : tuple of str
+        Of the errors it belongs to; of a coefficient its own name.
+    transform : {"log", "atanh", "logit", "natural"}
+        Metric in which its standard error and interval are formed.
+    """
+
+    kind: str
+    names: tuple[str, ...]
+    transform: str
+
+
+class Kernel(Protocol):
+    """A structure bound to the rows of some groups; safe for complex steps."""
+
+    def whiten(self, shape: Array, W: Array) -> tuple[Array, complex]:
+        """Lambda^-1/2 W and log|Lambda|, the reference variance being one."""
+        ...
+
+    def slope(
+        self, shape: Array, left: Array, right: Array, *, log_det: bool
+    ) -> tuple[complex, Array]:
+        """sum tr(right' Lambda^-1 left), and the slope in ``shape`` of it.
+
+        With ``log_det`` the slope is that of the sum plus log|Lambda|.
+        """
+        ...
+
+
+class ResidualStructure(ABC):
+    """One structure with its order and times, for one by-category.
+
+    The covariance matrix of a group is ``sd^2 Lambda(shape)`` with an
+    unconstrained vector ``shape``; sd is the standard deviation of the errors
+    (of those at the first time, where they differ by time).
+    """
+
+    name: ClassVar[str]
+    #: what the time is: None (not used), "integer", "identifier" or "real"
+    time_kind: ClassVar[str | None] = None
+    #: whether ``order`` may be given
+    ordered: ClassVar[bool] = False
+    #: whether by-categories have to be constant within groups
+    within_groups: ClassVar[bool] = True
+
+    n_shape: int
+
+    @classmethod
+    @abstractmethod
+    def of(cls, order: int | None, groups: Groups) -> ResidualStructure:
+        """The structure for given groups.
+
+        Raises
+        ------
+        ValueError
+            If the order is out of its range.
+        """
+
+    @property
+    @abstractmethod
+    def label(self) -> str:
+        """Words of the output."""
+
+    @property
+    @abstractmethod
+    def parameters(self) -> tuple[ResidualParameter, ...]:
+        """Reported parameters in the order of the output."""
+
+    @abstractmethod
+    def start(self) -> Array:
+        """Where a search begins."""
+
+    @abstractmethod
+    def kernel(self, groups: Groups) -> Kernel:
+        """Bind to rows."""
+
+    @abstractmethod
+    def estimates(self, log_sd: complex, shape: Array) -> Array:
+        """Reported parameters in the metric of their ``transform``."""
+
+    @abstractmethod
+    def covariance(self, shape: Array, a: Array, b: Array) -> Array:
+        """Lambda between errors of one group at times a and (others) b."""
+
+    def jacobian(self, log_sd: float, shape: Array) -> Array:
+        """Derivative of ``estimates`` in (log sd, shape), by a complex step."""
+        m = 1 + self.n_shape
+        out = np.empty((len(self.parameters), m))
+        for k in range(m):
+            x = np.append(log_sd, shape).astype(complex)
+            x[k] += 1j * STEP
+            out[:, k] = self.estimates(x[0], x[1:]).imag / STEP
+        return out
