@@ -16,8 +16,10 @@ from ._labels import Encoder, Source, encode, missing_rows
 from ._moments import Moments
 from ._spec import RandomEffects
 from ._validation import equation_names, equations_of
+from ._within import check_residuals, compile_residuals, read_variables, rows_with_values
 from ._weights import group_weights, row_weights, scale_weights
 from .covariance import get_structure
+from .residuals import Within
 
 __all__ = ["Compiled", "compile_design", "read_fixed", "variables_in_X"]
 
@@ -95,7 +97,11 @@ def compile_design(
     drop_missing = estimator.missing == "drop"
     finite = "allow-nan" if drop_missing else True
 
+    if estimator.residuals is not None:
+        check_residuals(estimator.residuals, equations)
     special = variables_in_X(estimator, equations)
+    groups_in_order = list(dict.fromkeys(e.group for e in equations))
+    labels: dict[str, Any] = dict.fromkeys(groups_in_order)
     source: Source | None = None
     if not special and estimator.fixed is None and not drop_missing:
         X_fixed, y = validate_data(estimator, X, y, y_numeric=True, dtype=np.float64)
@@ -107,6 +113,7 @@ def compile_design(
         validate_data(estimator, X, y, skip_check_array=True)
         columns = source.columns
         fixed_names = _fixed_names(estimator, source, special)
+        labels = _labels(source, groups_in_order)  # before text trips over numbers
         X_fixed, y = _check_xy(estimator, source, fixed_names, y, finite)
     n = y.shape[0]
 
@@ -117,12 +124,11 @@ def compile_design(
         )
         weights = row_weights(weights, "sample_weight")
 
-    groups_in_order = list(dict.fromkeys(e.group for e in equations))
-    labels = _labels(source, groups_in_order)
     level_weights = _level_weights(source, equations)
     cluster = _cluster(estimator, source)
     extra_names = _extra_names(equations, fixed_names)
     extra = _extra_columns(source, extra_names, n, drop_missing)
+    error_values = read_variables(source, estimator.residuals)
 
     keep_rows = _rows_to_keep(
         estimator,
@@ -132,6 +138,9 @@ def compile_design(
         {**labels, **({} if cluster is None else {"cluster": cluster})},
         [w for w in (weights, *level_weights.values()) if w is not None],
     )
+    complete = rows_with_values(error_values, estimator.residuals, estimator.missing)
+    if complete is not None:
+        keep_rows = complete if keep_rows is None else keep_rows & complete
     n_dropped = 0
     if keep_rows is not None:
         n_dropped = n - int(keep_rows.sum())
@@ -143,6 +152,7 @@ def compile_design(
         }
         level_weights = {g: w[keep_rows] for g, w in level_weights.items()}
         cluster = None if cluster is None else np.asarray(cluster)[keep_rows]
+        error_values = {k: np.asarray(v)[keep_rows] for k, v in error_values.items()}
         n = len(y)
         if n == 0:
             raise ValueError("No rows are left after dropping those with missing values.")
@@ -153,6 +163,13 @@ def compile_design(
             estimator.weight_scaling, weights, level_weights, levels, encoders, equations
         )
     clusters = None if cluster is None else _nested_clusters(cluster, levels, encoders)
+    within = compile_residuals(
+        estimator.residuals,
+        error_values,
+        np.arange(n) if not levels else levels[-1].codes,
+        encoders,
+        weighted=weights is not None,
+    )
     return _assemble(
         estimator,
         equations,
@@ -169,6 +186,7 @@ def compile_design(
         target,
         n_dropped,
         clusters,
+        within,
     )
 
 
@@ -461,6 +479,7 @@ def _assemble(
     target: str,
     n_dropped: int,
     clusters: Array | None,
+    within: Within | None,
 ) -> Compiled:
     """Decide which columns stay and number everything."""
     intercept = bool(estimator.fit_intercept)
@@ -559,6 +578,7 @@ def _assemble(
         tuple(final),
         tuple(replace(eq, level=renumber[eq.level]) for eq in compiled),
         moments,
+        residual=within,
     ).sorted()
     return Compiled(
         design,

@@ -13,6 +13,7 @@ from scipy import sparse
 
 from ._moments import DOUBTFUL, Moments, independent_columns
 from .covariance import Structure
+from .residuals import Within
 
 __all__ = ["Design", "Equation", "Level", "kept_columns"]
 
@@ -99,6 +100,8 @@ class Design:
     equations : tuple of Equation
     moments : Moments
         Of [X, extra, y].
+    residual : Within or None
+        Structure of the residuals; None where they are independent with one variance.
     """
 
     X: Array
@@ -111,6 +114,7 @@ class Design:
     moments: Moments
     order: Array | None = field(default=None)
     starts: Array | None = field(default=None)
+    residual: Within | None = field(default=None)
 
     @property
     def n_rows(self) -> int:
@@ -123,7 +127,19 @@ class Design:
         return self.X.shape[1] + self.intercept
 
     def sorted(self) -> Design:
-        """The same with the order that makes lowest-level groups contiguous."""
+        """The same with the order that makes lowest-level groups contiguous.
+
+        Rows with structured residuals are sorted by time within them.
+        """
+        if self.residual is not None:
+            order = self.residual.sort()
+            starts = None
+            if self.levels:
+                lowest = self.levels[-1]
+                starts = np.searchsorted(
+                    lowest.codes[order], np.arange(lowest.n_groups + 1)
+                )
+            return replace(self, order=order, starts=starts)
         if not self.levels:
             return self
         lowest = self.levels[-1]

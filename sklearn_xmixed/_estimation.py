@@ -14,6 +14,8 @@ from .likelihood import (
     Objective,
     Pieces,
     Pool,
+    Rows,
+    StructuredObjective,
     Tree,
     VarianceModel,
     build_tree,
@@ -51,6 +53,10 @@ class Estimate:
     certificate : Certificate
     gamma : ndarray of shape (m,) or None
         The optimiser's parameters, where it came to an end.
+    rows : Rows or None
+        All rows, with structured residuals.
+    psi : ndarray of shape (k,) or None
+        Parameters of the residuals' structure.
     """
 
     pool: Pool
@@ -63,6 +69,13 @@ class Estimate:
     log: list[Iteration]
     certificate: Certificate
     gamma: Array | None = None
+    rows: Rows | None = None
+    psi: Array | None = None
+
+    @property
+    def linear(self) -> Array:
+        """Cross-products of [X y] from which linear regression follows."""
+        return self.tree.total if self.rows is None else self.rows.total
 
     @property
     def Sigmas(self) -> list[Array]:
@@ -94,22 +107,34 @@ def estimate(
         design.intercept,
         [(level.columns, level.constant) for level in lowest_first],
     )
-    tree = build_tree(design, pool)
+    rows = None if design.residual is None else Rows.of(design, pool)
+    if rows is None:
+        tree = build_tree(design, pool)
+    else:
+        tree, _ = rows.tree(rows.residual.start())
     blocks = _blocks(design, pool, tree)
     model = VarianceModel(blocks, tree.depth, PARAMETERIZATIONS[parameterization])
-    objective = Objective(
-        compress(tree), model, reml=reml, log_det_basis=pool.log_det_R
-    )
-    if not blocks or _leaves_nothing(tree, design):
-        found_at_once = _without_search(pool, tree, objective, blocks)
+    objective: Objective
+    if rows is None:
+        objective = Objective(
+            compress(tree), model, reml=reml, log_det_basis=pool.log_det_R
+        )
+    else:
+        objective = StructuredObjective(
+            rows.compressed(), model, reml=reml, log_det_basis=pool.log_det_R
+        )
+    nothing = _leaves_nothing(tree, design)
+    if (not blocks and rows is None) or nothing:
+        found_at_once = _without_search(pool, tree, objective, blocks, nothing)
         if watch is not None:
             watch(found_at_once.log[0], lambda: found_at_once)
-        return found_at_once
+        return _with_rows(found_at_once, rows)
 
     def at(D_blocks: list[Array]) -> Estimate:
         pieces = objective.pieces(D_blocks)
         unfinished = Certificate(converged=False)
-        return _finish(pool, tree, objective, D_blocks, pieces, [], unfinished)
+        estimate = _finish(pool, tree, objective, D_blocks, pieces, [], unfinished)
+        return _with_rows(estimate, rows)
 
     em_watch = gamma_watch = None
     if watch is not None:
@@ -118,10 +143,14 @@ def estimate(
             return watch(line, lambda: at(D_blocks))
 
         def gamma_watch(line: Iteration, gamma: Array) -> bool:
-            return watch(line, lambda: at(model.split(gamma)))
+            def snapshot() -> Estimate:
+                objective.settle(gamma)
+                return at(model.split(gamma))
+
+            return watch(line, snapshot)
 
     D_blocks, log, em_done = objective.start(), [], False
-    if em_iter > 0 or em_only:
+    if (em_iter > 0 and blocks) or em_only:
         D_blocks, em_done, log = em(
             objective,
             D_blocks,
@@ -129,16 +158,25 @@ def estimate(
             tol=em_tol,
             watch=em_watch,
         )
-    if em_only:
+    stopped = any(line.stopped for line in log)
+    if em_only or stopped:
         pieces = objective.pieces(D_blocks)
-        certificate = Certificate.of_em(em_done, log[-1].criterion, em_tol)
-        return _finish(pool, tree, objective, D_blocks, pieces, log, certificate)
+        certificate = Certificate.of_em(
+            em_done and not stopped,
+            log[-1].criterion,
+            em_tol,
+            objective.single_rows(),
+        )
+        finished = _finish(pool, tree, objective, D_blocks, pieces, log, certificate)
+        return _with_rows(finished, rows)
 
-    gamma = model.join(D_blocks)
+    gamma = objective.join(D_blocks)
     search = newton if solver == "newton" else lbfgs
     found: Optimum = search(objective, gamma, tol=tol, max_iter=max_iter, watch=gamma_watch)
     log += found.log
     for _ in range(len(blocks) + 2):
+        if log[-1].stopped:
+            break
         better = _leave_boundary(objective, found)
         if better is None or len(log) > 3 * max_iter + em_iter:
             break
@@ -149,6 +187,7 @@ def estimate(
             found = last
             break
     certificate = certify(objective, found, tol)
+    objective.settle(found.gamma)
     D_blocks = model.split(found.gamma)
     pieces = objective.last(found.gamma) or objective.pieces(D_blocks)
     if certificate.boundary:
@@ -158,7 +197,16 @@ def estimate(
         if objective.deviance(at_zero) <= found.value + slack:
             D_blocks, pieces = D_zero, at_zero
     finished = _finish(pool, tree, objective, D_blocks, pieces, log, certificate)
-    return replace(finished, gamma=found.gamma)
+    return _with_rows(replace(finished, gamma=found.gamma), rows)
+
+
+def _with_rows(estimate: Estimate, rows: Rows | None) -> Estimate:
+    """The same with the tree of all rows at the psi that the objective is at."""
+    if rows is None:
+        return estimate
+    assert isinstance(estimate.objective, StructuredObjective)
+    psi = estimate.objective.psi
+    return replace(estimate, tree=rows.tree(psi)[0], rows=rows, psi=psi)
 
 
 def _leave_boundary(objective: Objective, found: Optimum) -> Array | None:
@@ -173,46 +221,51 @@ def _leave_boundary(objective: Objective, found: Optimum) -> Array | None:
         moved = [D.copy() for D in D_blocks]
         for k, direction, _ in outward:
             moved[k] = moved[k] + size * direction
-        gamma = model.join(moved)
+        gamma = objective.join(moved, found.gamma)
         value = objective.value(gamma)
         if value < best_value:
             best, best_value = gamma, value
     return best
 
 
-def _leaves_nothing(tree: Tree, design: Design) -> bool:
-    """Whether the likelihood has no maximum because nothing is left to explain.
+def _leaves_nothing(tree: Tree, design: Design) -> str:
+    """Why the likelihood has no maximum; empty where it has one.
 
-    Either the fixed part fits y, or it does so within the lowest-level groups
-    although these have more rows than random effects.
+    "fixed" where the fixed part fits y; "within" where it does so within the
+    lowest-level groups although these have more rows than random effects.
     """
-    if tree.n <= tree.p:
-        return True
     p, y = tree.p, design.moments
+    if design.n_rows <= p or tree.n <= p:
+        return "fixed"
     size = y.centred[-1, -1] + y.n * y.mean[-1] ** 2
     noise = (np.finfo(float).eps * 64) ** 2 * size
     if not tree.total[-1, -1] > noise:
-        return True
+        return "fixed"
+    if not tree.depth:
+        return ""
     W = tree.within
     within = W[p, p] - W[p, :p] @ np.linalg.pinv(W[:p, :p], rcond=1e-12) @ W[:p, p]
     if within > max(noise, 1e-13 * tree.total[-1, -1]):
-        return False
+        return ""
     lowest = [shard.floors[0] for shard in tree.shards]
     used = sum(
         float((np.einsum("aag->ag", f.block[:, : f.q]) > 0).sum(axis=0) @ f.count)
         for f in lowest
     )
-    return tree.n - np.linalg.matrix_rank(W[:p, :p], tol=1e-12 * tree.n) > used + 0.5
+    left = tree.n - np.linalg.matrix_rank(W[:p, :p], tol=1e-12 * tree.n)
+    return "within" if left > used + 0.5 else ""
 
 
 def _without_search(
-    pool: Pool, tree: Tree, objective: Objective, blocks: list[Block]
+    pool: Pool, tree: Tree, objective: Objective, blocks: list[Block], nothing: str
 ) -> Estimate:
     """Linear regression, or a response that leaves no residual."""
     D_blocks = [np.zeros((b.structure.q, b.structure.q)) for b in blocks]
     pieces = objective.pieces(D_blocks)
+    if nothing == "fixed":
+        pieces = replace(pieces, c=0.0)
     deviance = objective.deviance(pieces)
-    certificate = Certificate.closed_form(exact=bool(blocks))
+    certificate = Certificate.closed_form(exact=bool(nothing))
     log = [Iteration("gradient", 0, deviance, 0.0)]
     return _finish(pool, tree, objective, D_blocks, pieces, log, certificate)
 
@@ -250,15 +303,15 @@ def _blocks(design: Design, pool: Pool, tree: Tree) -> list[Block]:
         level = design.levels[equation.level]
         T = pool.levels[floor].T[:, [level.positions.index(p) for p in equation.positions]]
         q = equation.structure.q
+        size = np.sqrt((T**2).sum(axis=0))
         if equation.structure.name == "unstructured":
-            Lambda, R = np.linalg.qr(T)
-            size = np.abs(np.diagonal(R))
-            if size.min() > 1e-12 * size.max():
-                metric = np.linalg.inv(R)
+            unit = np.diag(1.0 / np.where(size > 0, size, 1.0))
+            Lambda, R = np.linalg.qr(T @ unit)
+            if np.abs(np.diagonal(R)).min() > 1e-12:
+                metric = unit @ np.linalg.inv(R)
             else:  # collinear columns kept on request
-                Lambda, metric = T, np.eye(q)
+                Lambda, metric = T @ unit, unit
         else:
-            size = np.sqrt((T**2).sum(axis=0))
             if equation.structure.name != "independent":
                 size = np.full(q, np.sqrt((size**2).mean()))
             metric = np.diag(1.0 / np.where(size > 0, size, 1.0))

@@ -24,7 +24,7 @@ from .inference import (
     sandwich,
     wald,
 )
-from .inference._tests import CONSERVATIVE
+from .inference._tests import ASSUMED, CONSERVATIVE
 from .likelihood import Pool, Root
 from .optimization import Certificate, Iteration
 from .prediction import Posterior
@@ -369,13 +369,15 @@ def _results(
 
     parameters = _parameters(found, equations)
     m = sum(b.structure.n_params for b in blocks)
+    n_residual = sum(p.equation is None for p in parameters)
     log_likelihood = -0.5 * found.deviance
     certificate = found.certificate
     unidentified = certificate.unidentified
     if found.sigma2 > 0 and (std_errors or not blocks):
         alpha, alpha_vcov, definite = natural_vcov(found)
-        if blocks and not definite and unidentified is None and certificate.converged:
-            unidentified = 0
+        searched = bool(blocks) or n_residual > 1
+        if searched and not definite and unidentified is None and certificate.converged:
+            unidentified = _weakest(found)
     else:
         alpha, alpha_vcov = _estimates_only(found)
     beta_vcov, n_clusters = vcov_kept, math.nan
@@ -395,35 +397,36 @@ def _results(
     chi2, df, p = wald(coef[tested], vcov[np.ix_(tested, tested)])
     top = compiled.shown[0][0] if compiled.shown else ""
     comparison = lr = None
-    if lr_test and blocks and vce == "oim":
-        root = Root.solve(found.tree.total)
+    lr_df = m + n_residual - 1
+    if lr_test and lr_df and vce == "oim":
+        root = Root.solve(found.linear)
         comparison = -0.5 * _linear_deviance(objective, root)
-        one = m == 1
+        one = m == 1 and lr_df == 1
         lr = likelihood_ratio(
             log_likelihood,
             comparison,
-            m,
+            lr_df,
             one_variance=one,
-            note="" if one else CONSERVATIVE,
+            note="" if one else CONSERVATIVE if m else ASSUMED,
         )
     n_obs = found.tree.n if frequency else design.n_rows
     n_sd = sum(b.structure.n_variances for b in blocks)
     n_obs = int(n_obs) if float(n_obs).is_integer() else n_obs
     return Results(
         n_obs=n_obs,
-        n_params=design.p + m + 1,
+        n_params=design.p + m + n_residual,
         n_fixed=design.p,
         n_random=m,
         n_sd=n_sd,
         n_corr=m - n_sd,
-        n_residual=1,
+        n_residual=n_residual,
         log_likelihood=log_likelihood,
         wald_chi2=chi2,
         wald_df=df,
         wald_p=p,
         comparison_log_likelihood=math.nan if comparison is None else comparison,
         lr_chi2=math.nan if lr is None else lr.chi2,
-        lr_df=m,
+        lr_df=lr_df,
         lr_p=math.nan if lr is None else lr.p_value,
         lr_kind="" if lr is None else lr.kind,
         lr_note="" if lr is None else lr.note,
@@ -459,7 +462,22 @@ def _results(
         cluster_name=cluster if vce == "cluster" and cluster else top,
         pseudo=vce != "oim",
         model_beta_vcov=in_order(vcov_kept) if vce != "oim" else None,
+        residual_label=_residual_label(compiled, objective),
     )
+
+
+def _residual_label(compiled: Compiled, objective: Any) -> str:
+    within = compiled.design.residual
+    if within is None:
+        return ""
+    label = objective.residual.label
+    return label if within.by_name is None else f"{label}, by {within.by_name}"
+
+
+def _weakest(found: Estimate) -> int:
+    """Equation whose groups have the fewest rows: the likeliest to be undetermined."""
+    blocks = found.objective.model.blocks
+    return int(np.argmax([b.n_groups for b in blocks]))
 
 
 def _linear_deviance(objective: Any, root: Root) -> float:
@@ -467,7 +485,8 @@ def _linear_deviance(objective: Any, root: Root) -> float:
     from .likelihood import Pieces
 
     l = root.log_det if objective.reml else 0.0  # noqa: E741
-    return objective.deviance(Pieces(root, np.empty(0), root.c, l))
+    at = Pieces(root, np.empty(0), root.c, l)
+    return objective.deviance(at) - objective.log_det_Lambda
 
 
 def _estimates_only(found: Estimate) -> tuple[Array, Array]:
@@ -478,7 +497,10 @@ def _estimates_only(found: Estimate) -> tuple[Array, Array]:
         for b, S in zip(found.objective.model.blocks, found.Sigmas, strict=True)
     ]
     with np.errstate(divide="ignore"):
-        alpha = np.concatenate([*parts, [0.5 * np.log(found.sigma2)]])
+        own = np.array([0.5 * np.log(found.sigma2)])
+        if found.psi is not None:
+            own = found.objective.residual.estimates(own[0], found.psi)
+        alpha = np.concatenate([*parts, own])
     return alpha, np.full((len(alpha), len(alpha)), np.nan)
 
 
@@ -499,7 +521,16 @@ def _parameters(
                 at = list(dict.fromkeys([*rows.tolist(), *columns.tolist()]))
                 members = tuple(equation.effects[r] for r in sorted(at))
                 out.append(VarianceParameter(k, equation.name, "corr", members))
-    out.append(VarianceParameter(None, "Residual", "residual", ()))
+    residual = found.objective.residual
+    if residual is None:
+        out.append(VarianceParameter(None, "Residual", "residual", ()))
+        return tuple(out)
+    out += [
+        VarianceParameter(
+            None, "Residual", q.kind, q.names, q.transform, residual.categories[b]
+        )
+        for b, q in residual.parameters
+    ]
     return tuple(out)
 
 
@@ -542,12 +573,21 @@ def _message(
             "and the likelihood has no maximum. Variance components are reported as "
             "zero."
         )
-    if certificate.exact:
+    if certificate.exact and equations:
         return (
             "The response does not vary within the lowest-level groups once the fixed "
             "part is taken out: with random effects the residual variance goes to zero "
             "and the likelihood grows without bound. Linear regression is reported "
             "instead; fit one row per group."
+        )
+    if unidentified is not None and unidentified >= len(equations):
+        assert found.objective.residual is not None
+        return (
+            "The model is not identified: the data do not determine the parameters of "
+            f"the {found.objective.residual.label} residuals (smallest eigenvalue of "
+            f"the Hessian per observation {certificate.smallest:.1e}). This happens when "
+            "times are never observed together, when groups have one observation each, "
+            "or when a random effect says the same. Choose a simpler structure."
         )
     if unidentified is not None:
         e = equations[unidentified]
@@ -579,8 +619,8 @@ def _message(
             f" A variance of level {', '.join(near)} is near zero; a model without it "
             "may do."
             if near
-            else " Raise max_iter (em_iter for EM), or rescale columns of very "
-            "different size."
+            else f" Raise {'em_iter' if certificate.em else 'max_iter'}, or rescale "
+            "columns of very different size."
         )
         return (
             f"The {kind} iterations did not converge: {what} "

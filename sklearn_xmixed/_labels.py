@@ -14,6 +14,7 @@ from typing import Any
 import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
+from scipy.sparse import issparse
 from sklearn.utils import check_array
 
 __all__ = ["Encoder", "Source", "encode", "missing_rows"]
@@ -65,7 +66,7 @@ class Source:
             n_rows = frame.shape[0]
         else:
             if not isinstance(X, np.ndarray):
-                X = _as_array(X)
+                X = check_array(X, dtype=None) if issparse(X) else _as_array(X)
             shape = X.shape
             if len(shape) != 2 or not all(shape):
                 check_array(X, dtype=None)  # scikit-learn's own message
@@ -90,11 +91,11 @@ class Source:
             else:
                 series = _series(groups)
                 if series is not None:
-                    held = series[1][:, None]
+                    held = [series[1]]
                     names = None if series[0] is None else [str(series[0])]
                 else:
-                    held = _label_matrix(groups)
-                width, rows = held.shape[1], held.shape[0]
+                    held = list(_label_matrix(groups).T)
+                width, rows = len(held), len(held[0]) if held else 0
             if rows != n_rows:
                 raise ValueError(
                     f"groups has {rows} rows and X has {n_rows}; they must be aligned "
@@ -122,8 +123,8 @@ class Source:
             return np.asarray(self._X)[:, self.columns.index(name)]
         if self._group_columns is not None and name in self._group_columns:
             at = self._group_columns.index(name)
-            if isinstance(self._groups, np.ndarray):
-                return self._groups[:, at]
+            if isinstance(self._groups, list):
+                return self._groups[at]
             return _values(self._groups, at)
         return None
 
@@ -140,21 +141,19 @@ class Source:
         """
         found = {name: self.column(name) for name in names}
         open_ = [name for name in names if found[name] is None]
-        if not open_ or self._groups is None:
+        # a frame speaks by names; arrays, and a Series of another name, by position
+        if not open_ or not isinstance(self._groups, list):
             return found
-        unnamed = self._group_columns is None
-        if not unnamed and not (self._n_group_columns == 1 and len(open_) == 1):
+        if self._group_columns is not None and set(self._group_columns) & set(names):
             return found
-        if isinstance(self._groups, np.ndarray):
-            if self._groups.shape[1] != len(open_):
-                raise ValueError(
-                    f"groups has {self._groups.shape[1]} columns without names, but "
-                    f"{len(open_)} levels have no labels in X: {open_}. Pass one "
-                    "column for each of them, outermost level first, or a data "
-                    "frame with the levels' names."
-                )
-            for j, name in enumerate(open_):
-                found[name] = self._groups[:, j]
+        if len(self._groups) != len(open_):
+            raise ValueError(
+                f"groups has {len(self._groups)} columns without the levels' names, but "
+                f"{len(open_)} levels have no labels in X: {open_}. Pass one "
+                "column for each of them, outermost level first, or a data "
+                "frame with the levels' names."
+            )
+        found.update(zip(open_, self._groups, strict=True))
         return found
 
     def describe(self) -> str:
@@ -246,11 +245,18 @@ def _as_array(X: Any) -> Array:
 
 def _label_matrix(groups: Any) -> Array:
     """Array-like labels as a 2-D array; tuples keep their labels' types."""
+    if not isinstance(groups, np.ndarray | list | tuple):
+        groups = np.asarray(groups)
     if not isinstance(groups, np.ndarray):
         rows = list(groups)
         if rows and isinstance(rows[0], tuple | list):
             out = np.empty((len(rows), len(rows[0])), dtype=object)
             for i, row in enumerate(rows):
+                if len(row) != len(rows[0]):
+                    raise ValueError(
+                        f"groups has {len(rows[0])} labels in row 0 but {len(row)} in "
+                        f"row {i}; every row needs one label per level."
+                    )
                 out[i] = row
             return out
         groups = np.asarray(rows)

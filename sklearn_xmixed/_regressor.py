@@ -479,7 +479,7 @@ n_levels), default=None
     @property
     def residual_parameters_(self) -> dict[str, float]:
         """Parameters of the residual structure."""
-        return {"var(Residual)": self._state("residual_parameters_").sigma2}
+        return self._state("residual_parameters_").results.residual_parameters
 
     @property
     def random_effects_(self) -> dict[str, pd.DataFrame]:

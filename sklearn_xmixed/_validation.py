@@ -65,19 +65,28 @@ def check_parameters(estimator: Any) -> None:
     residuals = estimator.residuals
     if residuals is not None and not isinstance(residuals, Residuals):
         refuse("residuals", "None or a Residuals object")
-    _refuse_what_is_not_there_yet(estimator)
+    _check_residuals(estimator)
     _check_weighting(estimator)
 
 
-def _refuse_what_is_not_there_yet(estimator: Any) -> None:
+def _check_residuals(estimator: Any) -> None:
+    """What the manual does not offer together with structured residuals."""
     residuals = estimator.residuals
     if residuals is not None and (
         residuals.structure != "independent" or residuals.by is not None
     ):
-        raise NotImplementedError(
-            f"residuals={residuals!r} cannot be fitted by this version, which fits "
-            "independent residuals with one variance. Use Residuals() or None."
-        )
+        for name, wanted in (("em_only", False), ("std_errors", True)):
+            if bool(getattr(estimator, name)) is not wanted:
+                raise ValueError(
+                    f"{name}={not wanted} is available only when residuals are "
+                    f"independent with constant variance, got residuals={residuals!r}. "
+                    f"Set {name}={wanted}."
+                )
+        if estimator.vce != "oim" or estimator.weight_type == "sampling":
+            raise NotImplementedError(
+                "Robust standard errors are not available in this version with "
+                f"residuals={residuals!r}; use vce='oim' and no sampling weights."
+            )
 
 
 def _check_weighting(estimator: Any) -> None:

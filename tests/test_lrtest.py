@@ -1,10 +1,8 @@
 """Likelihood-ratio tests of two fits."""
 
-import os
 import warnings
 from dataclasses import replace
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -15,26 +13,16 @@ from sklearn.exceptions import NotFittedError
 
 import sklearn_xmixed
 from sklearn_xmixed import MixedLinearRegressor, RandomEffects, lrtest
-from sklearn_xmixed.datasets import (
-    fetch_xtmixed_data,
-    load_productivity,
-    load_sleepstudy,
-)
+from sklearn_xmixed.datasets import load_productivity, load_sleepstudy
 from sklearn_xmixed.inference import LikelihoodRatio
+from tests.conftest import manual_data, needs_manual_data
 
-MANUAL_DATA = Path(
-    os.environ.get("XMIXED_DATA")
-    or Path(__file__).resolve().parents[2] / "shared" / "data"
-)
-needs_manual_data = pytest.mark.skipif(
-    not (MANUAL_DATA / "pig.csv").is_file(), reason="the manual's data are not here"
-)
 BOUNDARY = "assumes the null hypothesis is not on the boundary"
 
 
 @cache
 def manual_frame(name):
-    frame = fetch_xtmixed_data(name, local=MANUAL_DATA)
+    frame = manual_data(name)
     if name == "childweight":
         girl, age = frame["girl"], frame["age"]
         frame = frame.assign(
@@ -263,6 +251,15 @@ def test_equal_numbers_of_parameters():
 def test_different_methods():
     with pytest.raises(ValueError, match=r"REML \(larger model\) and ML \(smaller"):
         lrtest(sleepstudy("unstructured", method="reml"), sleepstudy("constant"))
+
+
+def test_pseudolikelihoods():
+    robust, model = sleepstudy("unstructured", vce="robust"), sleepstudy("constant")
+    with pytest.raises(ValueError, match="larger model has a pseudolikelihood"):
+        lrtest(robust, model)
+    robust = sleepstudy("constant", vce="robust")
+    with pytest.raises(ValueError, match=r"smaller model has .* with vce='oim'"):
+        lrtest(sleepstudy("unstructured"), robust)
 
 
 def test_different_observations():

@@ -30,7 +30,6 @@ from sklearn.model_selection import (
     cross_val_score,
     cross_validate,
     learning_curve,
-    permutation_test_score,
     validation_curve,
 )
 from sklearn.pipeline import Pipeline
@@ -143,15 +142,6 @@ def test_labels_have_an_importance(routing):
     ).importances_mean
     assert importance.shape == (4,)
     assert importance[0] > 0.2
-
-
-def test_permutation_test(routing):
-    score, others, p = permutation_test_score(
-        model(), X, y, cv=CV, n_permutations=9, random_state=0
-    )
-    assert_allclose(score, conditional().mean(), rtol=1e-6)
-    assert p == 0.1
-    assert others.max() < 0.5
 
 
 def test_group_k_fold_shares_the_key(routing):

@@ -107,7 +107,7 @@ def test_unfitted(use, nested):
 
 @pytest.mark.parametrize(
     "name",
-    [name for name in dir(MixedLinearRegressor) if name.endswith("_") and name[0] != "_"],
+    [n for n in dir(MixedLinearRegressor) if n.endswith("_") and n[0] != "_"],
 )
 def test_unfitted_attributes(name):
     model = MixedLinearRegressor("g")

@@ -1,12 +1,10 @@
-"""Summaries: numbers as the manual prints them, tables that line up, HTML."""
+"""Summaries: tables that line up, options, special cases, HTML."""
 
 import math
-import os
 import re
 from dataclasses import FrozenInstanceError, replace
 from functools import cache
 from html.parser import HTMLParser
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -15,184 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sklearn_xmixed import MixedLinearRegressor, RandomEffects
-from sklearn_xmixed.datasets import (
-    fetch_xtmixed_data,
-    load_productivity,
-    load_sleepstudy,
-)
+from sklearn_xmixed.datasets import load_productivity, load_sleepstudy
 from sklearn_xmixed.inference import EquationSummary
 from sklearn_xmixed.reporting import Summary
 from sklearn_xmixed.reporting._format import general
 from sklearn_xmixed.reporting._text import wrap_name
+from tests.test_summary_manual import printed_lines
 
-HERE = Path(__file__).resolve().parent
-MANUAL_DATA = Path(os.environ.get("XMIXED_DATA") or HERE.parents[1] / "shared" / "data")
-needs_manual_data = pytest.mark.skipif(
-    not (MANUAL_DATA / "pig.csv").is_file(), reason="the manual's data are not here"
-)
 EFFECTS = RandomEffects
-NUMBER = re.compile(r"-?\d*\.?\d+(e[+-]\d+)?")
-
-
-def read_manual_output():
-    """Printed lines, and the (printed, ours) pairs with their tolerances, per case."""
-    printed, others = {}, {}
-    for line in (HERE / "manual_output.txt").read_text().splitlines():
-        if line.startswith("== "):
-            name = line.removeprefix("== ").partition(":")[0]
-            printed[name], others[name] = [], {}
-        elif line.startswith("~ "):
-            tolerance, pairs = line.removeprefix("~ ").split(maxsplit=1)
-            for pair in pairs.split(", "):
-                number, ours = pair.split()
-                others[name][number] = ours, float(tolerance)
-        elif line and not line.startswith("#"):
-            printed[name].append(line)
-    return printed, others
-
-
-PRINTED, OTHERS = read_manual_output()
-
-
-# ------------------------------------------------------------ manual's output
-
-
-@cache
-def manual_frame(name):
-    frame = fetch_xtmixed_data(name, local=MANUAL_DATA)
-    if name == "childweight":
-        frame = frame.assign(
-            **{
-                "c.age#c.age": frame["age"] ** 2,
-                "1.girl": frame["girl"],
-                "0.girl#c.age": (1 - frame["girl"]) * frame["age"],
-                "1.girl#c.age": frame["girl"] * frame["age"],
-                "boy": 1 - frame["girl"],
-                "boyXage": (1 - frame["girl"]) * frame["age"],
-                "girlXage": frame["girl"] * frame["age"],
-            }
-        )
-    return frame
-
-
-INPUTS = ["private", "emp", "hwy", "water", "other", "unemp"]
-GENDER = ["1.girl", "0.girl#c.age", "1.girl#c.age", "c.age#c.age"]
-# name: (data, response, fixed part, random effects, parameters, options of summary)
-MODELS = {
-    "example 1": ("pig", "weight", ["week"], "id", {}, {}),
-    "example 2": ("pig", "weight", ["week"], EFFECTS("id", ["week"]), {}, {}),
-    "example 3": (
-        "pig",
-        "weight",
-        ["week"],
-        EFFECTS("id", ["week"], covariance="unstructured"),
-        {},
-        {"metric": "variance"},
-    ),
-    "REML": (
-        "pig",
-        "weight",
-        ["week"],
-        EFFECTS("id", ["week"]),
-        {"method": "reml"},
-        {},
-    ),
-    "example 4": ("productivity", "gsp", INPUTS, ["region", "state"], {}, {}),
-    "example 5": (
-        "productivity",
-        "gsp",
-        INPUTS,
-        [EFFECTS("region", ["hwy", "unemp"]), "state"],
-        {},
-        {"group_table": False, "fixed_table": False},
-    ),
-    "example 5, blocks": (
-        "productivity",
-        "gsp",
-        INPUTS,
-        [EFFECTS("region", ["hwy", "unemp"], covariance="identity"), "region", "state"],
-        {},
-        {"group_table": False, "fixed_table": False},
-    ),
-    "example 6": (
-        "childweight",
-        "weight",
-        ["age", "c.age#c.age"],
-        EFFECTS("id", ["age"]),
-        {},
-        {},
-    ),
-    "example 6, gender": (
-        "childweight",
-        "weight",
-        GENDER,
-        EFFECTS("id", ["age"]),
-        {},
-        {},
-    ),
-    "example 6, blocks": (
-        "childweight",
-        "weight",
-        GENDER,
-        [
-            EFFECTS("id", ["boy", "boyXage"], intercept=False),
-            EFFECTS("id", ["girl", "girlXage"], intercept=False),
-        ],
-        {},
-        {"fixed_table": False},
-    ),
-    "example 7": (
-        "veneer",
-        "gcf",
-        ["followup", "base_gcf", "cda", "age"],
-        [EFFECTS("patient", ["followup"], covariance="unstructured"), "tooth"],
-        {"method": "reml"},
-        {},
-    ),
-}
-
-
-@cache
-def manual_fit(name):
-    data, response, fixed, effects, parameters, _ = MODELS[name]
-    frame = manual_frame(data)
-    # one step more than usual, so that no last digit depends on where the search ends
-    model = MixedLinearRegressor(effects, fixed=fixed, tol=1e-18, **parameters)
-    return model.fit(frame, frame[response])
-
-
-def printed_lines(text):
-    """Lines without rules, bars and runs of spaces."""
-    lines = (" ".join(line.replace(" |", " ").split()) for line in text.splitlines())
-    return [line for line in lines if line.strip("-+")]
-
-
-@needs_manual_data
-@pytest.mark.parametrize("name", PRINTED)
-def test_output_is_the_manual_s_line_by_line(name):
-    text = str(manual_fit(name).summary(**MODELS[name][-1]))
-    assert max(map(len, text.splitlines())) == 78
-    ours, theirs = printed_lines(text), PRINTED[name]
-    assert [NUMBER.sub("N", line) for line in ours] == [
-        NUMBER.sub("N", line) for line in theirs
-    ]
-    for our_line, their_line in zip(ours, theirs, strict=True):
-        for cell, number in zip(our_line.split(), their_line.split(), strict=True):
-            if cell != number:
-                assert number in OTHERS[name], (our_line, their_line)
-                listed, tolerance = OTHERS[name][number]
-                assert float(cell) == pytest.approx(float(number), rel=tolerance)
-                assert float(cell) == pytest.approx(float(listed), rel=1e-6)
-
-
-def test_models_and_printed_output_belong_together():
-    assert list(MODELS) == list(PRINTED)
-    for name, pairs in OTHERS.items():
-        numbers = set(" ".join(PRINTED[name]).split())
-        for number, (ours, tolerance) in pairs.items():
-            assert number in numbers
-            assert float(ours) == pytest.approx(float(number), rel=tolerance)
-            assert tolerance <= 1e-5 or name == "example 5"
 
 
 # -------------------------------------------------------------------- layout
@@ -569,6 +397,30 @@ def test_several_levels_under_reml():
     (groups, _, _) = tables(text)
     assert groups[1] == 59
     assert_aligned(text, 78)
+
+
+def test_robust_standard_errors():
+    results = sleepstudy(vce="robust").results_
+    text = str(Summary(results))
+    assert text.startswith("Mixed-effects regression ")
+    assert "\nLog pseudolikelihood = -875.96967 " in text
+    assert f"\n{'(Std. Err. adjusted for 18 clusters in subject)':>78}\n" in text
+    assert text.count("Robust") == 2
+    assert "LR test" not in text
+    html = Summary(results)._repr_html_()
+    assert html.count('<th scope="col">Robust Std. Err.</th>') == 2
+    assert "<p>(Std. Err. adjusted for 18 clusters in subject)</p>" in html
+    assert "adjusted" not in str(Summary(results, header=False))
+    wide = str(Summary(renamed(results, "reaction", "reaction_time_in_ms")))
+    assert "   reaction_ |                Robust\n  time_in_ms |" in wide
+
+
+def test_robust_standard_errors_of_linear_regression():
+    X, y = load_sleepstudy(return_X_y=True)
+    model = MixedLinearRegressor(fixed=["days"], vce="cluster", cluster="subject")
+    text = str(model.fit(X, y).summary())
+    assert text.startswith("Linear regression ")
+    assert "(Std. Err. adjusted for 18 clusters in subject)\n" in text
 
 
 def test_warnings_and_notes_are_wrapped():

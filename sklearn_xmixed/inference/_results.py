@@ -102,6 +102,9 @@ class Results:
         Variance parameters in the estimation metric.
     alpha_vcov : ndarray
         Their covariance matrix.
+    residual_label : str
+        Structure of the residuals, "Independent, by followup" say; empty for
+        independent ones with one variance.
     std_errors : bool
         Whether standard errors of the variance parameters were asked for.
     has_lr_test : bool
@@ -155,6 +158,17 @@ class Results:
     cluster_name: str = ""
     pseudo: bool = False
     model_beta_vcov: Array | None = None
+    residual_label: str = ""
+
+    @property
+    def residual_parameters(self) -> dict[str, float]:
+        """Parameters of the residuals in the variance metric, by their terms."""
+        table = self.variance_table("variance")
+        return {
+            p.term("variance"): float(value)
+            for p, value in zip(table.parameters, table.estimate, strict=True)
+            if p.equation is None
+        }
 
     @property
     def aic(self) -> float:

@@ -70,9 +70,9 @@ def likelihood_ratio(
         Whether exactly one variance and nothing else is set to zero; the
         p-value is then half the tail of chi2(1), and 1 for a statistic of 0.
     """
-    chi2 = max(0.0, 2.0 * (log_likelihood - comparison))
-    if math.isnan(chi2):
-        chi2 = math.nan
+    chi2 = 2.0 * (log_likelihood - comparison)
+    if chi2 < 0:
+        chi2 = 0.0
     if df == 0:
         p = 1.0 if chi2 == 0 else math.nan
     else:

@@ -10,11 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import ndtri
+from scipy.special import expit, ndtri
 
 from .._estimation import Estimate
 from ..covariance import Structure, natural_derivatives, to_natural
-from ..likelihood import Block, Pieces, evaluate
+from ..likelihood import Block, Pieces
 
 __all__ = ["VarianceParameter", "VarianceTable", "natural_vcov", "variance_table"]
 
@@ -36,24 +36,40 @@ class VarianceParameter:
         Number of its equation; None for the residuals.
     level : str
         Name of the equation, "Residual" for the residuals.
-    kind : {"sd", "corr", "residual"}
+    kind : {"sd", "corr", "residual", "coef"}
+        "residual" is the standard deviation of independent residuals, "coef" a
+        parameter of another structure that goes by a name of its own.
     effects : tuple of str
-        Random effects it belongs to: those that share a variance, or the two
-        (or more) that share a correlation.
+        Random effects (or residuals) it belongs to: those that share a variance, or
+        the two (or more) that share a correlation.  Of a "coef" its name.
+    transform : {"log", "atanh", "logit", "natural"}
+        Metric of estimation of a "coef".
+    category : str
+        By-category of the residuals, empty without.
     """
 
     equation: int | None
     level: str
     kind: str
     effects: tuple[str, ...]
+    transform: str = "log"
+    category: str = ""
 
     def term(self, metric: str) -> str:
         """Its name in the metric "variance", "sd" or "estimation"."""
+        name = self._term(metric)
+        return f"{self.category}: {name}" if self.category else name
+
+    def _term(self, metric: str) -> str:
         first, second = {
             "variance": ("var", "cov"),
             "sd": ("sd", "corr"),
             "estimation": ("lns", "atr"),
         }[metric]
+        if self.kind == "coef":
+            mark = {"atanh": "atr", "logit": "logit"}.get(self.transform)
+            (name,) = self.effects
+            return f"{mark}({name})" if metric == "estimation" and mark else name
         if self.kind == "residual":
             return f"{first}(Residual)"
         if self.kind == "sd":
@@ -87,7 +103,8 @@ def natural_vcov(estimate: Estimate) -> tuple[Array, Array, bool]:
     Returns
     -------
     alpha : ndarray of shape (m + 1,)
-        log sd and atanh correlation of each equation, then log sigma.
+        log sd and atanh correlation of each equation, then log sigma, or the
+        parameters of structured residuals in their metrics.
     vcov : ndarray of shape (m + 1, m + 1)
         nan in the rows of parameters on the boundary.
     definite : bool
@@ -112,8 +129,9 @@ def natural_vcov(estimate: Estimate) -> tuple[Array, Array, bool]:
                 [[lift @ second[i][j] @ lift.T for j in keep] for i in keep],
             )
         )
-    alpha = np.concatenate([*alphas, [0.5 * np.log(sigma2)]])
-    mask = np.concatenate([*free, [True]])
+    own, slope = _of_residuals(estimate)
+    alpha = np.concatenate([*alphas, own])
+    mask = np.concatenate([*free, np.ones(len(own), dtype=bool)])
     H = _joint_hessian(estimate, curves)
     vcov = np.full((len(alpha), len(alpha)), np.nan)
     definite = False
@@ -124,8 +142,18 @@ def natural_vcov(estimate: Estimate) -> tuple[Array, Array, bool]:
         definite = bool(values[0] > 1e-9)
         if definite:
             half = vectors / np.sqrt(values) / size[:, None]
+            half[-len(own) :] = slope @ half[-len(own) :]
             vcov[np.ix_(mask, mask)] = 2.0 * half @ half.T
     return alpha, vcov, definite
+
+
+def _of_residuals(estimate: Estimate) -> tuple[Array, Array]:
+    """Reported parameters of the residuals, and their slopes in (psi, log sigma)."""
+    log_sigma = 0.5 * np.log(estimate.sigma2)
+    residual, psi = estimate.objective.residual, estimate.psi
+    if residual is None or psi is None:
+        return np.array([log_sigma]), np.eye(1)
+    return residual.estimates(log_sigma, psi), residual.jacobian(log_sigma, psi)
 
 
 def _inside(structure: Structure, block: Block, Sigma: Array, sigma2: float) -> Array:
@@ -152,7 +180,7 @@ def _inside(structure: Structure, block: Block, Sigma: Array, sigma2: float) -> 
 def _joint_hessian(
     estimate: Estimate, curves: list[tuple[list[Array], list[list[Array]]]]
 ) -> Array:
-    """Hessian of -2 L* in the free alpha and log sigma (Eq. 15).
+    """Hessian of -2 L* in the free alpha, psi and log sigma (Eq. 15).
 
     Parameters
     ----------
@@ -194,7 +222,26 @@ def _joint_hessian(
     H[m, :] -= 2.0 * weight * c_1
     H[:, m] -= 2.0 * weight * c_1
     H[m, m] += 4.0 * weight * pieces.c
+    if pieces.psi_2 is not None:
+        H = _with_psi(H, pick, pieces, weight)
     return 0.5 * (H + H.T)
+
+
+def _with_psi(H: Array, pick: Array, pieces: Pieces, weight: float) -> Array:
+    """The residuals' parameters put before log sigma."""
+    assert pieces.psi_2 is not None
+    assert pieces.c_psi is not None
+    m, n_d, k = len(H) - 1, pick.shape[1], pieces.psi_2.shape[1]
+    cross = pick @ pieces.psi_2[:n_d]
+    cross[m] -= 2.0 * weight * pieces.c_psi
+    out = np.empty((m + k + 1, m + k + 1))
+    at = np.append(np.arange(m), m + k)
+    psi = np.arange(m, m + k)
+    out[np.ix_(at, at)] = H
+    out[np.ix_(at, psi)] = cross
+    out[np.ix_(psi, at)] = cross.T
+    out[np.ix_(psi, psi)] = pieces.psi_2[n_d:]
+    return out
 
 
 def _second_order(estimate: Estimate) -> tuple[Pieces, list[Array]]:
@@ -222,13 +269,7 @@ def _second_order(estimate: Estimate) -> tuple[Pieces, list[Array]]:
         for b in model.blocks
         for M in b.structure.basis
     ]
-    at = evaluate(
-        estimate.objective.tree,
-        model.floors(estimate.D_blocks),
-        reml=estimate.objective.reml,
-        order=2,
-        directions=directions,
-    )
+    at = estimate.objective.curvature(estimate.D_blocks, directions)
     return at, [np.eye(b.structure.n_params) for b in model.blocks]
 
 
@@ -243,7 +284,7 @@ def variance_table(
     """Estimates, standard errors and intervals in one metric.
 
     Intervals are formed for log sds and variances, atanh correlations, and
-    covariances as they are.
+    covariances as they are; of other parameters of the residuals in their own metric.
     """
     z = float(ndtri(0.5 + 0.5 * confidence_level))
     se = np.sqrt(np.diagonal(vcov))
@@ -257,6 +298,10 @@ def variance_table(
         if metric == "estimation":
             value[k], error[k] = a, s
             low[k], high[k] = ends
+        elif p.kind == "coef":
+            value[k], slope = _back(p.transform, a)
+            error[k] = slope * s
+            low[k], high[k] = (_back(p.transform, end)[0] for end in ends)
         elif p.kind != "corr":
             power = 2.0 if metric == "variance" else 1.0
             value[k] = np.exp(power * a)
@@ -270,6 +315,17 @@ def variance_table(
             value[k], error[k] = _covariance(k, p, parameters, index, alpha, vcov)
             low[k], high[k] = value[k] - z * error[k], value[k] + z * error[k]
     return VarianceTable(metric, parameters, value, error, low, high)
+
+
+def _back(transform: str, a: float) -> tuple[float, float]:
+    """A parameter from its metric of estimation, and the slope of this map."""
+    if transform == "natural":
+        return a, 1.0
+    if transform == "atanh":
+        value = float(np.tanh(a))
+        return value, 1.0 - value**2
+    value = float(expit(a))
+    return value, value * (1.0 - value)
 
 
 def _covariance(
@@ -301,6 +357,10 @@ def _sd_of(
     parameter: VarianceParameter, effect: str, parameters: tuple[VarianceParameter, ...]
 ) -> int:
     for k, p in enumerate(parameters):
-        if p.equation == parameter.equation and p.kind == "sd" and effect in p.effects:
+        if (
+            p.kind == "sd"
+            and (p.equation, p.category) == (parameter.equation, parameter.category)
+            and effect in p.effects
+        ):
             return k
     raise AssertionError("every effect has a variance")

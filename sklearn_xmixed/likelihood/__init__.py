@@ -7,7 +7,9 @@ from ._model import Block, VarianceModel
 from ._objective import Objective
 from ._oracle import Oracle, oracle
 from ._pieces import Pieces, Root, evaluate
+from ._rows import Rows
 from ._scores import Scores, top_scores
+from ._structured import StructuredObjective
 from ._tree import Tree
 
 __all__ = [
@@ -17,7 +19,9 @@ __all__ = [
     "Pieces",
     "Pool",
     "Root",
+    "Rows",
     "Scores",
+    "StructuredObjective",
     "Tree",
     "VarianceModel",
     "build_tree",

@@ -7,7 +7,9 @@ taken by a sparse matrix of group membership.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from scipy import sparse
@@ -17,7 +19,7 @@ from ._basis import Pool
 from ._eliminate import cross, semidefinite_root
 from ._tree import Floor, Shard, Tree
 
-__all__ = ["build_tree", "row_blocks"]
+__all__ = ["build_tree", "row_blocks", "tree_of_blocks"]
 
 Array = np.ndarray
 
@@ -37,6 +39,28 @@ def build_tree(design: Design, pool: Pool) -> Tree:
     pool : Pool
         Its levels in the order of the design's, lowest first.
     """
+    return tree_of_blocks(design, pool, row_blocks(design, pool))
+
+
+def tree_of_blocks(
+    design: Design,
+    pool: Pool,
+    stream: Iterable[tuple[int, int, Array, Any]],
+    *,
+    n: float | None = None,
+    count: Array | None = None,
+) -> Tree:
+    """The same from any rows in the pool's columns, real or complex.
+
+    Parameters
+    ----------
+    stream : iterable of (start, stop, W, rows)
+        As from ``row_blocks``.
+    n : float, optional
+        Number of observations; default that of the rows.
+    count : ndarray of shape (G,), optional
+        How many groups each lowest-level group stands for.
+    """
     m = pool.p + 1
     w = pool.width
     levels = design.levels[::-1]
@@ -44,14 +68,16 @@ def build_tree(design: Design, pool: Pool) -> Tree:
     members = [basis.members for basis in pool.levels]
     root = np.arange(w - m, w)
     rest = _rest(members, root)
-    blocks = [
-        np.zeros((len(z), len(z) + len(r), level.n_groups))
-        for z, r, level in zip(members, rest, levels, strict=True)
-    ]
+    blocks: list[Array] = []
     pointers = _pointers(design)
-    total = np.zeros((m, m))
-    n = 0.0
-    for start, stop, W, rows in row_blocks(design, pool):
+    total: Array = np.zeros((m, m))
+    n_seen = 0.0
+    for start, stop, W, rows in stream:
+        if not blocks:
+            blocks = [
+                np.zeros((len(z), len(z) + len(r), level.n_groups), dtype=W.dtype)
+                for z, r, level in zip(members, rest, levels, strict=True)
+            ]
         weight = None if design.weights is None else design.weights[rows]
         for k, level in enumerate(levels):
             _add(blocks[k], W, weight, members[k], rest[k], pointers[k], start, stop)
@@ -59,8 +85,9 @@ def build_tree(design: Design, pool: Pool) -> Tree:
                 own = level.weights[level.codes[rows]]
                 weight = own if weight is None else weight * own
         top = W[:, -m:]
-        total += top.T @ (top if weight is None else top * weight[:, None])
-        n += float(stop - start if weight is None else weight.sum())
+        total = total + top.T @ (top if weight is None else top * weight[:, None])
+        n_seen += float(stop - start if weight is None else weight.sum())
+    n = n_seen if n is None else n
     if not depth:
         return Tree((), total, total, n)
 
@@ -79,7 +106,7 @@ def build_tree(design: Design, pool: Pool) -> Tree:
             Floor(
                 q=len(members[k]),
                 block=blocks[k],
-                count=np.ones(G) if shares[-1] is None else shares[-1],
+                count=_count(G, shares[-1], count if k == 0 else None),
                 shares=tuple(shares),
                 ancestors=tuple(above[k]),
                 starts=tuple(_run_starts(a) for a in above[k]),
@@ -88,6 +115,12 @@ def build_tree(design: Design, pool: Pool) -> Tree:
             )
         )
     return _take_within(floors, total, m, n)
+
+
+def _count(G: int, share: Array | None, count: Array | None) -> Array:
+    if count is not None:
+        return count
+    return np.ones(G) if share is None else share
 
 
 def _take_within(floors: list[Floor], total: Array, m: int, n: float) -> Tree:

@@ -7,11 +7,13 @@ the sign test at the boundary of the parameter space.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
+from ..residuals import ResidualModel
 from ._model import VarianceModel
-from ._pieces import Pieces, evaluate
+from ._pieces import Direction, Pieces, evaluate
 from ._tree import Tree
 
 __all__ = ["Objective"]
@@ -36,6 +38,10 @@ class Objective:
         log|det R| of X = Q R; REML is stated for X itself.
     """
 
+    #: log|Lambda| and structure of the residuals; None where they are independent
+    log_det_Lambda = 0.0
+    residual: ResidualModel | None = None
+
     def __init__(
         self, tree: Tree, model: VarianceModel, *, reml: bool, log_det_basis: float
     ):
@@ -59,10 +65,27 @@ class Objective:
     def deviance(self, at: Pieces) -> float:
         """-2 L of an evaluated point."""
         nn = self.nn
-        if not at.c > 0:
+        if not at.c > 0 or not nn > 0:
             return -math.inf
         scale = nn * (LOG_2PI + 1.0 - math.log(nn))
         return scale + nn * math.log(at.c) + at.l + self.constant
+
+    def join(self, D_blocks: list[Array], like: Array | None = None) -> Array:
+        """gamma of given D_b; ``like`` fills in what these do not determine."""
+        return self.model.join(D_blocks)
+
+    def settle(self, gamma: Array) -> None:
+        """Make methods that take covariance matrices refer to this gamma."""
+
+    def curvature(self, D_blocks: list[Array], directions: Sequence[Direction]) -> Pieces:
+        """c, l and their derivatives, the second ones along directions of D."""
+        return evaluate(
+            self.tree,
+            self.model.floors(D_blocks),
+            reml=self.reml,
+            order=2,
+            directions=directions,
+        )
 
     def value(self, gamma: Array) -> float:
         """-2 L."""
@@ -79,13 +102,7 @@ class Objective:
     def hessian(self, gamma: Array) -> tuple[float, Array, Array]:
         """-2 L, its gradient and its exact Hessian."""
         model, nn = self.model, self.nn
-        at = evaluate(
-            self.tree,
-            model.floors(model.split(gamma)),
-            reml=self.reml,
-            order=2,
-            directions=model.directions(gamma),
-        )
+        at = self.curvature(model.split(gamma), model.directions(gamma))
         self._last = gamma.tobytes(), at
         first = self._first(gamma)
         assert at.c_D is not None
@@ -203,6 +220,15 @@ class Objective:
         """Equation that a direction of gamma belongs to most."""
         parts = [direction[s] @ direction[s] for s in self.model.slices]
         return int(np.argmax(parts))
+
+    def single_rows(self) -> int | None:
+        """Equation of the lowest level if its groups have one row each."""
+        if not self.tree.shards:
+            return None
+        lowest = sum(float(s.floors[0].count.sum()) for s in self.tree.shards)
+        if lowest < self.tree.n - 0.5:
+            return None
+        return next(k for k, b in enumerate(self.model.blocks) if b.floor == 0)
 
     def start(self) -> list[Array]:
         """D_b of each equation to begin with.

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ._eliminate import forward
-from ._tree import Ascent, Tree, ascend, descend
+from ._tree import Ascent, Descent, Tree, ascend, descend
 
 __all__ = ["Direction", "Pieces", "Root", "evaluate"]
 
@@ -86,6 +86,11 @@ class Pieces:
         Symmetric derivative matrices per floor, lowest first.
     c_2, l_2 : ndarray of shape (m, m)
         Second derivatives along the directions asked for.
+    c_psi, psi_1 : ndarray of shape (k,)
+        With structured residuals: derivatives of c, and of (nn / c) c + l +
+        log|Lambda| with the factor held fixed, in the residuals' parameters.
+    psi_2 : ndarray of shape (m + k, k)
+        Derivatives of the gradient of the latter along the directions and in psi.
     """
 
     root: Root
@@ -96,6 +101,9 @@ class Pieces:
     l_D: list[Array] | None = None
     c_2: Array | None = None
     l_2: Array | None = None
+    c_psi: Array | None = None
+    psi_1: Array | None = None
+    psi_2: Array | None = None
 
 
 def evaluate(
@@ -105,6 +113,7 @@ def evaluate(
     reml: bool,
     order: int = 1,
     directions: Sequence[Direction] = (),
+    keep: list[tuple[Ascent, Descent]] | None = None,
 ) -> Pieces:
     """c, l and their derivatives up to ``order``.
 
@@ -115,6 +124,8 @@ def evaluate(
     order : {0, 1, 2}
     directions : sequence of (floor, ndarray of shape (q, q))
         Along which second derivatives are taken (order 2).
+    keep : list, optional
+        The sweeps of every shard are appended to it (order 1).
     """
     p = tree.p
     ascents = [ascend(shard, D, p + 1) for shard in tree.shards]
@@ -128,7 +139,7 @@ def evaluate(
     if order == 0:
         return Pieces(root, S, root.c, l)
     closed = order == 2 and tree.depth == 1 and D[0].shape[0] <= CLOSED_FORM_Q
-    c_D, l_D, sums = _first(tree, D, ascents, root, reml, closed)
+    c_D, l_D, sums = _first(tree, D, ascents, root, reml, closed, keep)
     if order == 1:
         return Pieces(root, S, root.c, l, c_D, l_D)
     if closed:
@@ -145,6 +156,7 @@ def _first(
     root: Root,
     reml: bool,
     closed: bool,
+    keep: list[tuple[Ascent, Descent]] | None = None,
 ) -> tuple[list[Array], list[Array], _Sums]:
     """Gradients (Eq. 14); with ``closed`` also the sums for the Hessian."""
     p = tree.p
@@ -158,6 +170,8 @@ def _first(
     sums = _Sums(D[0].shape[0] if D else 0, p)
     for shard, ascent in zip(tree.shards, ascents, strict=True):
         down = descend(shard, D, ascent, Phi)
+        if keep is not None:
+            keep.append((ascent, down))
         for k, floor in enumerate(shard.floors):
             T, drop, E = down.T[k], down.drop[k], down.E[k]
             share = floor.shares[-1]

@@ -80,9 +80,21 @@ class Certificate:
         return cls(converged=not exact, exact=exact)
 
     @classmethod
-    def of_em(cls, converged: bool, change: float, tolerance: float) -> Certificate:
+    def of_em(
+        cls,
+        converged: bool,
+        change: float,
+        tolerance: float,
+        unidentified: int | None = None,
+    ) -> Certificate:
         """A fit by EM alone."""
-        return cls(converged, change, tolerance, em=True)
+        return cls(
+            converged and unidentified is None,
+            change,
+            tolerance,
+            unidentified=unidentified,
+            em=True,
+        )
 
 
 def certify(problem: Certifiable, found: Optimum, tol: float) -> Certificate:
@@ -100,7 +112,8 @@ def certify(problem: Certifiable, found: Optimum, tol: float) -> Certificate:
     limit = tol * (1.0 + abs(found.value) / 1e4)
     decrement = newton_decrement(found.gradient, H)
     converged = (
-        (found.converged or decrement <= max(limit, 1e-8))
+        not (found.log and found.log[-1].stopped)
+        and (found.converged or decrement <= max(limit, 1e-8))
         and unidentified is None
         and not outward
     )

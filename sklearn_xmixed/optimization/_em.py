@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
@@ -45,10 +46,12 @@ def em(
         line = Iteration("em", number, value, change)
         log.append(line)
         converged = change < tol
-        stop = watch is not None and watch(line, D_blocks)
+        if watch is not None and watch(line, D_blocks):
+            log[-1] = replace(line, note="stopped")
+            break
         if not np.isfinite(value):
             break
         last, D_blocks = value, new
-        if converged or stop:
+        if converged:
             break
     return D_blocks, bool(converged), log

@@ -7,6 +7,8 @@ agreement of the function and its quadratic model.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from ._state import Array, Iteration, Optimum, Problem, Watcher
@@ -15,6 +17,8 @@ __all__ = ["newton", "newton_decrement"]
 
 #: eigenvalues below this share of the largest are treated as flat
 FLAT = 1e-10
+#: and so are those below this share of the problem's size
+FLAT_SIZE = 1e-10
 #: decrement below which a further step changes nothing that anybody reads
 POLISHED = 1e-13
 #: rounding of a function value, relative to its size
@@ -48,7 +52,7 @@ def newton(
     radius = max(1.0, float(np.sqrt(gamma @ gamma)))
     note, was_done = "", False
     for number in range(max_iter + 1):
-        step, decrement, convex = _step(g, H, radius)
+        step, decrement, convex = _step(g, H, radius, problem.nn)
         if not convex:  # the log likelihood is not concave
             note = "not concave"
         line = Iteration("gradient", number, f, decrement, note)
@@ -56,10 +60,13 @@ def newton(
         limit = tol * (1.0 + abs(f) / 1e4)
         done = decrement <= limit and convex
         stop = watch is not None and watch(line, gamma)
+        if stop:
+            log[-1] = replace(line, note="stopped")
+            return Optimum(gamma, f, g, H, decrement, bool(done), log)
         # quadratic convergence makes one more step worth its price
         exact = decrement <= POLISHED * (1.0 + abs(f) / 1e4) or was_done
         was_done = done
-        if (done and exact) or stop or number == max_iter or not np.isfinite(f):
+        if (done and exact) or number == max_iter or not np.isfinite(f):
             return Optimum(gamma, f, g, H, decrement, bool(done), log)
         note = ""
         noise = NOISE * (abs(f) + 1.0)
@@ -76,7 +83,7 @@ def newton(
             radius = 0.25 * length
             if radius < 1e-13 * (1.0 + np.abs(gamma).max()):
                 break
-            step, _, _ = _step(g, H, radius)
+            step, _, _ = _step(g, H, radius, problem.nn)
             point = gamma + step
             new = (problem.value(point), g, H)
         else:
@@ -105,14 +112,16 @@ def newton_decrement(g: Array, H: Array) -> float:
     return float(np.sum(along[steep] ** 2 / np.abs(values[steep])))
 
 
-def _step(g: Array, H: Array, radius: float) -> tuple[Array, float, bool]:
+def _step(
+    g: Array, H: Array, radius: float, size: float
+) -> tuple[Array, float, bool]:
     """Step, decrement and whether the function is convex here."""
     if not len(g):
         return g, 0.0, True
     values, vectors = np.linalg.eigh(H)
     along = vectors.T @ g
     top = np.abs(values).max()
-    flat = FLAT * top + 1e-300
+    flat = FLAT * top + FLAT_SIZE * size
     curvature = np.maximum(np.abs(values), flat)
     coefficients = -along / curvature
     decrement = float(np.sum(along**2 / curvature))

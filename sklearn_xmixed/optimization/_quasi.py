@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from scipy.optimize import minimize
 
@@ -31,10 +33,15 @@ def lbfgs(
         line = Iteration("gradient", len(log), f, float(g @ g))
         log.append(line)
         if watch is not None and watch(line, gamma):
+            log[-1] = replace(line, note="stopped")
             raise StopIteration
 
-    if len(gamma):
-        note(np.array(gamma, dtype=float))
+    gamma = np.array(gamma, dtype=float)
+    try:
+        note(gamma)
+    except StopIteration:
+        pass
+    if len(gamma) and not log[-1].stopped:
         found = minimize(
             problem.gradient,
             gamma,
@@ -52,7 +59,5 @@ def lbfgs(
         gamma = np.asarray(found.x)
     f, g, H = problem.hessian(gamma)
     decrement = newton_decrement(g, H)
-    if not log:
-        log.append(Iteration("gradient", 0, f, decrement))
     done = decrement <= max(tol, 1e-8) * (1.0 + abs(f) / 1e4)
     return Optimum(gamma, f, g, H, decrement, bool(done), log)

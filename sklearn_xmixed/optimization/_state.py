@@ -14,7 +14,15 @@ Array = np.ndarray
 
 
 class Problem(Protocol):
-    """A smooth function of m real parameters, to be minimised."""
+    """A smooth function of m real parameters, to be minimised.
+
+    Parameters
+    ----------
+    nn : float
+        Size of the problem (observations); curvatures far below it are flat.
+    """
+
+    nn: float
 
     @property
     def n_params(self) -> int:
@@ -50,7 +58,7 @@ class Iteration:
         EM: relative change of the value. Otherwise the Newton decrement
         g' H^-1 g, the decrease that one more step promises (times two).
     note : str
-        "", "not concave", "backed up" or "left the boundary".
+        "", "not concave", "backed up" or "stopped".
     """
 
     phase: str
@@ -58,6 +66,11 @@ class Iteration:
     value: float
     criterion: float
     note: str = ""
+
+    @property
+    def stopped(self) -> bool:
+        """Whether whoever watched asked to stop here."""
+        return self.note == "stopped"
 
 
 #: called after each iteration; True asks to stop

@@ -126,12 +126,17 @@ def random_table(results: Results, metric: str, confidence_level: float) -> Tabl
         rows = by_equation[number] if equation.effects else []
         number += bool(equation.effects)
         sections.append(Section(tuple(rows), title))
-    sections.append(Section(tuple(by_equation[None])))
+    sections.append(Section(tuple(by_equation[None]), _residual_title(results)))
     return Table(
         "Random-effects Parameters",
         ("Estimate", _std_error(results), _interval(confidence_level)),
         tuple(sections),
     )
+
+
+def _residual_title(results: Results) -> str:
+    label = results.residual_label
+    return f"Residual: {label}" if label else ""
 
 
 def group_table(groups: tuple[GroupSummary, ...]) -> Table:

@@ -40,7 +40,6 @@ class Lagged(PatternStructure):
 
     time_kind = "integer"
     ordered = True
-    lags_only = True
 
     def __init__(self, order: int):
         self.order = order

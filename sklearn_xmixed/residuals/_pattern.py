@@ -24,8 +24,6 @@ MANY = 16
 class PatternStructure(ResidualStructure):
     """A structure whose Lambda is a table of numbers."""
 
-    lags_only: bool
-
     def table(self, shape: Array) -> Array:
         """The numbers that Lambda is made of."""
         raise NotImplementedError

@@ -75,6 +75,8 @@ class ResidualStructure(ABC):
     ordered: ClassVar[bool] = False
     #: whether by-categories have to be constant within groups
     within_groups: ClassVar[bool] = True
+    #: whether only distances between times matter
+    lags_only: ClassVar[bool] = True
 
     n_shape: int
 

@@ -1,0 +1,343 @@
+"""Rows in the pool's columns, to be whitened again and again.
+
+Residuals that are correlated or of several variances make the cross-products of the
+lowest groups depend on psi: at each psi the rows of a group are multiplied by
+Lambda^-1/2, which leaves them within their group, so that all that comes after the
+first pass is as it was.
+
+Groups that share the times, the by-categories and the random columns of their rows
+enter the likelihood through the sum of vec(C) vec(C)' of their remaining columns, and
+are replaced by a few stand-ins with the same sum.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from .._design import Design, Level
+from ..residuals import ResidualModel, Within
+from ._basis import LevelBasis, Pool
+from ._crossproducts import BLOCK_ROWS, row_blocks, tree_of_blocks
+from ._pieces import Root
+from ._tree import Ascent, Descent, Tree
+
+__all__ = ["Rows"]
+
+Array = np.ndarray
+
+#: more distinct kinds of groups than this are not merged
+MAX_KINDS = 512
+#: stand-ins with more numbers than this cost more than they save
+MAX_LENGTH = 400
+#: groups that are looked at to guess whether they repeat
+SAMPLE = 512
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """All rows of a design, sorted by group and time.
+
+    Parameters
+    ----------
+    design : Design
+        Sorted; ``design.residual`` is set.
+    pool : Pool
+    W : ndarray of shape (n, w)
+    residual : ResidualModel
+        Bound to these rows.
+    n : float
+        Number of observations they stand for.
+    count : ndarray of shape (G,) or None
+        How many groups each lowest-level group stands for.
+    share : ndarray of shape (n,) or None
+        Product of the weights of a row and its groups.
+    """
+
+    design: Design
+    pool: Pool
+    W: Array
+    residual: ResidualModel
+    n: float
+    count: Array | None = None
+    share: Array | None = None
+
+    @classmethod
+    def of(cls, design: Design, pool: Pool) -> Rows:
+        """All rows of a sorted design."""
+        assert design.residual is not None
+        W = np.empty((design.n_rows, pool.width))
+        for start, stop, block, _ in row_blocks(design, pool):
+            W[start:stop] = block
+        order = _order(design)
+        share = None
+        weights = [design.weights] + [
+            None if level.weights is None else level.weights[level.codes]
+            for level in design.levels
+        ]
+        for w in weights:
+            if w is not None:
+                share = w if share is None else share * w
+        share = None if share is None else share[order]
+        model = design.residual.model(order, share)
+        n = float(design.n_rows if share is None else share.sum())
+        return cls(design, pool, W, model, n, None, share)
+
+    def tree(self, psi: Array) -> tuple[Tree, complex]:
+        """The tree of the whitened rows, and log|Lambda|.
+
+        Raises
+        ------
+        NotPositiveDefiniteError
+        """
+        W, log_det = self.residual.whiten(psi, self.W)
+        tree = tree_of_blocks(
+            self.design, self.pool, self._stream(W), n=self.n, count=self.count
+        )
+        return tree, log_det
+
+    @property
+    def total(self) -> Array:
+        """Cross-products of [X y] before any whitening."""
+        top = self.W[:, -self.pool.p - 1 :]
+        return top.T @ (top if self.share is None else top * self.share[:, None])
+
+    def _stream(self, W: Array) -> Iterator[tuple[int, int, Array, Any]]:
+        order = self.design.order
+        for start in range(0, len(W), BLOCK_ROWS):
+            stop = min(start + BLOCK_ROWS, len(W))
+            rows = slice(start, stop) if order is None else order[start:stop]
+            yield start, stop, W[start:stop], rows
+
+    @cached_property
+    def codes(self) -> list[Array]:
+        """Group of each row per floor, lowest first."""
+        order = _order(self.design)
+        return [level.codes[order] for level in self.design.levels[::-1]]
+
+    @cached_property
+    def _Z(self) -> list[Array]:
+        return [self.W[:, basis.members] for basis in self.pool.levels]
+
+    @cached_property
+    def _weights(self) -> Array | None:
+        w = self.design.weights
+        return None if w is None else w[_order(self.design)]
+
+    def given(
+        self,
+        tree: Tree,
+        D: list[Array],
+        root: Root,
+        sweeps: Sequence[tuple[Ascent, Descent]],
+        weight: complex,
+        *,
+        reml: bool,
+    ) -> tuple[Array, Array]:
+        """Residuals and standardised effects given the data (Eq. 25).
+
+        Returns
+        -------
+        left, right : ndarray of shape (n, h)
+            left right' summed over the rows of a group is the matrix R in
+            d(-2L) = tr(Lambda^-1 dLambda) - tr(Lambda^-1 R Lambda^-1 dLambda).
+        """
+        p = tree.p
+        top = self.W[:, -p - 1 :]
+        mean = [(top @ root.v)[:, None]]
+        if reml:
+            mean.append(top[:, :p] @ root.F)
+        known = np.concatenate(mean, axis=1)
+        width = known.shape[1]
+        left_z, right_z = [], []
+        share = count = None
+        if sweeps:
+            ((ascent, down),) = sweeps
+            floors = tree.shards[0].floors
+            left = list(self._Z)
+            for k, floor in enumerate(floors):
+                at, q, d = self.codes[k], floor.q, D[k]
+                u = np.tensordot(d, down.E[k][:, :width], axes=1)  # (q, h, G)
+                for a in range(q):
+                    known = known - self._Z[k][:, a, None] * u[a].T[at]
+                YX = ascent.YX[k]
+                T = down.T[k]
+                K = d[:, :, None] - _both(d, T)
+                z = left[k]
+                left_z.append(z)
+                right_z.append(_rows_times(z, K, at))
+                for up, where in enumerate(floor.z_in_rest):
+                    E = np.einsum("abg,acg->bcg", YX[:, :q], YX[:, q + where])
+                    U = np.tensordot(d, E, axes=1)
+                    left[k + 1 + up] = left[k + 1 + up] - _rows_times(z, U, at)
+            share, count = floors[0].shares[-1], floors[0].count
+            share = None if share is None else share[self.codes[0]][:, None]
+            count = None if (count == 1.0).all() else count[self.codes[0]][:, None]
+        right = known * weight if width == 1 else known.copy()
+        if width > 1:
+            right = right.astype(np.result_type(right, weight), copy=False)
+            right[:, 0] *= weight
+        if share is not None:
+            right = right * share
+        if count is not None:
+            right_z = [r * count for r in right_z]
+        lefts = np.concatenate([known, *left_z], axis=1)
+        rights = np.concatenate([right, *right_z], axis=1)
+        if self._weights is not None:
+            rights = rights * self._weights[:, None]
+        return lefts, rights
+
+    # -- fewer rows --------------------------------------------------------------
+
+    def compressed(self) -> Rows:
+        """The same likelihood from fewer rows, where that pays."""
+        design, m = self.design, self.pool.p + 1
+        within = design.residual
+        assert within is not None
+        order = _order(design)
+        levels = design.levels
+        if design.weights is not None or len(levels) > 1:
+            return self
+        codes = within.codes[order]
+        if levels:
+            if levels[0].weights is not None:
+                return self
+            theirs = levels[0].codes[order]
+            if (np.diff(theirs) != 0).sum() != (np.diff(codes) != 0).sum():
+                return self
+        starts = np.flatnonzero(np.append(True, np.diff(codes) != 0))
+        sizes = np.diff(np.append(starts, len(codes)))
+        kinds = self._kinds(within, order, starts, sizes)
+        if kinds is None:
+            return self
+        made = [min(len(k), int(sizes[k[0]]) * m) for k in kinds]
+        if sum(g * sizes[k[0]] for g, k in zip(made, kinds, strict=True)) > 0.7 * len(
+            codes
+        ):
+            return self
+        Z = self._Z[0] if levels else np.empty((len(codes), 0))
+        top = self.W[:, -m:]
+        parts, count, reps = [], [], []
+        for g, kind in zip(made, kinds, strict=True):
+            s = int(sizes[kind[0]])
+            at = starts[kind][:, None] + np.arange(s)
+            C = top[at].reshape(len(kind), s * m)
+            if g < len(kind):
+                scale = np.sqrt((C**2).sum(axis=0))
+                scale = np.where(scale > 0, scale, 1.0)
+                values, vectors = np.linalg.eigh((C / scale).T @ (C / scale))
+                C = (np.sqrt(values.clip(0.0))[:, None] * vectors.T) * scale
+            z = np.broadcast_to(Z[at[0]], (g, s, Z.shape[1])).reshape(g * s, -1)
+            parts.append(np.concatenate([z, C.reshape(g * s, m)], axis=1))
+            count.append(np.full(g, len(kind) / g))
+            reps.append(np.tile(at[0], g))
+        W = np.concatenate(parts)
+        per_group = np.concatenate(count)
+        at = np.concatenate(reps)
+        new_sizes = np.concatenate(
+            [np.full(g, sizes[k[0]]) for g, k in zip(made, kinds, strict=True)]
+        )
+        code = np.repeat(np.arange(len(new_sizes)), new_sizes)
+        q = Z.shape[1]
+        pool = replace(
+            self.pool,
+            matrix=np.empty((self.pool.matrix.shape[0], q + m)),
+            levels=tuple(LevelBasis(np.arange(q), b.T) for b in self.pool.levels),
+        )
+        fewer = replace(
+            within,
+            codes=code,
+            time=None if within.time is None else within.time[order][at],
+            by=None if within.by is None else within.by[order][at],
+        )
+        G = len(new_sizes)
+        level = tuple(
+            Level(x.group, code, G, np.zeros(G, dtype=np.intp), x.columns, x.constant)
+            for x in levels
+        )
+        starts = np.append(0, np.cumsum(new_sizes))
+        smaller = replace(
+            design,
+            levels=level,
+            order=None,
+            starts=starts if level else None,
+            residual=fewer,
+        )
+        model = fewer.model(np.arange(len(code)), per_group[code])
+        return Rows(smaller, pool, W, model, self.n, per_group)
+
+    def _kinds(
+        self, within: Within, order: Array, starts: Array, sizes: Array
+    ) -> list[Array] | None:
+        """Groups (as their numbers) that share everything but [X y]."""
+        n, G = len(order), len(starts)
+        columns: list[Array] = []
+        if within.by is not None:
+            columns.append(within.by[order])
+        if within.time is not None:
+            time = within.time[order]
+            if self.residual.parts[0].structure.lags_only:
+                time = time - np.repeat(time[starts], sizes)
+            columns.append(time)
+        for z in self._Z:
+            for column in z.T:
+                size = np.abs(column).max(initial=0.0)
+                if np.ptp(column) > 1e-13 * size:
+                    columns.append(np.round(column / size, 13))
+        step = max(1, G // SAMPLE)
+        if G > 2 * SAMPLE:
+            some = np.arange(0, G, step)
+            rows = np.concatenate(
+                [np.arange(starts[g], starts[g] + sizes[g]) for g in some]
+            )
+            found = _group_codes([c[rows] for c in columns], sizes[some], len(rows))
+            if len(np.unique(found)) > 0.5 * len(some):
+                return None
+        code = _group_codes(columns, sizes, n)
+        by_code = np.argsort(code, kind="stable")
+        cuts = np.flatnonzero(np.diff(code[by_code])) + 1
+        if len(cuts) + 1 > MAX_KINDS:
+            return None
+        return np.split(by_code, cuts)
+
+
+def _order(design: Design) -> Array:
+    return np.arange(design.n_rows) if design.order is None else design.order
+
+
+def _group_codes(columns: list[Array], sizes: Array, n: int) -> Array:
+    """A number per group: equal where the sequences of their rows are."""
+    code = np.zeros(n, dtype=np.int64)
+    for column in columns:
+        own = np.unique(column, return_inverse=True)[1]
+        code = np.unique(code * (int(own.max()) + 1) + own, return_inverse=True)[1]
+    starts = np.append(0, np.cumsum(sizes))[:-1]
+    out = np.zeros(len(sizes), dtype=np.int64)
+    base = 0
+    for s in np.unique(sizes):
+        mine = np.flatnonzero(sizes == s)
+        group = np.zeros(len(mine), dtype=np.int64)
+        for j in range(s):
+            own = code[starts[mine] + j]
+            joint = group * (int(code.max()) + 1) + own
+            group = np.unique(joint, return_inverse=True)[1]
+        out[mine] = base + group
+        base += int(group.max()) + 1
+    return out
+
+
+def _both(d: Array, T: Array) -> Array:
+    """d T d for every group."""
+    return np.einsum("ab,bcg,cd->adg", d, T, d, optimize=True)
+
+
+def _rows_times(z: Array, M: Array, at: Array) -> Array:
+    """z_i' M[:, :, group of i] for every row."""
+    out = z[:, 0, None] * M[0][:, at].T
+    for a in range(1, z.shape[1]):
+        out = out + z[:, a, None] * M[a][:, at].T
+    return out

@@ -1,0 +1,18 @@
+"""Covariance structures of the residuals within lowest-level groups."""
+
+from ._groups import Groups, patterns
+from ._model import ResidualModel, Within
+from ._structure import NotPositiveDefiniteError, ResidualParameter, ResidualStructure
+from ._table import STRUCTURES, make_structure
+
+__all__ = [
+    "STRUCTURES",
+    "Groups",
+    "NotPositiveDefiniteError",
+    "ResidualModel",
+    "ResidualParameter",
+    "ResidualStructure",
+    "Within",
+    "make_structure",
+    "patterns",
+]

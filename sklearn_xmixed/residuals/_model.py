@@ -1,0 +1,224 @@
+"""All by-categories together, relative to one variance.
+
+The residuals of category b have covariance sigma^2 exp(2 s_b) Lambda_b(shape_b)
+within a group; s of the first category is zero, so that sigma is its standard deviation
+(of the first time, where they differ by time) and is profiled out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from ._groups import Groups
+from ._structure import STEP, Kernel, ResidualParameter, ResidualStructure
+from ._table import make_structure
+
+__all__ = ["Part", "ResidualModel", "Within"]
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Within:
+    """What the residual structure needs to know of the rows, in their given order.
+
+    Parameters
+    ----------
+    structure : str
+    order : int or None
+    group : str
+        Name of the lowest-level grouping variable.
+    codes : ndarray of int, shape (n,)
+        Lowest-level group of each row, numbered in the order of the paths.
+    time : ndarray of shape (n,) or None
+    by : ndarray of int, shape (n,) or None
+        Category of each row.
+    by_name : str or None
+    categories : tuple of str
+    """
+
+    structure: str
+    order: int | None
+    group: str
+    codes: Array
+    time: Array | None = None
+    by: Array | None = None
+    by_name: str | None = None
+    categories: tuple[str, ...] = ("",)
+
+    @property
+    def plain(self) -> bool:
+        """Whether all residuals are independent with one variance."""
+        return self.structure == "independent" and self.by is None
+
+    def sort(self) -> Array:
+        """Order of the rows by group and time."""
+        if self.time is None:
+            if self.by is None:
+                return np.argsort(self.codes, kind="stable")
+            return np.lexsort((self.by, self.codes))
+        return np.lexsort((self.time, self.codes))
+
+    def model(self, order: Array, count: Array | None = None) -> ResidualModel:
+        """The structure over rows in the given order.
+
+        Parameters
+        ----------
+        order : ndarray of int, shape (n,)
+            As from ``sort``.
+        count : ndarray of shape (n,), optional
+            Weight of each row's contribution to log|Lambda|.
+        """
+        parts = []
+        codes = self.codes[order]
+        by = None if self.by is None else self.by[order]
+        time = None if self.time is None else self.time[order]
+        for b in range(len(self.categories)):
+            rows: slice | Array = slice(None) if by is None else np.flatnonzero(by == b)
+            mine = codes[rows]
+            starts = np.flatnonzero(np.append(True, mine[1:] != mine[:-1]))
+            groups = Groups(
+                np.append(starts, len(mine)),
+                None if time is None else time[rows],
+                None if count is None else count[rows][starts],
+            )
+            structure = make_structure(self.structure, self.order, groups)
+            row_count = groups.n_rows if count is None else float(count[rows].sum())
+            kernel = structure.kernel(groups)
+            parts.append(Part(rows, groups, row_count, structure, kernel))
+        return ResidualModel(tuple(parts), self.categories)
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """One by-category."""
+
+    rows: slice | Array
+    groups: Groups
+    n_rows: float
+    structure: ResidualStructure
+    kernel: Kernel
+
+
+@dataclass(frozen=True, eq=False)
+class ResidualModel:
+    """Residual covariance of all rows as a function of psi."""
+
+    parts: tuple[Part, ...]
+    categories: tuple[str, ...] = ("",)
+
+    @cached_property
+    def slices(self) -> list[tuple[int | None, slice]]:
+        """Place of each category's log scale (None of the first) and shape in psi."""
+        out: list[tuple[int | None, slice]] = []
+        at = 0
+        for b, part in enumerate(self.parts):
+            scale = None if b == 0 else at
+            at += b > 0
+            out.append((scale, slice(at, at + part.structure.n_shape)))
+            at += part.structure.n_shape
+        return out
+
+    @cached_property
+    def n_params(self) -> int:
+        """Length of psi."""
+        return self.slices[-1][1].stop
+
+    def start(self) -> Array:
+        """psi to begin with."""
+        psi = np.zeros(self.n_params)
+        for part, (_, s) in zip(self.parts, self.slices, strict=True):
+            psi[s] = part.structure.start()
+        return psi
+
+    def whiten(self, psi: Array, W: Array) -> tuple[Array, complex]:
+        """Lambda^-1/2 W and log|Lambda|; safe for complex steps.
+
+        Raises
+        ------
+        NotPositiveDefiniteError
+        """
+        if len(self.parts) == 1:
+            part = self.parts[0]
+            return part.kernel.whiten(psi[self.slices[0][1]], W)
+        out = np.empty(W.shape, dtype=np.result_type(W, psi))
+        log_det: complex = 0.0
+        for part, (at, s) in zip(self.parts, self.slices, strict=True):
+            w, logs = part.kernel.whiten(psi[s], W[part.rows])
+            log_det = log_det + logs
+            if at is not None:
+                w = w * np.exp(-psi[at])
+                log_det = log_det + 2.0 * part.n_rows * psi[at]
+            out[part.rows] = w
+        return out, log_det
+
+    def slope(self, psi: Array, left: Array, right: Array, *, log_det: bool) -> Array:
+        """Gradient in psi of sum tr(right' Lambda^-1 left) [+ log|Lambda|].
+
+        This is the gradient of -2 L when ``left`` and ``right`` are held fixed as the
+        residuals and standardised random effects given the data (Eqs. 24-26 of the
+        likelihood page).
+        """
+        out = np.zeros(
+            self.n_params, dtype=np.result_type(psi, left.dtype, right.dtype)
+        )
+        for part, (at, s) in zip(self.parts, self.slices, strict=True):
+            scale = 1.0 if at is None else np.exp(-2.0 * psi[at])
+            trace, slope = part.kernel.slope(
+                psi[s], left[part.rows] * scale, right[part.rows], log_det=log_det
+            )
+            out[s] = slope
+            if at is not None:
+                out[at] = -2.0 * trace
+                if log_det:
+                    out[at] += 2.0 * part.n_rows
+        return out
+
+    # -- what is reported ----------------------------------------------------------
+
+    @cached_property
+    def parameters(self) -> tuple[tuple[int, ResidualParameter], ...]:
+        """(category, parameter) in the order of the output."""
+        return tuple(
+            (b, q) for b, part in enumerate(self.parts) for q in part.structure.parameters
+        )
+
+    def log_sd(self, log_sigma: float, psi: Array, b: int) -> float:
+        """Log of a category's standard deviation."""
+        at = self.slices[b][0]
+        return log_sigma if at is None else log_sigma + psi[at]
+
+    def estimates(self, log_sigma: float, psi: Array) -> Array:
+        """All reported parameters in the metrics of their standard errors."""
+        return np.concatenate(
+            [
+                part.structure.estimates(self.log_sd(log_sigma, psi, b), psi[s])
+                for b, (part, (_, s)) in enumerate(
+                    zip(self.parts, self.slices, strict=True)
+                )
+            ]
+        )
+
+    def jacobian(self, log_sigma: float, psi: Array) -> Array:
+        """Derivative of ``estimates`` in (psi, log sigma)."""
+        x = np.append(psi, log_sigma).astype(complex)
+        columns = []
+        for k in range(len(x)):
+            moved = x.copy()
+            moved[k] += 1j * STEP
+            columns.append(self.estimates(moved[-1], moved[:-1]).imag / STEP)
+        return np.stack(columns, axis=1)
+
+    @property
+    def label(self) -> str:
+        """Words of the output, without the by-variable."""
+        return self.parts[0].structure.label
+
+    def covariance(self, psi: Array, b: int, a: Array, c: Array) -> Array:
+        """Covariance over sigma^2 between other errors of one group of category b."""
+        at, s = self.slices[b]
+        scale = 1.0 if at is None else float(np.exp(2.0 * psi[at]))
+        return scale * self.parts[b].structure.covariance(psi[s], a, c)
