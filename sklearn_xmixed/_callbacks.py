@@ -16,12 +16,13 @@ class FitTasks:
     Parameters
     ----------
     estimator : MixedLinearRegressor
-    X, y : array-like
+    X, y, sample_weight : array-like
         What ``fit`` was given.
     """
 
-    def __init__(self, estimator: Any, X: Any, y: Any):
-        self._data = {"estimator": estimator, "X": X, "y": y}
+    def __init__(self, estimator: Any, X: Any, y: Any, sample_weight: Any):
+        metadata = {} if sample_weight is None else {"sample_weight": sample_weight}
+        self._data = {"estimator": estimator, "X": X, "y": y, "metadata": metadata}
         self._context = None
         # without a listener not even the context is made
         if "_skl_callbacks" in vars(estimator) or hasattr(

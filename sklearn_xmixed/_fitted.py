@@ -155,6 +155,14 @@ class FittedModel:
             reml=reml,
         )
 
+    def __getstate__(self) -> dict:
+        return {k: v for k, v in self.__dict__.items() if k != "_effects"}
+
+    @property
+    def equation_names(self) -> list[str]:
+        """Names of the equations with random effects."""
+        return [e.name for e in self.equations]
+
     @property
     def exact(self) -> bool:
         """Whether the fixed part left no residual."""

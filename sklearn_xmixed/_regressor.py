@@ -25,7 +25,7 @@ from ._spec import RandomEffects, Residuals
 from ._validation import check_parameters, equation_names, equations_of
 from .exceptions import ExactFitWarning, NotConvergedWarning
 from .inference import Results
-from .prediction import RandomEffectsAccessor
+from .prediction import GroupEffects, RandomEffectsAccessor
 
 __all__ = ["MixedLinearRegressor"]
 
@@ -231,6 +231,8 @@ class MixedLinearRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
     def _named_equations(self) -> dict[str, RandomEffects]:
         """Equations by name, as far as they can be reached inside the parameter."""
         spec = self.__dict__["random_effects"]
+        if isinstance(spec, RandomEffects):
+            spec = [spec]
         if not isinstance(spec, list | tuple):
             return {}
         try:
@@ -287,40 +289,34 @@ class MixedLinearRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
         -------
         self
         """
-        plain = {
-            k: v for k, v in params.items() if not k.startswith("random_effects__")
-        }
-        inner = {k: v for k, v in params.items() if k not in plain}
-        spec = self.__dict__["random_effects"] if plain.keys() else None
-        if plain:
-            super().set_params(**plain)
-        if not inner:
-            return self
+        inner = {k: v for k, v in params.items() if k.startswith("random_effects__")}
+        super().set_params(**{k: v for k, v in params.items() if k not in inner})
         spec = self.__dict__["random_effects"]
-        if _has_params(spec):
-            super().set_params(**inner)
-            return self
-        by_equation: dict[str, dict[str, Any]] = {}
-        for key, value in inner.items():
+        for key in sorted(inner, key=lambda k: k.count("__")):  # whole equations first
             name, _, rest = key.removeprefix("random_effects__").partition("__")
-            by_equation.setdefault(name, {})[rest] = value
-        for name, changes in by_equation.items():
+            if _has_params(spec) and (name in spec.get_params() or not rest):
+                super().set_params(**{key: inner[key]})
+                continue
             named = self._named_equations()
             if name not in named:
-                raise ValueError(
-                    f"random_effects has no equation {name!r}; its equations are "
-                    f"{list(named)}."
-                )
-            if "" in changes:
-                at = next(i for i, e in enumerate(spec) if e is named[name])
-                items = list(spec)
-                items[at] = changes.pop("")
-                spec = type(spec)(items)
-                self.__dict__["random_effects"] = spec
-                named = self._named_equations()
-            if changes:
-                named[name].set_params(**changes)
+                raise ValueError(self._no_equation(name, list(named)))
+            if rest:
+                named[name].set_params(**{rest: inner[key]})
+                continue
+            at = next(i for i, e in enumerate(spec) if e is named[name])
+            spec = type(spec)([*spec[:at], inner[key], *spec[at + 1 :]])
+            self.__dict__["random_effects"] = spec
         return self
+
+    def _no_equation(self, name: str, names: list[str]) -> str:
+        spec = self.__dict__["random_effects"]
+        given = [spec] if isinstance(spec, str) else spec
+        if isinstance(given, list | tuple) and name in given:
+            return (
+                f"The equation {name!r} is given as a name and has no parameters; write "
+                f"RandomEffects({name!r}) in random_effects."
+            )
+        return f"random_effects has no equation {name!r}; its equations are {names}."
 
     def __sklearn_tags__(self):
         """What the estimator accepts."""
@@ -367,7 +363,7 @@ n_levels), default=None
         self._check_weights(compiled)
         reml = self.method == "reml"
         log = IterationLog(self.verbose, restricted=reml, em_only=self.em_only)
-        tasks = FitTasks(self, X, y)
+        tasks = FitTasks(self, X, y, sample_weight)
 
         def watch(line: Any, snapshot: Callable[[], Estimate]) -> bool:
             log(line)
@@ -449,7 +445,7 @@ n_levels), default=None
     @property
     def coef_(self) -> Array:
         """Fixed effects without the constant."""
-        return self._state("coef_").coef
+        return self._state("coef_").coef.copy()
 
     @property
     def intercept_(self) -> float:
@@ -469,12 +465,13 @@ n_levels), default=None
     @property
     def variance_components_(self) -> pd.DataFrame:
         """Variances and covariances."""
-        return self._state("variance_components_").variance_components
+        return self._state("variance_components_").variance_components.copy()
 
     @property
     def covariances_(self) -> dict[str, pd.DataFrame]:
         """Covariance matrix of each equation's effects."""
-        return self._state("covariances_").covariances
+        found = self._state("covariances_").covariances
+        return {name: Sigma.copy() for name, Sigma in found.items()}
 
     @property
     def residual_parameters_(self) -> dict[str, float]:
@@ -484,7 +481,7 @@ n_levels), default=None
     @property
     def random_effects_(self) -> dict[str, pd.DataFrame]:
         """Predicted random effects of every group."""
-        return self._state("random_effects_").random_effects()
+        return GroupEffects(self._state("random_effects_"))
 
     @property
     def sigma_(self) -> float:
@@ -524,7 +521,7 @@ n_levels), default=None
     @property
     def history_(self) -> pd.DataFrame:
         """The iteration log."""
-        return self._state("history_").history
+        return self._state("history_").history.copy()
 
     # -- prediction --------------------------------------------------------------
 
@@ -578,6 +575,9 @@ n_levels), default=None
     ) -> float:
         """R^2 of the predictions.
 
+        Rows without a prediction or a response (``missing="drop"``,
+        ``unseen="nan"``) are left out.
+
         Parameters
         ----------
         X, groups
@@ -589,7 +589,13 @@ n_levels), default=None
         -------
         float
         """
-        return r2_score(y, self.predict(X, groups=groups), sample_weight=sample_weight)
+        mean = self.predict(X, groups=groups)
+        if self.missing == "drop" or self.unseen == "nan":
+            known = ~(np.isnan(mean) | np.isnan(np.asarray(y, dtype=float)))
+            y, mean = np.asarray(y)[known], mean[known]
+            if sample_weight is not None:
+                sample_weight = np.asarray(sample_weight)[known]
+        return r2_score(y, mean, sample_weight=sample_weight)
 
     # -- reporting ---------------------------------------------------------------
 

@@ -1,6 +1,6 @@
 """Predicted random effects and their uncertainty."""
 
-from ._accessor import RandomEffectsAccessor
+from ._accessor import GroupEffects, RandomEffectsAccessor
 from ._posterior import Posterior
 
-__all__ = ["Posterior", "RandomEffectsAccessor"]
+__all__ = ["GroupEffects", "Posterior", "RandomEffectsAccessor"]

@@ -7,7 +7,49 @@ from typing import Any
 
 import pandas as pd
 
-__all__ = ["RandomEffectsAccessor"]
+__all__ = ["GroupEffects", "RandomEffectsAccessor"]
+
+
+class GroupEffects(dict):
+    """Predicted random effects by equation, computed when they are looked at.
+
+    A dict of frames in every respect, so that showing or completing an
+    estimator costs nothing.
+
+    Parameters
+    ----------
+    fitted : FittedModel
+    """
+
+    def __init__(self, fitted: Any):
+        super().__init__((name, None) for name in fitted.equation_names)
+        self._fitted = fitted
+
+    def __getitem__(self, name: str) -> pd.DataFrame:
+        if not dict.__contains__(self, name):
+            raise KeyError(f"{name!r}; the equations are {list(self)}")
+        if dict.__getitem__(self, name) is None:
+            for key, frame in self._fitted.random_effects().items():
+                dict.__setitem__(self, key, frame)
+        return dict.__getitem__(self, name)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Frame of an equation, or the default."""
+        return self[name] if name in self else default
+
+    def values(self) -> Any:
+        """Frames of all equations."""
+        return [self[name] for name in self]
+
+    def items(self) -> Any:
+        """Names and frames of all equations."""
+        return [(name, self[name]) for name in self]
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__} of {list(self)}"
+
+    def __reduce__(self) -> tuple:
+        return dict, (self.items(),)
 
 
 class RandomEffectsAccessor:

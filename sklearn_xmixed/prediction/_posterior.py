@@ -62,6 +62,9 @@ class Posterior:
     sigma2: float
     _floors: list[LevelEffects] | None = None
 
+    def __getstate__(self) -> dict:
+        return {**self.__dict__, "_floors": None}  # computed again when asked for
+
     @property
     def floors(self) -> list[LevelEffects]:
         """E v, T and E_x F of every floor, lowest first."""

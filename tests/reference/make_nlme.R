@@ -34,7 +34,11 @@ read <- function(name) {
     frame$group <- as.numeric(frame$program == 2)
     frame$slope <- frame$group * frame$day
   }
-  if (name == "ovary") frame <- frame[!(frame$time %in% c(5, 6, 13)), ]  # gaps
+  if (name == "ovary") {
+    frame <- frame[!(frame$time %in% c(5, 6, 13)), ] # gaps
+    frame$sin1 <- sin(2 * pi * frame$stime)
+    frame$cos1 <- cos(2 * pi * frame$stime)
+  }
   frame
 }
 
