@@ -15,6 +15,9 @@ from ._moments import DOUBTFUL, Moments, independent_columns
 from .covariance import Structure
 from .residuals import Within
 
+#: a column of unit size with a smaller remainder is collinear
+REMAINDER = 3e-7
+
 __all__ = ["Design", "Equation", "Level", "kept_columns"]
 
 Array = np.ndarray
@@ -226,7 +229,7 @@ def _kept_by_rows(
             for b in basis:
                 column -= (b @ column) * b
         left = np.sqrt(column @ column)
-        if left > 1e-9:
+        if left > REMAINDER:
             keep[j] = True
             basis.append(column / left)
     return keep

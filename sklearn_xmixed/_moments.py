@@ -74,7 +74,9 @@ class Moments:
         return out
 
 
-def independent_columns(gram: Array, scale: Array | None = None) -> tuple[Array, float]:
+def independent_columns(
+    gram: Array, scale: Array | None = None, tolerance: float = TOLERANCE
+) -> tuple[Array, float]:
     """Which columns are no linear combination of the columns before them.
 
     Parameters
@@ -84,6 +86,8 @@ def independent_columns(gram: Array, scale: Array | None = None) -> tuple[Array,
     scale : ndarray of shape (k,), optional
         Sums of squares against which a remainder counts as nothing; default
         the diagonal of ``gram``.
+    tolerance : float
+        The share.
 
     Returns
     -------
@@ -98,7 +102,7 @@ def independent_columns(gram: Array, scale: Array | None = None) -> tuple[Array,
     smallest = 1.0
     for j in range(k):
         pivot = M[j, j]
-        if not pivot > TOLERANCE * scale[j] or scale[j] <= 0:
+        if not pivot > tolerance * scale[j] or scale[j] <= 0:
             continue
         keep[j] = True
         if np.diagonal(gram)[j] > 0:

@@ -89,9 +89,7 @@ class Case:
         return MixedLinearRegressor(self.equations, **{**given, **parameters})
 
     def fit(self, **parameters) -> MixedLinearRegressor:
-        return self.estimator(**parameters).fit(
-            self.X, self.y, self.sample_weight
-        )
+        return self.estimator(**parameters).fit(self.X, self.y, self.sample_weight)
 
     def fit_quietly(self, **parameters) -> MixedLinearRegressor:
         """For models whose optimum may rightly come with a warning."""
@@ -163,9 +161,7 @@ class Engine:
     @classmethod
     def of(cls, case: Case) -> Engine:
         estimator = case.estimator()
-        compiled = compile_design(
-            estimator, case.X, case.y, case.sample_weight, None
-        )
+        compiled = compile_design(estimator, case.X, case.y, case.sample_weight, None)
         start = estimate(
             compiled.design,
             reml=case.reml,
@@ -252,7 +248,9 @@ def cases(
     for k in range(levels):
         width = 5 if k == 0 else 3
         paths = [
-            (*path, i) for path in paths for i in range(rng.integers(1 + (k == 0), width + 1))
+            (*path, i)
+            for path in paths
+            for i in range(rng.integers(1 + (k == 0), width + 1))
         ]
     sizes = rng.integers(1, 7 if levels < 4 else 4, len(paths))
     index = np.repeat(np.arange(len(paths)), sizes)
@@ -279,9 +277,11 @@ def cases(
         pool = ["x0", "x1", "x2", "w0"]
         count = draw(st.integers(1, 2))
         for number in range(count):
-            columns = draw(
-                st.lists(st.sampled_from(pool), unique=True, max_size=max_columns)
-            ) if pool else []
+            columns = (
+                draw(st.lists(st.sampled_from(pool), unique=True, max_size=max_columns))
+                if pool
+                else []
+            )
             pool = [c for c in pool if c not in columns]
             last = number == count - 1
             if not columns and not last:

@@ -74,7 +74,9 @@ def test_dyestuff2(way, method, log_likelihood, variance):
     # the likelihood is flat to rounding within about 1e-9 of zero
     assert zero["estimate"] <= 1e-8 * variance
     assert zero[["std_error", "ci_lower", "ci_upper"]].isna().all()
-    assert_allclose(table.loc[("Residual", "var(Residual)"), "estimate"], variance, rtol=1e-6)
+    assert_allclose(
+        table.loc[("Residual", "var(Residual)"), "estimate"], variance, rtol=1e-6
+    )
     assert_allclose(model.random_effects_["batch"], 0.0, atol=1e-6)
     results = model.results_
     assert results.lr_chi2 == pytest.approx(0.0, abs=1e-9)
@@ -431,7 +433,9 @@ def test_constant_response(value, method):
         model = Case(frame, [effects], ["x0"], method=method).fit()
     assert not model.converged_
     assert model.sigma_ == pytest.approx(0.0, abs=1e-9 * abs(value))
-    assert_allclose(model.predict(frame.drop(columns="y")), value, rtol=1e-12, atol=1e-30)
+    assert_allclose(
+        model.predict(frame.drop(columns="y")), value, rtol=1e-12, atol=1e-30
+    )
     assert_allclose(model.coef_, 0.0, atol=1e-12 * (abs(value) + 1e-300))
 
 

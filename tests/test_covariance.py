@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
@@ -85,9 +85,7 @@ def test_gather_is_the_projection_onto_the_structure(structure, seed):
     A = np.random.default_rng(seed).normal(size=(structure.q, structure.q))
     A = A + A.T
     rest = A - structure.spread(structure.gather(A))
-    assert_allclose(
-        np.tensordot(structure.basis, rest, axes=2), 0.0, atol=1e-13
-    )
+    assert_allclose(np.tensordot(structure.basis, rest, axes=2), 0.0, atol=1e-13)
 
 
 @pytest.mark.parametrize("name", STRUCTURES)
@@ -161,6 +159,7 @@ def test_first_derivatives(structure, map_, seed, size):
     close(first, np.moveaxis(right, -1, 0), 1e-8)
 
 
+@settings(max_examples=20)
 @given(structures, maps, seeds, sizes)
 def test_second_derivatives(structure, map_, seed, size):
     gamma = draw(structure, seed, size)
@@ -186,7 +185,9 @@ def from_natural(structure, alpha):
     out = np.zeros((structure.q, structure.q))
     for (i, j), k in np.ndenumerate(structure.pattern):
         if k >= 0:
-            sds = np.exp(alpha[structure.pattern[i, i]] + alpha[structure.pattern[j, j]])
+            sds = np.exp(
+                alpha[structure.pattern[i, i]] + alpha[structure.pattern[j, j]]
+            )
             out[i, j] = sds if i == j else sds * np.tanh(alpha[k])
     return out
 

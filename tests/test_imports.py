@@ -35,12 +35,20 @@ AROUND = {
     "_validation",
     "_compile",
     "_weights",
+    "_within",
     "_fitted",
     "_log",
     "_callbacks",
     "datasets",
 }
-NUMBERS_ONLY = {"_moments", "_design", "covariance", "residuals", "likelihood", "optimization"}
+NUMBERS_ONLY = {
+    "_moments",
+    "_design",
+    "covariance",
+    "residuals",
+    "likelihood",
+    "optimization",
+}
 
 
 def room_of(path: Path) -> str:
@@ -134,9 +142,7 @@ def test_nothing_below_knows_the_regressor(path):
 
 def test_the_check_sees_relative_imports():
     path = ROOT / "likelihood" / "_basis.py"
-    assert (
-        "sklearn_xmixed._moments" in {name for _, name in imports(path)}
-    )
+    assert "sklearn_xmixed._moments" in {name for _, name in imports(path)}
     path = ROOT / "_estimation.py"
     assert {"_design", "covariance", "likelihood", "optimization"} <= {
         room for _, room in rooms_imported(path)

@@ -75,9 +75,9 @@ def second_differences(function, at, step):
 def test_joint_covariance_by_differences_of_the_definition(structure, method, levels):
     if levels == 2:
         case = simulate(
-            5,
-            groups=14,
-            size=5,
+            3,
+            groups=20,
+            size=4,
             scales=(1.0,),
             sd=(1.0, 1.2),
             correlation=0.3,
@@ -133,7 +133,9 @@ def test_metrics_are_one_another_by_the_delta_method():
     for end in ("ci_lower", "ci_upper"):
         assert_allclose(sd[end][log], np.exp(estimation[end][log]), rtol=1e-13)
         assert_allclose(var[end][log], sd[end][log] ** 2, rtol=1e-13)
-    assert_allclose(var["std_error"][log], (2 * np.exp(2 * alpha) * se)[log], rtol=1e-13)
+    assert_allclose(
+        var["std_error"][log], (2 * np.exp(2 * alpha) * se)[log], rtol=1e-13
+    )
     r = np.tanh(alpha[3])
     corr = sd.loc[("g", "corr(x,_cons)")]
     assert corr["estimate"] == pytest.approx(r, rel=1e-13)
@@ -178,7 +180,9 @@ def test_coefficients():
 
 
 def test_wald_test():
-    model = simulate(1, scales=(1.0, 1.0), covariance="independent").fit()
+    model = simulate(
+        1, scales=(1.0, 1.0), sd=(1.0, 1.0, 1.0), covariance="independent"
+    ).fit()
     V = model.vcov().to_numpy()[:2, :2]
     chi2 = model.coef_ @ np.linalg.solve(V, model.coef_)
     results = model.results_
@@ -223,7 +227,9 @@ def test_one_variance_is_tested_by_the_mixture():
     results = case.fit().results_
     assert results.lr_kind == "chibar2(01)"
     assert results.lr_df == 1
-    assert results.lr_p == pytest.approx(0.5 * stats.chi2.sf(results.lr_chi2, 1), rel=1e-6)
+    assert results.lr_p == pytest.approx(
+        0.5 * stats.chi2.sf(results.lr_chi2, 1), rel=1e-6
+    )
     assert results.lr_note == ""
 
 
@@ -261,7 +267,7 @@ def test_what_is_not_asked_for_is_nan():
 
 def test_linear_regression():
     """No random effects: least squares, with n in place of n - p under ML."""
-    case = simulate(1, scales=(1.0, 1.0))
+    case = simulate(1, scales=(1.0, 1.0), sd=(1.0, 1.0, 1.0))
     X, y = case.design_matrix, case.frame["y"].to_numpy()
     beta, *_ = np.linalg.lstsq(X, y)
     rss = ((y - X @ beta) ** 2).sum()

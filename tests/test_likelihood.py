@@ -12,7 +12,13 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 from sklearn_xmixed import RandomEffects
-from sklearn_xmixed.likelihood import Tree, _crossproducts, _pieces, build_tree, evaluate
+from sklearn_xmixed.likelihood import (
+    Tree,
+    _crossproducts,
+    _pieces,
+    build_tree,
+    evaluate,
+)
 from tests.conftest import STRUCTURES, Case, cases, differences, seeds
 
 # Values are sums of a few hundred terms of order one: 1e-11 relative leaves room for
@@ -169,6 +175,38 @@ def test_many_random_columns(structure, method):
     close(hessian, differences(lambda g: objective.gradient(g)[1], gamma, 1e-3), SLOPE)
 
 
+@pytest.mark.parametrize("structure", STRUCTURES)
+@pytest.mark.parametrize("shift", [10.0, 1e3, 1e4, 1e5, 1e6])
+def test_columns_far_from_zero(structure, shift):
+    """A level's columns are then nearly collinear with its constant."""
+    rng = np.random.default_rng(1)
+    frame = pd.DataFrame(
+        {"x": shift + rng.normal(size=60), "g": np.repeat(range(12), 5)}
+    )
+    frame["y"] = rng.normal(size=60)
+    case = Case(frame, [RandomEffects("g", ["x"], covariance=structure)], ["x"])
+    # effects about the columns' centre are of order one, so V is well conditioned
+    found = case.engine.at(0.3 * case.engine.random_gamma(2))
+    right = case.oracle(found.Sigmas, found.sigma2).log_likelihood
+    # Z Sigma Z' loses the digits that x^2 has in front of the rest
+    assert_allclose(-0.5 * found.deviance, right, rtol=1e-10 + 1e-15 * shift**2)
+
+
+@pytest.mark.parametrize("q", [23, 24, 26])
+@pytest.mark.parametrize("structure", ["independent", "identity"])
+def test_as_many_random_columns_as_the_fixed_part_has(structure, q):
+    """Around the number of columns from which a level's basis is only scaled."""
+    rng = np.random.default_rng(2)
+    names = [f"z{j}" for j in range(q)]
+    frame = pd.DataFrame(rng.normal(1.0, 1.0, size=(150, q)), columns=names)
+    frame["g"] = rng.integers(0, 8, 150)
+    frame["y"] = rng.normal(size=150)
+    case = Case(frame, [RandomEffects("g", names, covariance=structure)], names)
+    found = case.engine.at(case.engine.random_gamma(0, 0.3))
+    right = case.oracle(found.Sigmas, found.sigma2)
+    assert_allclose(-0.5 * found.deviance, right.log_likelihood, **EXACT)
+
+
 # ------------------------------------------------------ ways to do the same
 
 
@@ -188,7 +226,12 @@ def repeated_designs(draw):
     x = np.concatenate([patterns[g % kinds] for g in range(groups)])
     g = np.repeat(np.arange(groups), times)
     frame = pd.DataFrame(
-        {"top": g // draw(st.integers(2, 9)), "g": g, "x": x, "w": rng.normal(size=len(g))}
+        {
+            "top": g // draw(st.integers(2, 9)),
+            "g": g,
+            "x": x,
+            "w": rng.normal(size=len(g)),
+        }
     )
     frame["y"] = rng.normal(size=len(g))
     equations = [RandomEffects("g", draw(st.sampled_from([[], ["x"]])))]

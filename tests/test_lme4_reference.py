@@ -61,7 +61,9 @@ def frame_of(case):
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["id"])
 @pytest.mark.parametrize(
-    "way", [{"parameterization": "matlog"}, {"solver": "lbfgs"}], ids=["matlog", "lbfgs"]
+    "way",
+    [{"parameterization": "matlog"}, {"solver": "lbfgs"}],
+    ids=["matlog", "lbfgs"],
 )
 def test_optimum(case, way):
     frame = frame_of(case)
@@ -78,8 +80,9 @@ def test_optimum(case, way):
     # matlog only approaches a singular matrix
     tolerance = 1e-6 if singular and "parameterization" in way else 1e-10
     assert_allclose(model.log_likelihood_, case["log_likelihood"], rtol=tolerance)
-    assert model.log_likelihood_ <= case["log_likelihood"] * (1 + np.sign(
-        case["log_likelihood"]) * 1e-10)
+    assert model.log_likelihood_ <= case["log_likelihood"] * (
+        1 + np.sign(case["log_likelihood"]) * 1e-10
+    )
     if not singular:
         assert_allclose(model.sigma_, case["sigma"], rtol=1e-5)
         coef = [*case["coef"].values()]

@@ -1,8 +1,10 @@
 """Worked examples 1 to 7 of the manual, every printed number.
 
 A number counts as reproduced when ours lies within half a unit of its last
-printed place, or rather 0.55 of one: the manual's own last place is a rounding
-of a search that stopped somewhere near the optimum.
+printed place of it, plus SLACK standard errors: the manual's search ends when
+g'H^-1 g < 1e-5, which allows 3e-3 standard errors from the optimum, and its seven
+digits show where exactly it stopped.  The optima themselves are checked to 1e-6
+against another program in tests/reference.
 """
 
 from __future__ import annotations
@@ -17,16 +19,25 @@ from tests.conftest import manual_data, needs_manual_data
 
 pytestmark = needs_manual_data
 
-UNIT = 0.55
+# standard errors by which the manual's estimates may be off the optimum
+SLACK = {
+    # sd(hwy) is 0.0046 with an interval from 0.00003 to 0.8: the likelihood is nearly
+    # flat in it, and 1e-5 in the criterion is far away
+    "5": 2e-2,
+}
+USUAL = 3e-5
 
 
-def printed(actual, text, units=UNIT):
+def place_of(text):
+    return float(Decimal(1).scaleb(Decimal(text).as_tuple().exponent))
+
+
+def printed(actual, text, slack=0.0):
     """Whether a number is what the text says, to the places the text has."""
-    number = Decimal(text)
-    place = float(Decimal(1).scaleb(number.as_tuple().exponent))
-    assert abs(actual - float(number)) <= units * place, (
-        f"{actual!r} is not the printed {text}"
-    )
+    off = abs(actual - float(text))
+    # the last term: numbers that end in 5 and their binary representation
+    allowed = 0.5 * place_of(text) + slack + 1e-12 * abs(actual)
+    assert off <= allowed, f"{actual!r} is not the printed {text}"
 
 
 @cache
@@ -240,12 +251,6 @@ GROUPS = {
     "7": {"patient": (12, 2, "9.2", 12), "tooth": (55, 2, "2.0", 2)},
 }
 
-# Units of the last printed place by which a number may differ, where half a unit is
-# not enough because the manual's search stopped short of a flat optimum.  An error of
-# 1e-9 in the log likelihood (its printed eight digits do not show one) moves an
-# estimate by 4e-5 of its standard error, and seven printed digits see that.
-FLAT: dict[tuple[str, str], float] = {}
-
 
 @cache
 def fitted(name):
@@ -257,7 +262,9 @@ def fitted(name):
 
 def rows(table):
     return [
-        pytest.param(name, line.split(), id=f"{name}-{line.split()[0]}-{line.split()[1]}")
+        pytest.param(
+            name, line.split(), id=f"{name}-{line.split()[0]}-{line.split()[1]}"
+        )
         for name, text in table.items()
         for line in text.strip().splitlines()
     ]
@@ -271,9 +278,9 @@ def test_header(name):
     assert model.converged_
     printed(results.log_likelihood, likelihood)
     # at least as high as printed
-    place = float(Decimal(1).scaleb(Decimal(likelihood).as_tuple().exponent))
-    assert results.log_likelihood >= float(likelihood) - 0.5 * place
-    printed(results.wald_chi2, chi2, FLAT.get((name, "wald"), UNIT))
+    assert results.log_likelihood >= float(likelihood) - 0.5 * place_of(likelihood)
+    # the variances enter its weights
+    printed(results.wald_chi2, chi2, SLACK.get(name, USUAL) * results.wald_chi2 / 10)
     assert results.wald_df == df
     printed(results.wald_p, p)
     printed(results.lr_chi2, lr)
@@ -287,8 +294,10 @@ def test_coefficient(name, row):
     term, *numbers = row
     ours = fitted(name).coef_table().loc[term]
     columns = ["estimate", "std_error", "z", "p_value", "ci_lower", "ci_upper"]
+    slack = SLACK.get(name, USUAL)
     for column, text in zip(columns, numbers, strict=True):
-        printed(ours[column], text, FLAT.get((name, term), UNIT))
+        scale = 1.0 if column in ("z", "p_value") else ours["std_error"]
+        printed(ours[column], text, slack * scale)
 
 
 @pytest.mark.parametrize(("name", "row"), rows(VARIANCES))
@@ -300,8 +309,12 @@ def test_variance_component(name, row):
     frame = fitted(name).results_.variance_frame(metric)
     ours = frame.loc[(level, term.replace("_unemp", " unemp"))]
     columns = ["estimate", "std_error", "ci_lower", "ci_upper"]
+    slack = SLACK.get(name, USUAL)
     for column, text in zip(columns, numbers, strict=True):
-        printed(ours[column], text, FLAT.get((name, term), UNIT))
+        scale = ours["std_error"]
+        if metric == "sd" and not term.startswith("corr"):  # ends move in proportion
+            scale *= max(1.0, ours[column] / ours["estimate"])
+        printed(ours[column], text, slack * scale)
 
 
 @pytest.mark.parametrize("name", GROUPS)
@@ -311,7 +324,7 @@ def test_groups(name):
     for level, (count, least, average, most) in GROUPS[name].items():
         g = groups[level]
         assert (g.n_groups, g.minimum, g.maximum) == (count, least, most)
-        printed(g.average, average, 0.5001)
+        printed(g.average, average)
 
 
 @pytest.mark.parametrize(

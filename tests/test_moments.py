@@ -106,7 +106,9 @@ def test_columns_of_nothing():
 def kept(M, constant=True, weights=None):
     at = Moments.of([M], weights)
     number = np.arange(M.shape[1])
-    return kept_columns(at, number, list(M.T), constant=constant, weights=weights).tolist()
+    return kept_columns(
+        at, number, list(M.T), constant=constant, weights=weights
+    ).tolist()
 
 
 @pytest.mark.parametrize("scale", [1e-8, 1.0, 1e8])

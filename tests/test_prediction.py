@@ -112,9 +112,7 @@ def test_down_to_a_level(case, seed, n_levels):
     gamma = case.engine.random_gamma(seed)
     model = case.engine.fitted(gamma)
     rows = new_rows(case, seed)
-    mean, std = model.predict(
-        rows, level=levels[n_levels - 1].group, return_std=True
-    )
+    mean, std = model.predict(rows, level=levels[n_levels - 1].group, return_std=True)
     right, variance = prediction_by_definition(case, gamma, rows, n_levels)
     close(mean, right, 1e-10)
     close(std**2, variance, 1e-9)

@@ -55,8 +55,10 @@ def compare(new, old, *, X_new, X_old, y=1.0, shift=0.0, log_jacobian=0.0):
     assert new.sigma_ == pytest.approx(abs(y) * old.sigma_, rel=ESTIMATE)
     fitted = y * old.predict(X_old) + shift
     assert_allclose(
-        new.predict(X_new), fitted, rtol=0, atol=10 * ESTIMATE * abs(y) * old.sigma_
-        + 1e-13 * np.abs(fitted).max()
+        new.predict(X_new),
+        fitted,
+        rtol=0,
+        atol=10 * ESTIMATE * abs(y) * old.sigma_ + 1e-13 * np.abs(fitted).max(),
     )
     assert new.results_.lr_chi2 == pytest.approx(old.results_.lr_chi2, rel=1e-8)
 
@@ -133,9 +135,7 @@ def test_rows_of_weight_zero_are_not_there(case):
     case = replace(case, method="ml")
     frame = pd.concat([case.frame, case.frame.iloc[:7].assign(y=1e6, g=99)])
     weight = np.append(np.ones(len(case.frame)), np.zeros(7))
-    new = replace(
-        case, frame=frame.reset_index(drop=True), sample_weight=weight
-    ).fit()
+    new = replace(case, frame=frame.reset_index(drop=True), sample_weight=weight).fit()
     same_everything(new, case.fit(), X_new=without_y(case), X_old=without_y(case))
 
 
@@ -205,9 +205,7 @@ def test_unit_of_a_column_with_a_random_slope(case, scale):
     A = np.diag([scale, 1.0])
     close(A @ new.covariances_["g"] @ A, old.covariances_["g"], VARIANCE)
     close(new.random_effects_["g"] * [scale, 1], old.random_effects_["g"], VARIANCE)
-    close(
-        np.abs(new.coef_table()["z"]), np.abs(old.coef_table()["z"]), VARIANCE
-    )
+    close(np.abs(new.coef_table()["z"]), np.abs(old.coef_table()["z"]), VARIANCE)
 
 
 @pytest.mark.parametrize("shift", [10.0, -1e3, 1e5])
@@ -260,7 +258,9 @@ def test_calendar_years(case):
     assert new.n_iter_ <= 10
     close(new.coef_, old.coef_, 1e-6)
     close(
-        new.coef_table()["std_error"].iloc[:2], old.coef_table()["std_error"].iloc[:2], 1e-6
+        new.coef_table()["std_error"].iloc[:2],
+        old.coef_table()["std_error"].iloc[:2],
+        1e-6,
     )
     row = ("g", "var(year)")
     close(new.variance_components_.loc[row], old.variance_components_.loc[row], 1e-5)
@@ -339,7 +339,11 @@ def test_a_column_of_ones_takes_the_place_of_the_constant(case):
         RandomEffects("g", ["x", "one"], covariance="unstructured", intercept=False),
     ]
     other = replace(
-        case, frame=frame, equations=equations, fixed=["x", "w", "one"], fit_intercept=False
+        case,
+        frame=frame,
+        equations=equations,
+        fixed=["x", "w", "one"],
+        fit_intercept=False,
     )
     new, old = other.fit(), case.fit()
     assert new.log_likelihood_ == pytest.approx(old.log_likelihood_, rel=LIKELIHOOD)
@@ -357,7 +361,9 @@ def test_two_equations_of_one_effect_each_are_one_independent_equation(case):
     old = replace(case, equations=joint).fit()
     assert new.log_likelihood_ == pytest.approx(old.log_likelihood_, rel=LIKELIHOOD)
     close(
-        new.variance_components_["estimate"], old.variance_components_["estimate"], VARIANCE
+        new.variance_components_["estimate"],
+        old.variance_components_["estimate"],
+        VARIANCE,
     )
 
 

@@ -41,6 +41,10 @@ class Parameterization(Protocol):
         """A gamma with value D (D is averaged to the pattern first)."""
         ...
 
+    def scale(self, structure: Structure, gamma: Array) -> Array:
+        """Size of a noticeable change of each gamma, at least one."""
+        ...
+
 
 class MatSqrt:
     """D = S S with S symmetric."""
@@ -64,6 +68,10 @@ class MatSqrt:
         values, vectors = np.linalg.eigh(structure.spread(structure.gather(D)))
         root = (vectors * np.sqrt(values.clip(0.0))) @ vectors.T
         return structure.gather(root)
+
+    def scale(self, structure: Structure, gamma: Array) -> Array:
+        size = np.sqrt(np.maximum(1.0, np.abs(structure.spread(gamma).diagonal())))
+        return np.array([size[i] * size[j] for i, j in structure.places])
 
 
 class MatLog:
@@ -102,6 +110,9 @@ class MatLog:
         values, vectors = np.linalg.eigh(structure.spread(structure.gather(D)))
         values = np.maximum(values, max(self.floor * values[-1], 1e-30))
         return structure.gather((vectors * np.log(values)) @ vectors.T)
+
+    def scale(self, structure: Structure, gamma: Array) -> Array:
+        return np.ones(structure.n_params)
 
 
 PARAMETERIZATIONS: dict[str, Parameterization] = {

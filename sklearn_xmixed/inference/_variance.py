@@ -20,10 +20,8 @@ __all__ = ["VarianceParameter", "VarianceTable", "natural_vcov", "variance_table
 
 Array = np.ndarray
 
-#: a variance below this share of the residual's (columns of unit size) is zero
+#: an eigenvalue of D_b (columns of unit size) below this is zero
 ZERO = 1e-9
-#: a correlation within this of +-1 is on the boundary
-ONE = 1e-7
 
 
 @dataclass(frozen=True)
@@ -112,12 +110,15 @@ def natural_vcov(estimate: Estimate) -> tuple[Array, Array, bool]:
     """
     sigma2 = estimate.sigma2
     alphas, free, curves = [], [], []
-    for block, Sigma in zip(
-        estimate.objective.model.blocks, estimate.Sigmas, strict=True
+    for block, D, Sigma in zip(
+        estimate.objective.model.blocks,
+        estimate.D_blocks,
+        estimate.Sigmas,
+        strict=True,
     ):
         structure = block.structure
         alphas.append(to_natural(structure, Sigma))
-        inside = _inside(structure, block, Sigma, sigma2)
+        inside = _inside(structure, block, D)
         free.append(inside)
         keep = np.flatnonzero(inside)
         # Sigma / sigma^2 in the equation's scaled columns is D_b
@@ -132,19 +133,82 @@ def natural_vcov(estimate: Estimate) -> tuple[Array, Array, bool]:
     own, slope = _of_residuals(estimate)
     alpha = np.concatenate([*alphas, own])
     mask = np.concatenate([*free, np.ones(len(own), dtype=bool)])
-    H = _joint_hessian(estimate, curves)
     vcov = np.full((len(alpha), len(alpha)), np.nan)
-    definite = False
-    if np.isfinite(H).all():
-        size = np.sqrt(np.abs(np.diagonal(H)))
-        size = np.where(size > 0, size, 1.0)
-        values, vectors = np.linalg.eigh(H / np.outer(size, size))
-        definite = bool(values[0] > 1e-9)
-        if definite:
-            half = vectors / np.sqrt(values) / size[:, None]
-            half[-len(own) :] = slope @ half[-len(own) :]
-            vcov[np.ix_(mask, mask)] = 2.0 * half @ half.T
-    return alpha, vcov, definite
+    if mask.all():
+        # elements of D stay well conditioned where correlations come close to one
+        half = _inverse_root(_element_hessian(estimate))
+        J = _alpha_of_elements(estimate)
+    else:
+        half = _inverse_root(_joint_hessian(estimate, curves))
+        J = np.eye(int(mask.sum()))
+    if half is None:
+        return alpha, vcov, False
+    half = J @ half
+    half[-len(own) :] = slope @ half[-len(own) :]
+    vcov[np.ix_(mask, mask)] = 2.0 * half @ half.T
+    return alpha, vcov, True
+
+
+def _inverse_root(H: Array) -> Array | None:
+    """F with F F' = H^-1; None where H is not positive definite."""
+    if not np.isfinite(H).all():
+        return None
+    size = np.sqrt(np.abs(np.diagonal(H)))
+    size = np.where(size > 0, size, 1.0)
+    values, vectors = np.linalg.eigh(H / np.outer(size, size))
+    if not values[0] > 1e-9:
+        return None
+    return vectors / np.sqrt(values) / size[:, None]
+
+
+def _element_hessian(estimate: Estimate) -> Array:
+    """Hessian of -2 L* in the elements of the D_b, psi and log sigma.
+
+    D does not move with log sigma here, so nothing but c and l bends.
+    """
+    model, weight = estimate.objective.model, 1.0 / estimate.sigma2
+    pieces, bases = _second_order(estimate)
+    assert pieces.c_D is not None
+    m = model.n_params
+    pick = np.zeros((m + 1, m))
+    slope = np.zeros(m + 1)
+    C_b = model.pull(pieces.c_D)
+    for k, (block, s) in enumerate(zip(model.blocks, model.slices, strict=True)):
+        pick[s, s] = np.linalg.inv(bases[k].T).T
+        slope[s] = np.tensordot(block.structure.basis, C_b[k], axes=2)
+    H = pick @ (weight * pieces.c_2 + pieces.l_2) @ pick.T
+    H[m, :] -= 2.0 * weight * slope
+    H[:, m] -= 2.0 * weight * slope
+    H[m, m] += 4.0 * weight * pieces.c
+    if pieces.psi_2 is not None:
+        H = _with_psi(H, pick, pieces, weight)
+    return 0.5 * (H + H.T)
+
+
+def _alpha_of_elements(estimate: Estimate) -> Array:
+    """Slopes of alpha (and psi, log sigma) in the elements, psi and log sigma."""
+    model = estimate.objective.model
+    psi = 0 if estimate.psi is None else len(estimate.psi)
+    J = np.eye(model.n_params + psi + 1)
+    for block, s, Sigma in zip(
+        model.blocks, model.slices, estimate.Sigmas, strict=True
+    ):
+        sd = np.sqrt(np.diagonal(Sigma))
+        moved = estimate.sigma2 * block.metric @ block.structure.basis @ block.metric.T
+        # d log(sd_i) = dSigma_ii / (2 Sigma_ii), and 1 for log sigma
+        log_sd = np.diagonal(moved, axis1=1, axis2=2) / (2.0 * sd**2)
+        for k, (i, j) in enumerate(block.structure.places):
+            row = s.start + k
+            if i == j:
+                J[row, s] = log_sd[:, i]
+                J[row, -1] = 1.0
+            else:
+                scale = sd[i] * sd[j]
+                r = Sigma[i, j] / scale
+                left = (scale**2 - Sigma[i, j] ** 2) / scale**2  # 1 - r^2
+                J[row, s] = (moved[:, i, j] / scale - r * (log_sd[:, i] + log_sd[:, j]))
+                J[row, s] /= left
+    return J
 
 
 def _of_residuals(estimate: Estimate) -> tuple[Array, Array]:
@@ -156,18 +220,21 @@ def _of_residuals(estimate: Estimate) -> tuple[Array, Array]:
     return residual.estimates(log_sigma, psi), residual.jacobian(log_sigma, psi)
 
 
-def _inside(structure: Structure, block: Block, Sigma: Array, sigma2: float) -> Array:
-    """Which parameters of an equation are off the boundary."""
-    variances = np.diagonal(Sigma).clip(0.0)
-    # variances are judged against the residual's in columns of unit size
-    size = (np.linalg.inv(block.metric) ** 2).sum(axis=0)
-    zero = variances * size <= ZERO * sigma2
-    live = np.flatnonzero(~zero)
-    singular = False
-    if len(live) > 1:
-        sd = np.sqrt(variances[live])
-        correlation = Sigma[np.ix_(live, live)] / np.outer(sd, sd)
-        singular = bool(np.linalg.eigvalsh(correlation)[0] < ONE)
+def _inside(structure: Structure, block: Block, D: Array) -> Array:
+    """Which parameters of an equation are off the boundary.
+
+    Judged by D_b, in columns of unit size: the user's columns may be of any size
+    and, calendar years say, have any correlation of their effects.
+    """
+    values, vectors = np.linalg.eigh(D)
+    null = vectors[:, values <= ZERO * max(1.0, values[-1])]
+    if not null.size:
+        return np.ones(structure.n_params, dtype=bool)
+    whole = np.diagonal(block.metric @ block.metric.T)
+    kept = np.diagonal(block.metric @ D @ block.metric.T)
+    zero = kept <= ZERO * whole
+    live = int((~zero).sum())
+    singular = null.shape[1] > D.shape[0] - live
     return np.array(
         [
             not zero[i] and not zero[j] and (i == j or not singular)
@@ -306,7 +373,8 @@ def variance_table(
             power = 2.0 if metric == "variance" else 1.0
             value[k] = np.exp(power * a)
             error[k] = power * value[k] * s
-            low[k], high[k] = np.exp(power * ends)
+            with np.errstate(over="ignore"):  # an interval may be without end
+                low[k], high[k] = np.exp(power * ends)
         elif metric == "sd":
             value[k] = np.tanh(a)
             error[k] = (1.0 - value[k] ** 2) * s

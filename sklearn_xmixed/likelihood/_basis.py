@@ -24,7 +24,7 @@ Array = np.ndarray
 #: more random columns than this at one level are only scaled
 WHITEN_MAX = 24
 #: a level's columns are only scaled when they are closer to collinear than this
-WHITEN_SHARE = 1e-9
+WHITEN_SHARE = 1e-13
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,8 +157,9 @@ class Pool:
         known: dict[tuple[tuple[int, ...], bool], int] = {}
         width = 0
         for columns, constant in levels:
-            A, T = _level_basis(list(columns), constant, shift, raw, moments)
-            prefix = bool(intercept) and constant and list(columns) == order[: len(columns)]
+            A, T, whitened = _level_basis(list(columns), constant, shift, raw, moments)
+            prefix = whitened and intercept and constant
+            prefix = prefix and list(columns) == order[: len(columns)]
             key = (tuple(columns), bool(constant))
             if prefix:
                 members = -np.arange(p + 1, p + 1 - len(T), -1)
@@ -183,8 +184,8 @@ class Pool:
 
 def _level_basis(
     columns: list[int], constant: bool, shift: Array, raw: Array, moments: Moments
-) -> tuple[Array, Array]:
-    """Affine map to a level's basis, and T with Z = basis T.
+) -> tuple[Array, Array, bool]:
+    """Affine map to a level's basis, T with Z = basis T, whether it is orthonormal.
 
     Z has the constant first where there is one.
     """
@@ -199,9 +200,11 @@ def _level_basis(
             Z[0, j] = shift[c - 1]
     size = np.sqrt(np.diagonal(gram))
     size = np.where(size > 0, size, 1.0)
-    keep, smallest = independent_columns(gram)
+    # with a constant in the span only what varies about the means matters
+    varying = moments.centred[np.ix_(columns, columns)] if constant else gram
+    keep, smallest = independent_columns(varying, tolerance=WHITEN_SHARE)
     if q > WHITEN_MAX or not keep.all() or smallest < WHITEN_SHARE:
-        return Z / size, np.diag(size)
+        return Z / size, np.diag(size), False
     if constant:
         # the Cholesky factor of the raw moments, but from the centred ones
         mean = moments.mean[columns]
@@ -215,9 +218,9 @@ def _level_basis(
         centred = Z[:, 1:].copy()
         centred[0] -= mean
         A[:, 1:] = centred @ np.linalg.inv(T[1:, 1:])
-        return A, T
+        return A, T, True
     T = _root(gram)
-    return Z @ np.linalg.inv(T), T
+    return Z @ np.linalg.inv(T), T, True
 
 
 def _root(gram: Array) -> Array:

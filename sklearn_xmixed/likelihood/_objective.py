@@ -87,6 +87,13 @@ class Objective:
             directions=directions,
         )
 
+    def scale(self, gamma: Array) -> Array:
+        """Size of a noticeable change of each gamma, at least one."""
+        unit = np.ones(self.n_params)
+        for block, s in zip(self.model.blocks, self.model.slices, strict=True):
+            unit[s] = self.model.parameterization.scale(block.structure, gamma[s])
+        return unit
+
     def value(self, gamma: Array) -> float:
         """-2 L."""
         return self.deviance(self.pieces(self.model.split(gamma), order=0))

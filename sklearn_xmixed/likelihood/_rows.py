@@ -73,7 +73,7 @@ class Rows:
         W = np.empty((design.n_rows, pool.width))
         for start, stop, block, _ in row_blocks(design, pool):
             W[start:stop] = block
-        order = _order(design)
+        order = np.arange(design.n_rows) if design.order is None else design.order
         share = None
         weights = [design.weights] + [
             None if level.weights is None else level.weights[level.codes]
@@ -113,11 +113,16 @@ class Rows:
             rows = slice(start, stop) if order is None else order[start:stop]
             yield start, stop, W[start:stop], rows
 
+    @property
+    def order(self) -> Array:
+        """Number of each row in the design."""
+        order = self.design.order
+        return np.arange(len(self.W)) if order is None else order
+
     @cached_property
     def codes(self) -> list[Array]:
         """Group of each row per floor, lowest first."""
-        order = _order(self.design)
-        return [level.codes[order] for level in self.design.levels[::-1]]
+        return [level.codes[self.order] for level in self.design.levels[::-1]]
 
     @cached_property
     def _Z(self) -> list[Array]:
@@ -126,7 +131,7 @@ class Rows:
     @cached_property
     def _weights(self) -> Array | None:
         w = self.design.weights
-        return None if w is None else w[_order(self.design)]
+        return None if w is None else w[self.order]
 
     def given(
         self,
@@ -198,8 +203,7 @@ class Rows:
         design, m = self.design, self.pool.p + 1
         within = design.residual
         assert within is not None
-        order = _order(design)
-        levels = design.levels
+        order, levels = self.order, design.levels
         if design.weights is not None or len(levels) > 1:
             return self
         codes = within.codes[order]
@@ -303,10 +307,6 @@ class Rows:
         if len(cuts) + 1 > MAX_KINDS:
             return None
         return np.split(by_code, cuts)
-
-
-def _order(design: Design) -> Array:
-    return np.arange(design.n_rows) if design.order is None else design.order
 
 
 def _group_codes(columns: list[Array], sizes: Array, n: int) -> Array:

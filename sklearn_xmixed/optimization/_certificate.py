@@ -25,6 +25,10 @@ class Certifiable(Protocol):
         """Directions of descent beyond the boundary."""
         ...
 
+    def scale(self, gamma: Array) -> Array:
+        """Size of a noticeable change of each parameter."""
+        ...
+
     def interior(self, gamma: Array) -> Array:
         """Basis of the directions of gamma that do not leave a zero variance."""
         ...
@@ -104,7 +108,9 @@ def certify(problem: Certifiable, found: Optimum, tol: float) -> Certificate:
     inside = problem.interior(found.gamma)
     smallest, unidentified = np.inf, None
     if inside.size:
-        values, vectors = np.linalg.eigh(inside.T @ H @ inside / problem.nn)
+        unit = problem.scale(found.gamma)
+        scaled = H * np.outer(unit, unit) / problem.nn
+        values, vectors = np.linalg.eigh(inside.T @ scaled @ inside)
         smallest = float(values[0])
         if smallest < FLAT:
             unidentified = problem.owner(inside @ vectors[:, 0])

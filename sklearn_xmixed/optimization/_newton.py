@@ -1,6 +1,6 @@
 """Newton's method with safeguards.
 
-The step solves H s = -g in the eigenvectors of H, negative eigenvalues turned
+The step solves H s = -g, in units of the parameters, in the eigenvectors of H, negative eigenvalues turned
 positive and small ones raised, no longer than a radius that grows and shrinks with the
 agreement of the function and its quadratic model.
 """
@@ -50,9 +50,12 @@ def newton(
     f, g, H = problem.hessian(gamma)
     log: list[Iteration] = []
     radius = max(1.0, float(np.sqrt(gamma @ gamma)))
-    note, was_done = "", False
+    note, was_done, stalled = "", False, 0
     for number in range(max_iter + 1):
-        step, decrement, convex = _step(g, H, radius, problem.nn)
+        # steps and radius are in units in which the parameters are of order one
+        unit = problem.scale(gamma)
+        g_u, H_u = g * unit, H * np.outer(unit, unit)
+        step, decrement, convex = _step(g_u, H_u, radius, problem.nn)
         if not convex:  # the log likelihood is not concave
             note = "not concave"
         line = Iteration("gradient", number, f, decrement, note)
@@ -71,24 +74,25 @@ def newton(
         note = ""
         noise = NOISE * (abs(f) + 1.0)
         # most steps are taken as they are, so derivatives are computed with the value
-        point = gamma + step
+        point = gamma + unit * step
         new = problem.hessian(point)
         for _ in range(40):
-            predicted = -(g @ step + 0.5 * step @ H @ step)
+            predicted = -(g_u @ step + 0.5 * step @ H_u @ step)
             gained = f - new[0]
             if gained >= min(1e-4 * predicted, 0.0) - noise:
                 break
             note = "backed up"
             length = float(np.sqrt(step @ step))
             radius = 0.25 * length
-            if radius < 1e-13 * (1.0 + np.abs(gamma).max()):
+            if radius < 1e-13:
                 break
-            step, _, _ = _step(g, H, radius, problem.nn)
-            point = gamma + step
+            step, _, _ = _step(g_u, H_u, radius, problem.nn)
+            point = gamma + unit * step
             new = (problem.value(point), g, H)
         else:
             gained = -np.inf
-        if not gained >= -noise:  # nothing within rounding is better
+        stalled = stalled + 1 if gained <= noise else 0
+        if not gained >= -noise or stalled > 3:  # nothing within rounding is better
             done = decrement <= 1e-6 and convex
             return Optimum(gamma, f, g, H, decrement, bool(done), log)
         ratio = gained / predicted if predicted > noise else 1.0

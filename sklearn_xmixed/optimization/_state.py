@@ -29,6 +29,10 @@ class Problem(Protocol):
         """Number of parameters."""
         ...
 
+    def scale(self, gamma: Array) -> Array:
+        """Size of a noticeable change of each parameter, shape (m,)."""
+        ...
+
     def value(self, gamma: Array) -> float:
         """Function value."""
         ...

@@ -34,7 +34,8 @@ class Section:
     ----------
     rows : tuple of Row
     title : str
-        Line above the rows; empty for none.
+        Line above the rows, or lines of which all but the first are indented; empty
+        for none.
     """
 
     rows: tuple[Row, ...]
@@ -136,7 +137,8 @@ def random_table(results: Results, metric: str, confidence_level: float) -> Tabl
 
 def _residual_title(results: Results) -> str:
     label = results.residual_label
-    return f"Residual: {label}" if label else ""
+    # the by-variable stands in a line of its own
+    return f"Residual: {label}".replace(", by ", ",\nby ", 1) if label else ""
 
 
 def group_table(groups: tuple[GroupSummary, ...]) -> Table:

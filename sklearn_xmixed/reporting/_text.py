@@ -147,7 +147,10 @@ def _rows(table: Table, layout: Layout) -> list[str]:
         if number:
             lines.append(layout.rule)
         if section.title:
-            title = wrap_name(section.title, layout.name)
+            first, *others = section.title.splitlines()
+            title = wrap_name(first, layout.name)
+            for other in others:
+                title += [f"    {part}" for part in wrap_name(other, layout.name - 4)]
             lines += [f"{part:<{layout.name}} |" for part in title]
         for row in section.rows:
             *above, name = wrap_name(row.name, layout.name)

@@ -61,7 +61,8 @@ class Exchangeable(ResidualStructure):
         return np.array([log_sd, np.arctanh(r)])
 
     def covariance(self, shape: Array, a: Array, b: Array) -> Array:
-        return np.full((len(a), len(b)), self.correlation(shape)[0])
+        shared = np.broadcast_shapes(a.shape, b.shape)
+        return np.full(shared, self.correlation(shape)[0])
 
 
 class ExchangeableKernel:
@@ -102,3 +103,9 @@ class ExchangeableKernel:
             count = self.groups.counts
             slope += np.sum(count * (s - 1.0) * (1.0 / on_mean - 1.0 / rest))
         return trace, np.array([slope * dr])
+
+    def solve(self, shape: Array, x: Array) -> Array:
+        r, rest, _ = self.structure.correlation(shape)
+        on_mean = rest + self.sizes * r
+        mean = self._means(x) * (1.0 - rest / on_mean)[:, None]
+        return (x - mean[self.owner]) / rest

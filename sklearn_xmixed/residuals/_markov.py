@@ -30,7 +30,7 @@ class Markov(ResidualStructure):
         return MarkovKernel(self, groups)
 
     def covariance(self, shape: Array, a: Array, b: Array) -> Array:
-        lags = np.abs(a[:, None] - b[None])
+        lags = np.abs(a - b)
         return self.powers(shape, lags.ravel())[0].reshape(lags.shape)
 
 
@@ -157,6 +157,17 @@ class MarkovKernel:
         if log_det:
             slope = slope - 2.0 * phi * self.count / rest
         return trace, np.array([np.sum(slope * dphi)])
+
+    def solve(self, shape: Array, x: Array) -> Array:
+        phi, rest, _ = self.structure.powers(shape, self.lags)
+        w, _ = self.whiten(shape, x)
+        scale = (1.0 / np.sqrt(rest))[self.code][:, None]
+        later = w[self.later] * scale
+        out = w.copy()
+        out[self.later] = later
+        # every row has at most one that follows it
+        out[self.later - 1] -= phi[self.code][:, None] * later
+        return out
 
 
 def _bincount(code: Array, values: Array, size: int) -> Array:

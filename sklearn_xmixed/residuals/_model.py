@@ -177,6 +177,14 @@ class ResidualModel:
                     out[at] += 2.0 * part.n_rows
         return out
 
+    def solve(self, psi: Array, x: Array) -> Array:
+        """Lambda^-1 x for x of shape (n, k)."""
+        out = np.empty(x.shape)
+        for part, (at, s) in zip(self.parts, self.slices, strict=True):
+            scale = 1.0 if at is None else np.exp(-2.0 * psi[at])
+            out[part.rows] = scale * part.kernel.solve(psi[s], x[part.rows])
+        return out
+
     # -- what is reported ----------------------------------------------------------
 
     @cached_property
@@ -218,7 +226,13 @@ class ResidualModel:
         return self.parts[0].structure.label
 
     def covariance(self, psi: Array, b: int, a: Array, c: Array) -> Array:
-        """Covariance over sigma^2 between other errors of one group of category b."""
+        """Covariance over sigma^2 of different errors of one group of category b.
+
+        Parameters
+        ----------
+        a, c : ndarray
+            Their times (broadcast against each other).
+        """
         at, s = self.slices[b]
         scale = 1.0 if at is None else float(np.exp(2.0 * psi[at]))
         return scale * self.parts[b].structure.covariance(psi[s], a, c)

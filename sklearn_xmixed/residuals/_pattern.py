@@ -40,7 +40,8 @@ class PatternStructure(ResidualStructure):
         return PatternKernel(self, groups)
 
     def covariance(self, shape: Array, a: Array, b: Array) -> Array:
-        return self.table(shape)[self.places(a[:, None], b[None])]
+        places = self.places(a, b)  # before the table: it must be long enough
+        return self.table(shape)[places]
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,6 +121,15 @@ class PatternKernel:
             else:
                 w[size.rows] = A[size.pattern] @ W[size.rows]
         return w, log_det
+
+    def solve(self, shape: Array, x: Array) -> Array:
+        """See ``Kernel``."""
+        w, _ = self.whiten(shape, x)
+        out = np.empty_like(w)
+        for c, (A, _) in zip(self.classes, self._roots(shape), strict=True):
+            At = A.transpose(0, 2, 1)
+            out[c.size.rows] = At[c.size.pattern] @ w[c.size.rows]
+        return out
 
     def slope(
         self, shape: Array, left: Array, right: Array, *, log_det: bool

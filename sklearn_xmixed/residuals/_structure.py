@@ -59,6 +59,10 @@ class Kernel(Protocol):
         """
         ...
 
+    def solve(self, shape: Array, x: Array) -> Array:
+        """Lambda^-1 x."""
+        ...
+
 
 class ResidualStructure(ABC):
     """One structure with its order and times, for one by-category.
@@ -115,7 +119,7 @@ class ResidualStructure(ABC):
 
     @abstractmethod
     def covariance(self, shape: Array, a: Array, b: Array) -> Array:
-        """Lambda between errors of one group at times a and (others) b."""
+        """Lambda between different errors of one group at times a and b (broadcast)."""
 
     def jacobian(self, log_sd: float, shape: Array) -> Array:
         """Derivative of ``estimates`` in (log sd, shape), by a complex step."""

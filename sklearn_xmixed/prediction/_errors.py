@@ -1,0 +1,122 @@
+"""Residual errors given the data: forecasts and standardised residuals.
+
+For an error e* of a known group, E(e* | y) = cov(e*, e_g) Lambda_g^-1 (y_g - X_g beta -
+Z_g u_hat) / sigma^2, because V^-1 (y - X beta) of the group is Lambda_g^-1 times its
+conditional residual (Eq. 4 of the residuals page).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..likelihood import Rows
+from ..residuals import ResidualModel, Within
+from ._posterior import Posterior
+
+__all__ = ["Errors"]
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Errors:
+    """Residuals of the training data by lowest-level group.
+
+    Parameters
+    ----------
+    model : ResidualModel
+    psi : ndarray
+    sigma2 : float
+    starts : ndarray of int, shape (G + 1,)
+        First row of each group, sorted by group and time.
+    time : ndarray of shape (n,) or None
+    category : ndarray of int, shape (n,)
+    solved : ndarray of shape (n,)
+        Lambda^-1 (y - X beta - Z u_hat).
+    by_name, time_name : str or None
+    """
+
+    model: ResidualModel
+    psi: Array
+    sigma2: float
+    starts: Array
+    time: Array | None
+    category: Array
+    solved: Array
+    by_name: str | None
+    time_name: str | None
+
+    @classmethod
+    def of(
+        cls, rows: Rows, psi: Array, posterior: Posterior, time_name: str | None
+    ) -> Errors:
+        """Collect them at the optimum."""
+        within = rows.design.residual
+        assert within is not None
+        order = rows.order
+        p = rows.pool.p
+        left = rows.W[:, -p - 1 :] @ posterior.pieces.root.v
+        if rows.codes:
+            Z = [rows.W[:, b.members] for b in rows.pool.levels]
+            left = left - posterior.linear(rows.codes, Z)
+        codes = within.codes[order]
+        n_groups = int(codes.max()) + 1
+        return cls(
+            rows.residual,
+            psi,
+            posterior.sigma2,
+            np.searchsorted(codes, np.arange(n_groups + 1)),
+            None if within.time is None else within.time[order],
+            np.zeros(len(codes), dtype=int) if within.by is None else within.by[order],
+            rows.residual.solve(psi, left[:, None])[:, 0],
+            within.by_name,
+            time_name,
+        )
+
+    def forecast(self, codes: Array, time: Array | None) -> Array:
+        """E(e* | y) of new rows; 0 in groups that are not known.
+
+        Parameters
+        ----------
+        codes : ndarray of int, shape (n,)
+            Lowest-level group, -1 where unknown.
+        time : ndarray of shape (n,) or None
+        """
+        known = np.flatnonzero(codes >= 0)
+        out = np.zeros(len(codes))
+        if not len(known):
+            return out
+        first, last = self.starts[codes[known]], self.starts[codes[known] + 1]
+        size = last - first
+        # all pairs of a new row and a row of its group
+        new = np.repeat(np.arange(len(known)), size)
+        ends = np.cumsum(size)
+        old = np.arange(ends[-1]) - np.repeat(ends - size, size) + np.repeat(first, size)
+        own = np.zeros(len(old)) if self.time is None else self.time[old]
+        at = np.zeros(len(old)) if time is None else time[known][new]
+        weight = np.zeros(len(old))
+        category = self.category[old]
+        for b in np.unique(category):
+            mine = category == b
+            weight[mine] = self.model.covariance(self.psi, int(b), at[mine], own[mine])
+        out[known] = np.bincount(new, weight * self.solved[old], minlength=len(known))
+        return out
+
+    def standardize(self, within: Within, residual: Array) -> Array:
+        """Lambda^-1/2 residual / sigma of any rows, in their order."""
+        order = within.sort()
+        fresh = within.model(order)
+        model = ResidualModel(
+            tuple(
+                type(new)(new.rows, new.groups, new.n_rows, old.structure, kernel)
+                for new, old in zip(fresh.parts, self.model.parts, strict=True)
+                for kernel in [old.structure.kernel(new.groups)]
+            ),
+            self.model.categories,
+        )
+        white, _ = model.whiten(self.psi, residual[order][:, None])
+        out = np.empty(len(residual))
+        out[order] = white[:, 0] / np.sqrt(self.sigma2)
+        return out
