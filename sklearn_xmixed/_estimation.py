@@ -149,7 +149,8 @@ def estimate(
 
             return watch(line, snapshot)
 
-    D_blocks, log, em_done = objective.start(), [], False
+    first, *others = objective.starts()
+    D_blocks, log, em_done = first, [], False
     if (em_iter > 0 and blocks) or em_only:
         D_blocks, em_done, log = em(
             objective,
@@ -170,22 +171,34 @@ def estimate(
         finished = _finish(pool, tree, objective, D_blocks, pieces, log, certificate)
         return _with_rows(finished, rows)
 
-    gamma = objective.join(D_blocks)
     search = newton if solver == "newton" else lbfgs
-    found: Optimum = search(objective, gamma, tol=tol, max_iter=max_iter, watch=gamma_watch)
-    log += found.log
-    for _ in range(len(blocks) + 2):
+
+    def descend(gamma: Array) -> Optimum:
+        """Search, and go on beyond a zero variance that was a dead end."""
+        found = search(objective, gamma, tol=tol, max_iter=max_iter, watch=gamma_watch)
+        log.extend(found.log)
+        for _ in range(len(blocks) + 2):
+            if log[-1].stopped or len(found.log) > max_iter:
+                break
+            better = _leave_boundary(objective, found)
+            if better is None:
+                break
+            last = found
+            found = search(
+                objective, better, tol=tol, max_iter=max_iter, watch=gamma_watch
+            )
+            log.extend(found.log)
+            if not found.value < last.value:
+                return last
+        return found
+
+    found = descend(objective.join(D_blocks))
+    for start in others:
         if log[-1].stopped:
             break
-        better = _leave_boundary(objective, found)
-        if better is None or len(log) > 3 * max_iter + em_iter:
-            break
-        last = found
-        found = search(objective, better, tol=tol, max_iter=max_iter, watch=gamma_watch)
-        log += found.log
-        if not found.value < last.value:
-            found = last
-            break
+        again = descend(objective.join(start))
+        if again.value < found.value:
+            found = again
     certificate = certify(objective, found, tol)
     objective.settle(found.gamma)
     D_blocks = model.split(found.gamma)

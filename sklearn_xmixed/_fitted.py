@@ -14,6 +14,12 @@ import pandas as pd
 from ._compile import Compiled, path_frame, read_fixed
 from ._estimation import Estimate
 from ._labels import Encoder, Source
+from ._within import (
+    compile_residuals,
+    read_time,
+    read_variables,
+    rows_with_values,
+)
 from .inference import (
     EquationSummary,
     GroupSummary,
@@ -27,7 +33,7 @@ from .inference import (
 from .inference._tests import ASSUMED, CONSERVATIVE
 from .likelihood import Pool, Root
 from .optimization import Certificate, Iteration
-from .prediction import Posterior
+from .prediction import Errors, Posterior
 
 __all__ = ["FittedModel"]
 
@@ -76,6 +82,7 @@ class FittedModel:
     equations: tuple[FittedEquation, ...]
     pool: Pool
     posterior: Posterior
+    errors: Errors | None
     certificate: Certificate
     log: tuple[Iteration, ...]
     reml: bool
@@ -117,6 +124,17 @@ class FittedModel:
         coef = np.zeros(len(compiled.fixed_names))
         coef[compiled.kept] = beta_kept[a:]
         intercept = float(beta_kept[0]) if a else 0.0
+        posterior = Posterior(
+            found.tree,
+            found.objective.model.floors(found.D_blocks),
+            found.pieces,
+            pool,
+            found.sigma2,
+        )
+        errors = None
+        if found.rows is not None and found.sigma2 > 0:
+            assert found.psi is not None
+            errors = Errors.of(found.rows, found.psi, posterior)
         return cls(
             results=_results(
                 compiled,
@@ -143,13 +161,8 @@ class FittedModel:
             level_numbers=compiled.level_numbers,
             equations=tuple(equations),
             pool=pool,
-            posterior=Posterior(
-                found.tree,
-                found.objective.model.floors(found.D_blocks),
-                found.pieces,
-                pool,
-                found.sigma2,
-            ),
+            posterior=posterior,
+            errors=errors,
             certificate=found.certificate,
             log=tuple(found.log),
             reml=reml,
@@ -276,6 +289,60 @@ class FittedModel:
         Z = [np.zeros_like(z) if k < shallow else z for k, z in enumerate(Z)]
         variance = self.posterior.variance(codes, Z, Q)
         return mean, np.where(np.isnan(mean), np.nan, np.sqrt(variance.clip(0.0)))
+
+    def forecast(self, estimator: Any, source: Source) -> Array:
+        """See ``MixedLinearRegressor.forecast``."""
+        mean = self.predict(estimator, source, kind=None, level=None, return_std=False)
+        residuals = estimator.residuals
+        if self.errors is None or residuals is None or not self.encoders:
+            return mean
+        codes = self._lowest_codes(source)
+        values = read_variables(source, residuals)
+        rows_with_values(values, residuals, "raise")
+        time = None
+        if "time" in values:
+            time = read_time(values["time"], residuals)
+        return mean + self.errors.forecast(codes, time)
+
+    def standardized_residuals(
+        self, estimator: Any, source: Source, y: Array
+    ) -> Array:
+        """See ``MixedLinearRegressor.standardized_residuals``."""
+        mean = self.predict(estimator, source, kind=None, level=None, return_std=False)
+        left = y - mean
+        if self.errors is None or estimator.residuals is None:
+            return left / math.sqrt(self.sigma2)
+        groups = [e.group for e in self.encoders]
+        codes = np.arange(len(left))
+        encoders: list[Encoder] = []
+        if groups:
+            labels = source.levels([g for g in groups if g != "_all"])
+            parents: Array | None = None
+            for group in groups:
+                encoder, parents = encode(group, labels.get(group), parents, len(left))
+                encoders.append(encoder)
+            assert parents is not None
+            codes = parents
+        within = compile_residuals(
+            estimator.residuals,
+            read_variables(source, estimator.residuals),
+            codes,
+            encoders,
+            categories=self.errors.model.categories,
+        )
+        assert within is not None
+        return self.errors.standardize(within, left)
+
+    def _lowest_codes(self, source: Source) -> Array:
+        """Group of each row at the lowest level asked for, -1 where unknown."""
+        labels = source.levels([e.group for e in self.encoders if e.group != "_all"])
+        parents = np.zeros(source.n_rows, dtype=np.intp)
+        for encoder in self.encoders:
+            values = labels.get(encoder.group)
+            if encoder.group != "_all" and values is None:
+                return np.full(source.n_rows, -1)
+            parents = encoder.transform(values, parents)
+        return parents
 
     def _levels_used(self, level: str | None, kind: str | None) -> int:
         """How many levels, from the top, add their random effects."""

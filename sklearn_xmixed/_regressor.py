@@ -113,7 +113,8 @@ class MixedLinearRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
     covariances_ : dict of str to DataFrame
         Covariance matrix of the random effects of each equation.
     residual_parameters_ : dict of str to float
-        Parameters of the residual structure, ``var(Residual)``.
+        Parameters of the residual structure: ``var(Residual)``, or such as ``rho``
+        and ``var(e)``.
     random_effects_ : dict of str to DataFrame
         Predicted random effects (BLUPs), one row per group.
     sigma_ : float
@@ -569,6 +570,66 @@ n_levels), default=None
         return self._fitted.predict(
             self, source, kind=kind, level=level, return_std=return_std
         )
+
+    def forecast(self, X: Any, *, groups: Any = None) -> Array:
+        """Predict new observations of known groups from their last residuals too.
+
+        Fixed part, random effects and the expectation of the residual error given the
+        training data.  ``predict`` leaves the latter out: it treats every row alone.
+
+        Parameters
+        ----------
+        X : array-like or data frame of shape (n_samples, n_features)
+            Must hold the time of the residual structure where that has one.
+        groups : array-like or data frame, default=None
+            Labels, as for ``fit``.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            The same as ``predict`` for groups that were not seen, and with
+            independent residuals.  At a time that was in the training data it
+            returns what was observed, if that structure has times.
+
+        Examples
+        --------
+        >>> from sklearn_xmixed import MixedLinearRegressor, Residuals
+        >>> from sklearn_xmixed.datasets import load_sleepstudy
+        >>> X, y = load_sleepstudy(return_X_y=True)
+        >>> model = MixedLinearRegressor(
+        ...     "subject", fixed=["days"], residuals=Residuals("ar", time="days")
+        ... ).fit(X, y)
+        >>> ahead = X[X.days == 9].assign(days=10)
+        >>> bool(abs(model.forecast(ahead) - model.predict(ahead)).max() > 1)
+        True
+        """
+        check_is_fitted(self)
+        source = Source.of(X, groups, list(self._fitted.columns))
+        validate_data(self, X, skip_check_array=True, reset=False)
+        return self._fitted.forecast(self, source)
+
+    def standardized_residuals(self, X: Any, y: Any, *, groups: Any = None) -> Array:
+        """Residuals that are independent with unit variance if the model is right.
+
+        The residuals of ``predict`` times the inverse Cholesky factor of their
+        covariance matrix, group by group in the order of time.
+
+        Parameters
+        ----------
+        X : array-like or data frame of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,)
+        groups : array-like or data frame, default=None
+            Labels, as for ``fit``.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+        """
+        check_is_fitted(self)
+        source = Source.of(X, groups, list(self._fitted.columns))
+        validate_data(self, X, skip_check_array=True, reset=False)
+        y = np.asarray(y, dtype=float)
+        return self._fitted.standardized_residuals(self, source, y)
 
     def score(
         self, X: Any, y: Any, sample_weight: Any = None, *, groups: Any = None

@@ -80,26 +80,47 @@ class Residuals(BaseEstimator):
 
     Parameters
     ----------
-    structure : str, default="independent"
-        independent, exchangeable, ar, ma, unstructured, banded, toeplitz or
-        exponential.
+    structure : {"independent", "exchangeable", "ar", "ma", "unstructured", \
+"banded", "toeplitz", "exponential"}, default="independent"
+        Residuals of different groups are always independent; within a group they
+
+        - independent: are so too;
+        - exchangeable: have one correlation;
+        - ar, ma: follow an autoregression or a moving average, gaps in time allowed;
+        - unstructured: have a variance per time and a covariance per pair of times;
+        - banded: the same with zeros beyond the first ``order`` off-diagonals;
+        - toeplitz: have one correlation per lag up to ``order``, and zero beyond;
+        - exponential: have the correlation rho^(distance in time).
     order : int, default=None
-        Order of ar, ma, banded and toeplitz.
+        Order of ar and ma (default 1), of banded (default: all bands) and of toeplitz
+        (default: the longest observed lag).
     time : str, default=None
-        Name of the variable that orders or identifies the observations.
+        Name of the variable that orders the observations of a group (integers for ar,
+        ma and toeplitz, any numbers for exponential) or says which observations of
+        different groups correspond (nonnegative integers for unstructured and
+        banded).  Its values must be distinct within a group.
     by : str, default=None
-        Name of a variable each category of which has its own parameters.
+        Name of a variable each category of which has its own parameters.  It must be
+        constant within groups, except for independent residuals.
 
     Notes
     -----
-    This release fits independent residuals with one variance; the other structures are
-    refused by ``MixedLinearRegressor.fit`` with a message that says so.
+    Groups without random effects are named by
+    ``RandomEffects(group, intercept=False)``.  ``sd(e)`` and ``var(e)`` in the output
+    are those of the residuals, not of the innovations of an ar or ma process.
 
     Examples
     --------
-    >>> from sklearn_xmixed import Residuals
-    >>> Residuals()
-    Residuals()
+    >>> from sklearn_xmixed import MixedLinearRegressor, RandomEffects, Residuals
+    >>> from sklearn_xmixed.datasets import load_orthodont
+    >>> X, y = load_orthodont(return_X_y=True)
+    >>> model = MixedLinearRegressor(
+    ...     RandomEffects("subject", intercept=False),
+    ...     fixed=["age"],
+    ...     residuals=Residuals("toeplitz", order=4, time="age"),
+    ... ).fit(X, y)
+    >>> [f"{k} {v:.3f}" for k, v in model.residual_parameters_.items()]
+    ['rho2 0.471', 'rho4 0.513', 'var(e) 5.427']
     """
 
     def __init__(

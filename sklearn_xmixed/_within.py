@@ -13,7 +13,13 @@ from ._labels import Encoder, Source, missing_rows
 from ._spec import RandomEffects, Residuals
 from .residuals import STRUCTURES, Groups, Within, make_structure
 
-__all__ = ["check_residuals", "compile_residuals", "read_variables"]
+__all__ = [
+    "check_residuals",
+    "compile_residuals",
+    "read_time",
+    "read_variables",
+    "rows_with_values",
+]
 
 Array = np.ndarray
 
@@ -120,6 +126,7 @@ def compile_residuals(
     encoders: Sequence[Encoder],
     *,
     weighted: bool = False,
+    categories: tuple[str, ...] | None = None,
 ) -> Within | None:
     """The structure over the rows; None for independent ones of one variance.
 
@@ -131,6 +138,8 @@ def compile_residuals(
         Lowest-level group of each row.
     weighted : bool
         Whether rows have weights.
+    categories : tuple of str, optional
+        By-categories to number; default those found.
 
     Raises
     ------
@@ -142,9 +151,12 @@ def compile_residuals(
         return None
     kind = STRUCTURES[residuals.structure]
     name = residuals.structure
-    by, categories = None, ("",)
+    by, known = None, categories
+    categories = ("",)
     if "by" in values:
         by, categories = _categories(values["by"])
+        if known is not None:
+            by, categories = _renumber(by, categories, known, residuals), known
     if by is None and name == "independent":
         return None
     group = encoders[-1].group if encoders else ""
@@ -158,7 +170,7 @@ def compile_residuals(
         _check_constant(by, codes, residuals, encoders, categories)
     time = None
     if "time" in values:
-        time = _time(values["time"], kind.time_kind, residuals)
+        time = read_time(values["time"], residuals)
         _check_repeats(time, codes, residuals, encoders)
     within = Within(
         name,
@@ -170,7 +182,8 @@ def compile_residuals(
         residuals.by if by is not None else None,
         categories,
     )
-    _check_order(within, residuals)
+    if known is None:
+        _check_order(within, residuals)
     return within
 
 
@@ -180,6 +193,18 @@ def _categories(values: Any) -> tuple[Array, tuple[str, ...]]:
     except TypeError:
         codes, labels = pd.factorize(values)
     return codes, tuple(_word(x) for x in labels)
+
+
+def _renumber(
+    by: Array, found: tuple[str, ...], known: tuple[str, ...], residuals: Residuals
+) -> Array:
+    lost = [word for word in found if word not in known]
+    if lost:
+        raise ValueError(
+            f"The by-variable {residuals.by!r} of residuals has categories {lost} that "
+            f"were not in the training data; those have {list(known)}."
+        )
+    return np.array([known.index(word) for word in found])[by]
 
 
 def _word(label: Any) -> str:
@@ -222,7 +247,9 @@ def _check_constant(
         )
 
 
-def _time(values: Any, kind: str | None, residuals: Residuals) -> Array:
+def read_time(values: Any, residuals: Residuals) -> Array:
+    """The time variable as numbers of the kind that the structure needs."""
+    kind = STRUCTURES[residuals.structure].time_kind
     name = residuals.time
     try:
         time = np.asarray(values, dtype=float)

@@ -227,13 +227,18 @@ class Engine:
 # --------------------------------------------------------------- strategies
 
 
+DEPTHS = st.integers(1, 4)
+ANY_STRUCTURE = st.sampled_from(STRUCTURES)
+METHODS = st.sampled_from(["ml", "reml"])
+
+
 @st.composite
 def cases(
     draw,
     *,
-    depth=st.integers(1, 4),
-    structures=st.sampled_from(STRUCTURES),
-    methods=st.sampled_from(["ml", "reml"]),
+    depth=DEPTHS,
+    structures=ANY_STRUCTURE,
+    methods=METHODS,
     max_columns: int = 2,
 ) -> Case:
     """Random nested data: unbalanced, singletons, labels reused, shuffled rows.

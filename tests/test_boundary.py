@@ -333,7 +333,7 @@ def test_two_equations_say_the_same():
     frame = simulate(3, scales=(1.0,)).frame
     effects = RandomEffects("g", ["x0"])
     case = Case(frame, [RandomEffects("g", ["x0"]), effects], ["x0"])
-    model, table = fit_unidentified(case)
+    model, _ = fit_unidentified(case)
     assert "var(x0)" in model.results_.message
     alone = Case(frame, [effects], ["x0"]).fit()
     assert_allclose(model.log_likelihood_, alone.log_likelihood_, rtol=1e-10)

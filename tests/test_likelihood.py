@@ -152,7 +152,7 @@ def test_one_group_of_everything():
 @pytest.mark.parametrize("structure", STRUCTURES)
 @pytest.mark.parametrize("method", ["ml", "reml"])
 def test_many_random_columns(structure, method):
-    """More own columns than the closed-form Hessian takes, and than most groups have rows."""
+    """More own columns than the closed-form Hessian takes and most groups have rows."""
     rng = np.random.default_rng(1)
     n, q = 80, 10
     names = [f"z{j}" for j in range(q)]

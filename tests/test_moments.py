@@ -122,7 +122,7 @@ def test_size_and_origin_do_not_decide(scale, location):
     assert kept(M, constant=False) == [True, True, location != 0, location == 0]
 
 
-@pytest.mark.parametrize("gap", [1e-3, 1e-5, 1e-7])
+@pytest.mark.parametrize("gap", [1e-3, 1e-5, 1e-6])
 def test_close_columns_are_told_apart_by_the_rows(gap):
     """Cross-products alone lose columns closer than about 1e-6."""
     rng = np.random.default_rng(0)

@@ -141,7 +141,7 @@ def test_equal_variances_of_columns_of_different_size(seed):
 
 @pytest.mark.parametrize("covariance", ["identity", "unstructured"])
 def test_the_higher_of_two_maxima(covariance):
-    """One column of size 150 with an effect of 18 noise sds: two maxima in one parameter."""
+    """A common variance of columns of size 150 and 1: two maxima in one parameter."""
     case = simulate(
         61, groups=20, size=8, scales=(150.0,), sd=(0.1, 18.0), covariance=covariance
     )
@@ -192,7 +192,7 @@ def close_fits(one, other, *, likelihood, estimates):
     ids=lambda way: "-".join(map(str, next(iter(way.items())))),
 )
 def test_every_way_leads_to_the_same_optimum(seed, way):
-    """An optimum known to 1e-12 in the likelihood is known to 1e-6 in the parameters."""
+    """Known to 1e-12 in the likelihood is known to 1e-6 in the parameters."""
     case = well_posed(seed)
     close_fits(case.fit(**way), case.fit(), likelihood=1e-11, estimates=2e-5)
 

@@ -181,7 +181,7 @@ def test_origin_of_the_response(case, shift):
 def test_adding_a_fixed_combination_to_the_response(case):
     frame = case.frame.assign(y=case.frame["y"] + 5 * case.frame["x"] - 2)
     new, old = replace(case, frame=frame).fit(), case.fit()
-    close(new.coef_, old.coef_ + [5, 0], ESTIMATE)
+    close(new.coef_, old.coef_ + np.array([5, 0]), ESTIMATE)
     close(new.intercept_, old.intercept_ - 2, ESTIMATE)
     for name in old.covariances_:
         close(new.covariances_[name], old.covariances_[name], VARIANCE)

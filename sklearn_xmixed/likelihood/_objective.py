@@ -247,6 +247,35 @@ class Objective:
             for b in self.model.blocks
         ]
 
+    def starts(self) -> list[list[Array]]:
+        """Start values, several where the likelihood may have several maxima.
+
+        That happens where columns of very different size share one variance:
+        what is large for one is nothing for another.  The scale of such an
+        equation is tried out on a grid and every hollow of -2 L in it is a start.
+        """
+        usual = self.start()
+        out = [usual]
+        for k, block in enumerate(self.model.blocks):
+            if block.structure.n_variances == block.structure.q:
+                continue
+            sizes = np.sqrt((block.Lambda**2).sum(axis=0))
+            if sizes.max() < 5.0 * sizes.min():
+                continue
+            top = 2.0 * np.log10(1.0 / max(float(sizes.min()), 1e-8)) + 3.0
+            grid = 10.0 ** np.arange(-3.0, top, 0.5)
+            tried = [
+                [*usual[:k], x * np.eye(block.structure.q), *usual[k + 1 :]] for x in grid
+            ]
+            values = np.array(
+                [self.deviance(self.pieces(D_blocks, order=0)) for D_blocks in tried]
+            )
+            walled = np.concatenate([[np.inf], values, [np.inf]])
+            hollow = (values <= walled[:-2]) & (values <= walled[2:])
+            best = np.flatnonzero(hollow)[np.argsort(values[hollow])][:3]
+            out = [*(tried[i] for i in best), *out]
+        return out
+
     def _first(self, gamma: Array) -> list[Array]:
         model = self.model
         return [

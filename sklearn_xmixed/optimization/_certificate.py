@@ -14,6 +14,8 @@ __all__ = ["Certificate", "certify"]
 
 #: an eigenvalue of the scaled Hessian below this means a flat direction
 FLAT = 1e-7
+#: only where no more than this is to be gained does a flat direction mean anything
+SETTLED = 1e-3
 
 
 class Certifiable(Protocol):
@@ -112,7 +114,7 @@ def certify(problem: Certifiable, found: Optimum, tol: float) -> Certificate:
         scaled = H * np.outer(unit, unit) / problem.nn
         values, vectors = np.linalg.eigh(inside.T @ scaled @ inside)
         smallest = float(values[0])
-        if smallest < FLAT:
+        if smallest < FLAT and newton_decrement(found.gradient, H) < SETTLED:
             unidentified = problem.owner(inside @ vectors[:, 0])
     outward = tuple(k for k, _, _ in problem.outward(found.gamma))
     limit = tol * (1.0 + abs(found.value) / 1e4)

@@ -35,7 +35,6 @@ class Errors:
     category : ndarray of int, shape (n,)
     solved : ndarray of shape (n,)
         Lambda^-1 (y - X beta - Z u_hat).
-    by_name, time_name : str or None
     """
 
     model: ResidualModel
@@ -45,13 +44,9 @@ class Errors:
     time: Array | None
     category: Array
     solved: Array
-    by_name: str | None
-    time_name: str | None
 
     @classmethod
-    def of(
-        cls, rows: Rows, psi: Array, posterior: Posterior, time_name: str | None
-    ) -> Errors:
+    def of(cls, rows: Rows, psi: Array, posterior: Posterior) -> Errors:
         """Collect them at the optimum."""
         within = rows.design.residual
         assert within is not None
@@ -71,8 +66,6 @@ class Errors:
             None if within.time is None else within.time[order],
             np.zeros(len(codes), dtype=int) if within.by is None else within.by[order],
             rows.residual.solve(psi, left[:, None])[:, 0],
-            within.by_name,
-            time_name,
         )
 
     def forecast(self, codes: Array, time: Array | None) -> Array:
@@ -107,16 +100,15 @@ class Errors:
     def standardize(self, within: Within, residual: Array) -> Array:
         """Lambda^-1/2 residual / sigma of any rows, in their order."""
         order = within.sort()
-        fresh = within.model(order)
-        model = ResidualModel(
-            tuple(
-                type(new)(new.rows, new.groups, new.n_rows, old.structure, kernel)
-                for new, old in zip(fresh.parts, self.model.parts, strict=True)
-                for kernel in [old.structure.kernel(new.groups)]
-            ),
-            self.model.categories,
-        )
-        white, _ = model.whiten(self.psi, residual[order][:, None])
+        sorted_ = residual[order]
+        white = np.empty(len(residual))
+        for b, (rows, groups) in enumerate(within.layout(order)):
+            if not groups.n_rows:
+                continue
+            at, s = self.model.slices[b]
+            kernel = self.model.parts[b].structure.kernel(groups)
+            w, _ = kernel.whiten(self.psi[s], sorted_[rows][:, None])
+            white[rows] = w[:, 0] * (1.0 if at is None else np.exp(-self.psi[at]))
         out = np.empty(len(residual))
-        out[order] = white[:, 0] / np.sqrt(self.sigma2)
+        out[order] = white / np.sqrt(self.sigma2)
         return out

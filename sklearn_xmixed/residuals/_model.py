@@ -73,23 +73,32 @@ class Within:
             Weight of each row's contribution to log|Lambda|.
         """
         parts = []
+        for rows, groups in self.layout(order, count):
+            structure = make_structure(self.structure, self.order, groups)
+            row_count = groups.n_rows if count is None else float(count[rows].sum())
+            kernel = structure.kernel(groups)
+            parts.append(Part(rows, groups, row_count, structure, kernel))
+        return ResidualModel(tuple(parts), self.categories)
+
+    def layout(
+        self, order: Array, count: Array | None = None
+    ) -> list[tuple[slice | Array, Groups]]:
+        """Rows and groups of each category."""
+        out: list[tuple[slice | Array, Groups]] = []
         codes = self.codes[order]
         by = None if self.by is None else self.by[order]
         time = None if self.time is None else self.time[order]
         for b in range(len(self.categories)):
             rows: slice | Array = slice(None) if by is None else np.flatnonzero(by == b)
             mine = codes[rows]
-            starts = np.flatnonzero(np.append(True, mine[1:] != mine[:-1]))
+            starts = np.flatnonzero(np.append(len(mine) > 0, mine[1:] != mine[:-1]))
             groups = Groups(
                 np.append(starts, len(mine)),
                 None if time is None else time[rows],
                 None if count is None else count[rows][starts],
             )
-            structure = make_structure(self.structure, self.order, groups)
-            row_count = groups.n_rows if count is None else float(count[rows].sum())
-            kernel = structure.kernel(groups)
-            parts.append(Part(rows, groups, row_count, structure, kernel))
-        return ResidualModel(tuple(parts), self.categories)
+            out.append((rows, groups))
+        return out
 
 
 @dataclass(frozen=True, eq=False)

@@ -91,20 +91,16 @@ class Unstructured(PatternStructure):
         return np.concatenate([G[at, at] * L[at, at], G[self.lower]])
 
     def places(self, a: Array, b: Array) -> Array:
-        T = len(self.times)
-        i, j = np.searchsorted(self.times, a), np.searchsorted(self.times, b)
-        return i.clip(max=T - 1) * T + j.clip(max=T - 1)
-
-    def covariance(self, shape: Array, a: Array, b: Array) -> Array:
         for t in (a, b):
             lost = ~np.isin(t, self.times)
             if lost.any():
                 raise ValueError(
                     f"{self.label} residuals have no parameters for time "
                     f"{t[lost][0]:g}; the times of the training data are "
-                    f"{[float(x) for x in self.times]}."
+                    f"{', '.join(f'{x:g}' for x in self.times)}."
                 )
-        return super().covariance(shape, a, b)
+        i, j = np.searchsorted(self.times, a), np.searchsorted(self.times, b)
+        return i * len(self.times) + j
 
     def estimates(self, log_sd: complex, shape: Array) -> Array:
         T = len(self.times)
