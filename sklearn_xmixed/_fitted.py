@@ -13,7 +13,7 @@ import pandas as pd
 
 from ._compile import Compiled, path_frame, read_fixed
 from ._estimation import Estimate
-from ._labels import Encoder, Source
+from ._labels import Encoder, Source, encode
 from ._within import (
     compile_residuals,
     read_time,
@@ -184,8 +184,9 @@ class FittedModel:
     @property
     def n_iter(self) -> int:
         """Gradient-based iterations, or those of EM alone; at least 1."""
-        phase = "em" if self.certificate.em else "gradient"
-        return max(1, sum(line.phase == phase for line in self.log) - 1)
+        if self.certificate.em:
+            return max(1, len(self.log))
+        return max(1, sum(line.phase == "gradient" for line in self.log) - 1)
 
     @cached_property
     def variance_components(self) -> pd.DataFrame:

@@ -130,27 +130,42 @@ def natural_vcov(estimate: Estimate) -> tuple[Array, Array, bool]:
                 [[lift @ second[i][j] @ lift.T for j in keep] for i in keep],
             )
         )
-    own, slope = _of_residuals(estimate)
+    own, slope, inside = _of_residuals(estimate)
     alpha = np.concatenate([*alphas, own])
     mask = np.concatenate([*free, np.ones(len(own), dtype=bool)])
     vcov = np.full((len(alpha), len(alpha)), np.nan)
     if mask.all():
         # elements of D stay well conditioned where correlations come close to one
-        half = _inverse_root(_element_hessian(estimate))
+        half = _inverse_root(_element_hessian(estimate), inside)
         J = _alpha_of_elements(estimate)
     else:
-        half = _inverse_root(_joint_hessian(estimate, curves))
+        half = _inverse_root(_joint_hessian(estimate, curves), inside)
         J = np.eye(int(mask.sum()))
     if half is None:
         return alpha, vcov, False
     half = J @ half
     half[-len(own) :] = slope @ half[-len(own) :]
     vcov[np.ix_(mask, mask)] = 2.0 * half @ half.T
+    # a parameter that follows psi to the end of its range has no standard error
+    lost = (np.abs(slope[:, ~inside]) > 1e-3).any(axis=1)
+    at = len(alpha) - len(own) + np.flatnonzero(lost)
+    vcov[at] = vcov[:, at] = np.nan
     return alpha, vcov, True
 
 
-def _inverse_root(H: Array) -> Array | None:
-    """F with F F' = H^-1; None where H is not positive definite."""
+def _inverse_root(H: Array, inside: Array) -> Array | None:
+    """F with F F' = H^-1; None where H is not positive definite.
+
+    Rows and columns at the end that are not ``inside`` count as known: F is zero there.
+    """
+    if not inside.all():
+        stay = np.append(np.ones(len(H) - len(inside), dtype=bool), inside)
+        part = _inverse_root(H[np.ix_(stay, stay)], inside[inside])
+        if part is None:
+            return None
+        F = np.zeros((len(H), part.shape[1]))
+        F[stay] = part
+        return F
     if not np.isfinite(H).all():
         return None
     size = np.sqrt(np.abs(np.diagonal(H)))
@@ -211,13 +226,20 @@ def _alpha_of_elements(estimate: Estimate) -> Array:
     return J
 
 
-def _of_residuals(estimate: Estimate) -> tuple[Array, Array]:
-    """Reported parameters of the residuals, and their slopes in (psi, log sigma)."""
+def _of_residuals(estimate: Estimate) -> tuple[Array, Array, Array]:
+    """Reported parameters of the residuals, and their slopes in (psi, log sigma).
+
+    The third result says which of the latter are not at the end of their range.
+    """
     log_sigma = 0.5 * np.log(estimate.sigma2)
     residual, psi = estimate.objective.residual, estimate.psi
     if residual is None or psi is None:
-        return np.array([log_sigma]), np.eye(1)
-    return residual.estimates(log_sigma, psi), residual.jacobian(log_sigma, psi)
+        return np.array([log_sigma]), np.eye(1), np.ones(1, dtype=bool)
+    return (
+        residual.estimates(log_sigma, psi),
+        residual.jacobian(log_sigma, psi),
+        np.append(~residual.at_boundary(psi), True),
+    )
 
 
 def _inside(structure: Structure, block: Block, D: Array) -> Array:

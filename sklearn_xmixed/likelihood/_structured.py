@@ -190,9 +190,10 @@ class StructuredObjective(Objective):
         return super().outward(theta)
 
     def interior(self, theta: Array) -> Array:
-        """Directions that do not leave a zero variance; psi has no boundary."""
+        """Directions that do not leave a zero variance, or a correlation of one."""
         m = self.model.n_params
-        own = np.eye(len(theta))[:, m:]
+        inside = ~self.residual.at_boundary(theta[m:])
+        own = np.eye(len(theta))[:, m:][:, inside]
         if not self.model.blocks:
             return own
         return np.concatenate([super().interior(theta), own], axis=1)

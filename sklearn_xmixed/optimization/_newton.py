@@ -21,6 +21,8 @@ FLAT = 1e-10
 FLAT_SIZE = 1e-10
 #: decrement below which a further step changes nothing that anybody reads
 POLISHED = 1e-13
+#: a gain per iteration that leads nowhere, along a ridge
+CREEP = 1e-7
 #: rounding of a function value, relative to its size
 NOISE = 4e-14
 
@@ -51,6 +53,7 @@ def newton(
     log: list[Iteration] = []
     radius = max(1.0, float(np.sqrt(gamma @ gamma)))
     note, was_done, stalled = "", False, 0
+    gains: list[float] = []
     for number in range(max_iter + 1):
         # steps and radius are in units in which the parameters are of order one
         unit = problem.scale(gamma)
@@ -60,14 +63,15 @@ def newton(
             note = "not concave"
         line = Iteration("gradient", number, f, decrement, note)
         log.append(line)
-        limit = tol * (1.0 + abs(f) / 1e4)
+        tol_scale = 1.0 + abs(f) / 1e4
+        limit = tol * tol_scale
         done = decrement <= limit and convex
         stop = watch is not None and watch(line, gamma)
         if stop:
             log[-1] = replace(line, note="stopped")
             return Optimum(gamma, f, g, H, decrement, bool(done), log)
         # quadratic convergence makes one more step worth its price
-        exact = decrement <= POLISHED * (1.0 + abs(f) / 1e4) or was_done
+        exact = decrement <= POLISHED * tol_scale or was_done
         was_done = done
         if (done and exact) or number == max_iter or not np.isfinite(f):
             return Optimum(gamma, f, g, H, decrement, bool(done), log)
@@ -91,8 +95,9 @@ def newton(
             new = (problem.value(point), g, H)
         else:
             gained = -np.inf
-        stalled = stalled + 1 if gained <= noise else 0
-        if not gained >= -noise or stalled > 3:  # nothing within rounding is better
+        gains.append(gained)
+        stalled = stalled + 1 if _creeps(gains, noise, CREEP * tol_scale) else 0
+        if not gained >= -noise or stalled > 5:  # nothing within rounding is better
             done = decrement <= 1e-6 and convex
             return Optimum(gamma, f, g, H, decrement, bool(done), log)
         ratio = gained / predicted if predicted > noise else 1.0
@@ -104,6 +109,19 @@ def newton(
         gamma = point
         f, g, H = new if new[2] is not H else problem.hessian(gamma)
     raise AssertionError("unreachable")
+
+
+def _creeps(gains: list[float], noise: float, little: float) -> bool:
+    """Whether the search gains next to nothing, and no less from step to step.
+
+    On its way to a limit at infinity (a zero variance under a logarithm) each
+    step gains less than the one before; along a ridge they stay the same.
+    """
+    if gains[-1] <= noise:
+        return True
+    if len(gains) < 4 or gains[-1] > little:
+        return False
+    return gains[-1] + gains[-2] > 0.5 * (gains[-3] + gains[-4])
 
 
 def newton_decrement(g: Array, H: Array) -> float:

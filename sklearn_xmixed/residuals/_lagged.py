@@ -9,7 +9,7 @@ import numpy as np
 from ._groups import Groups
 from ._partial import autocorrelations, autoregression, moving_average
 from ._pattern import PatternStructure
-from ._structure import ResidualParameter
+from ._structure import ATANH_END, ResidualParameter
 
 __all__ = ["AutoRegressive", "Lagged", "MovingAverage", "Toeplitz", "observed_lags"]
 
@@ -60,6 +60,9 @@ class Lagged(PatternStructure):
         return lags
 
     _longest = 0
+
+    def at_boundary(self, shape: Array) -> Array:
+        return np.abs(shape) > ATANH_END
 
     def _correlations(self, shape: Array, n_lags: int) -> tuple[Array, Array]:
         """Correlations at lags 0 .. n_lags and their derivatives."""

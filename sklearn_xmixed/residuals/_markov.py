@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from ._groups import Groups
-from ._structure import ResidualParameter, ResidualStructure
+from ._structure import ATANH_END, ResidualParameter, ResidualStructure
 
 __all__ = ["AR1", "Exponential", "Markov"]
 
@@ -21,10 +21,15 @@ class Markov(ResidualStructure):
     """Correlation phi(dt) between neighbours."""
 
     n_shape = 1
+    #: psi beyond this is at the end of its range
+    end = ATANH_END
 
     def powers(self, shape: Array, lags: Array) -> tuple[Array, Array, Array]:
         """phi = rho^lag, 1 - phi^2 and dphi/dpsi."""
         raise NotImplementedError
+
+    def at_boundary(self, shape: Array) -> Array:
+        return np.abs(shape) > self.end
 
     def kernel(self, groups: Groups) -> MarkovKernel:
         return MarkovKernel(self, groups)
@@ -76,6 +81,7 @@ class Exponential(Markov):
 
     name = "exponential"
     time_kind = "real"
+    end = 16.0
 
     def __init__(self, step: float):
         self.step = step

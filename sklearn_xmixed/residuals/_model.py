@@ -219,6 +219,13 @@ class ResidualModel:
             ]
         )
 
+    def at_boundary(self, psi: Array) -> Array:
+        """Which elements of psi have gone to the end of their range."""
+        out = np.zeros(self.n_params, dtype=bool)
+        for part, (_, s) in zip(self.parts, self.slices, strict=True):
+            out[s] = part.structure.at_boundary(psi[s])
+        return out
+
     def jacobian(self, log_sigma: float, psi: Array) -> Array:
         """Derivative of ``estimates`` in (psi, log sigma)."""
         x = np.append(psi, log_sigma).astype(complex)

@@ -11,6 +11,8 @@ import numpy as np
 from ._groups import Groups
 
 __all__ = [
+    "ATANH_END",
+    "STEP",
     "Kernel",
     "NotPositiveDefiniteError",
     "ResidualParameter",
@@ -19,6 +21,8 @@ __all__ = [
 
 Array = np.ndarray
 STEP = 1e-30
+#: an atanh beyond this is one of +-1
+ATANH_END = 8.0
 
 
 class NotPositiveDefiniteError(ArithmeticError):
@@ -121,12 +125,6 @@ class ResidualStructure(ABC):
     def covariance(self, shape: Array, a: Array, b: Array) -> Array:
         """Lambda between different errors of one group at times a and b (broadcast)."""
 
-    def jacobian(self, log_sd: float, shape: Array) -> Array:
-        """Derivative of ``estimates`` in (log sd, shape), by a complex step."""
-        m = 1 + self.n_shape
-        out = np.empty((len(self.parameters), m))
-        for k in range(m):
-            x = np.append(log_sd, shape).astype(complex)
-            x[k] += 1j * STEP
-            out[:, k] = self.estimates(x[0], x[1:]).imag / STEP
-        return out
+    def at_boundary(self, shape: Array) -> Array:
+        """Which elements of ``shape`` have gone to the end of their range."""
+        return np.zeros(len(shape), dtype=bool)
