@@ -542,7 +542,8 @@ def _assemble(
 
     frequency = estimator.weight_type == "frequency"
     shown = _group_sizes(levels, weights if frequency else None, frequency)
-    final, used = [], []
+    final: list[Level] = []
+    used: list[int] = []
     skipped = False
     for number, level in enumerate(levels):
         mine = [eq for eq in compiled if eq.level == number]

@@ -150,7 +150,8 @@ def estimate(
             return watch(line, snapshot)
 
     first, *others = objective.starts()
-    D_blocks, log, em_done = first, [], False
+    D_blocks, em_done = first, False
+    log: list[Iteration] = []
     if (em_iter > 0 and blocks) or em_only:
         D_blocks, em_done, log = em(
             objective,

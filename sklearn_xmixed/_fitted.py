@@ -574,7 +574,7 @@ def _estimates_only(found: Estimate) -> tuple[Array, Array]:
     ]
     with np.errstate(divide="ignore"):
         own = np.array([0.5 * np.log(found.sigma2)])
-        if found.psi is not None:
+        if found.psi is not None and found.objective.residual is not None:
             own = found.objective.residual.estimates(own[0], found.psi)
         alpha = np.concatenate([*parts, own])
     return alpha, np.full((len(alpha), len(alpha)), np.nan)

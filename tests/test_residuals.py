@@ -230,7 +230,7 @@ def test_stand_ins_for_equal_groups_change_nothing(name, effects, method):
     ("name", "effects", "by"),
     [
         ("ar2", "intercept", None),
-        ("ma", "slope", None),
+        ("ma", "intercept", None),
         ("unstructured", "none", None),
         ("exponential", "above", None),
         ("toeplitz", "none", "b"),

@@ -184,6 +184,8 @@ def _element_hessian(estimate: Estimate) -> Array:
     model, weight = estimate.objective.model, 1.0 / estimate.sigma2
     pieces, bases = _second_order(estimate)
     assert pieces.c_D is not None
+    assert pieces.c_2 is not None
+    assert pieces.l_2 is not None
     m = model.n_params
     pick = np.zeros((m + 1, m))
     slope = np.zeros(m + 1)
@@ -281,6 +283,8 @@ def _joint_hessian(
     pieces, bases = _second_order(estimate)
     assert pieces.c_D is not None
     assert pieces.l_D is not None
+    assert pieces.c_2 is not None
+    assert pieces.l_2 is not None
     # every direction as a combination of those along which derivatives are known;
     # log sigma moves all equations: D = Sigma / sigma^2
     ends = np.cumsum([0, *(len(first) for first, _ in curves)])

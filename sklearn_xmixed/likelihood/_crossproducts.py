@@ -7,7 +7,7 @@ taken by a sparse matrix of group membership.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -149,7 +149,9 @@ def _take_within(floors: list[Floor], total: Array, m: int, n: float) -> Tree:
     return Tree((Shard(tuple(out)),), within, total, n)
 
 
-def row_blocks(design: Design, pool: Pool):
+def row_blocks(
+    design: Design, pool: Pool
+) -> Iterator[tuple[int, int, Array, Array | slice]]:
     """Blocks of rows in group order: first and last position, W, row numbers."""
     n = design.n_rows
     columns = [*design.X.T, *design.extra.T, design.y]

@@ -114,6 +114,8 @@ class Objective:
         first = self._first(gamma)
         assert at.c_D is not None
         assert at.l_D is not None
+        assert at.c_2 is not None
+        assert at.l_2 is not None
         c_1 = self._chain(first, model.pull(at.c_D))
         l_1 = self._chain(first, model.pull(at.l_D))
         G = self.block_gradients(at)
@@ -201,7 +203,7 @@ class Objective:
                 # directions whose dD vanishes are those that only bend outwards
                 flat = J.reshape(len(J), -1)
                 _, values, vectors = np.linalg.svd(flat.T, full_matrices=False)
-                good = values > 2.5 * np.sqrt(_null_limit(np.linalg.norm(D, 2)))
+                good = values > 2.5 * np.sqrt(_null_limit(float(np.linalg.norm(D, 2))))
                 columns = np.zeros((self.n_params, int(good.sum())))
                 columns[s] = vectors[good].T
             keep.append(columns)

@@ -18,7 +18,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..residuals import NotPositiveDefiniteError
+from ..residuals import NotPositiveDefiniteError, ResidualModel
 from ._model import VarianceModel
 from ._objective import Objective
 from ._pieces import STEP, Direction, Pieces, evaluate
@@ -45,6 +45,8 @@ class StructuredObjective(Objective):
     reml : bool
     log_det_basis : float
     """
+
+    residual: ResidualModel
 
     def __init__(
         self, rows: Rows, model: VarianceModel, *, reml: bool, log_det_basis: float
@@ -128,6 +130,8 @@ class StructuredObjective(Objective):
         assert at.c_D is not None
         assert at.l_D is not None
         assert at.psi_2 is not None
+        assert at.c_2 is not None
+        assert at.l_2 is not None
         c_1 = np.concatenate([self._chain(first, model.pull(at.c_D)), at.c_psi])
         G = self.block_gradients(at)
         g = np.concatenate([self._chain(first, G), at.psi_1])

@@ -1,8 +1,9 @@
 """Newton's method with safeguards.
 
-The step solves H s = -g, in units of the parameters, in the eigenvectors of H, negative eigenvalues turned
-positive and small ones raised, no longer than a radius that grows and shrinks with the
-agreement of the function and its quadratic model.
+The step solves H s = -g, in units of the parameters, in the eigenvectors of H:
+negative eigenvalues are turned positive and small ones raised; it is no longer than a
+radius that grows and shrinks with the agreement of the function and its quadratic
+model.
 """
 
 from __future__ import annotations
