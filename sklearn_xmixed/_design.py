@@ -135,7 +135,7 @@ class Design:
         Rows with structured residuals are sorted by time within them.
         """
         if self.residual is not None:
-            order = self.residual.sort()
+            order = self.residual.order_of_rows
             starts = None
             if self.levels:
                 lowest = self.levels[-1]

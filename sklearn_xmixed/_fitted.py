@@ -185,7 +185,7 @@ class FittedModel:
     def n_iter(self) -> int:
         """Gradient-based iterations, or those of EM alone; at least 1."""
         if self.certificate.em:
-            return max(1, len(self.log))
+            return max(1, len(self.log) - 1)
         return max(1, sum(line.phase == "gradient" for line in self.log) - 1)
 
     @cached_property

@@ -171,7 +171,6 @@ def compile_residuals(
     time = None
     if "time" in values:
         time = read_time(values["time"], residuals)
-        _check_repeats(time, codes, residuals, encoders)
     within = Within(
         name,
         None if residuals.order is None else int(residuals.order),
@@ -182,6 +181,7 @@ def compile_residuals(
         residuals.by if by is not None else None,
         categories,
     )
+    _check_repeats(within, residuals, encoders)
     if known is None:
         _check_order(within, residuals)
     return within
@@ -279,10 +279,12 @@ def read_time(values: Any, residuals: Residuals) -> Array:
 
 
 def _check_repeats(
-    time: Array, codes: Array, residuals: Residuals, encoders: Sequence[Encoder]
+    within: Within, residuals: Residuals, encoders: Sequence[Encoder]
 ) -> None:
-    order = np.lexsort((time, codes))
-    t, c = time[order], codes[order]
+    if within.time is None:
+        return
+    order = within.order_of_rows
+    t, c = within.time[order], within.codes[order]
     same = np.flatnonzero((t[1:] == t[:-1]) & (c[1:] == c[:-1]))
     if len(same):
         g, value = int(c[same[0]]), t[same[0]]
@@ -298,7 +300,7 @@ def _check_order(within: Within, residuals: Residuals) -> None:
     """Orders whose range depends on the data."""
     if residuals.structure not in ("toeplitz", "banded") or within.order is None:
         return
-    order = within.sort()
+    order = within.order_of_rows
     by = None if within.by is None else within.by[order]
     for b, word in enumerate(within.categories):
         rows = slice(None) if by is None else by == b

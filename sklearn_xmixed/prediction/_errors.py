@@ -99,7 +99,7 @@ class Errors:
 
     def standardize(self, within: Within, residual: Array) -> Array:
         """Lambda^-1/2 residual / sigma of any rows, in their order."""
-        order = within.sort()
+        order = within.order_of_rows
         sorted_ = residual[order]
         white = np.empty(len(residual))
         for b, (rows, groups) in enumerate(within.layout(order)):

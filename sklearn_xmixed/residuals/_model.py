@@ -54,8 +54,16 @@ class Within:
         """Whether all residuals are independent with one variance."""
         return self.structure == "independent" and self.by is None
 
-    def sort(self) -> Array:
+    @cached_property
+    def order_of_rows(self) -> Array:
         """Order of the rows by group and time."""
+        c, t = self.codes, self.time
+        step = np.diff(c)
+        if (step >= 0).all() and (
+            (t is None and self.by is None)
+            or (t is not None and ((np.diff(t) >= 0) | (step > 0)).all())
+        ):
+            return np.arange(len(c))
         if self.time is None:
             if self.by is None:
                 return np.argsort(self.codes, kind="stable")
@@ -68,7 +76,7 @@ class Within:
         Parameters
         ----------
         order : ndarray of int, shape (n,)
-            As from ``sort``.
+            As from ``order_of_rows``.
         count : ndarray of shape (n,), optional
             Weight of each row's contribution to log|Lambda|.
         """
@@ -135,6 +143,17 @@ class ResidualModel:
     def n_params(self) -> int:
         """Length of psi."""
         return self.slices[-1][1].stop
+
+    def over(
+        self, layout: list[tuple[slice | Array, Groups]], count: Array | None
+    ) -> ResidualModel:
+        """The same structures over other rows."""
+        parts = []
+        for part, (rows, groups) in zip(self.parts, layout, strict=True):
+            n_rows = groups.n_rows if count is None else float(count[rows].sum())
+            kernel = part.structure.kernel(groups)
+            parts.append(Part(rows, groups, n_rows, part.structure, kernel))
+        return ResidualModel(tuple(parts), self.categories)
 
     def start(self) -> Array:
         """psi to begin with."""
