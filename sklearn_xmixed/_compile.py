@@ -16,8 +16,13 @@ from ._labels import Encoder, Source, encode, missing_rows
 from ._moments import Moments
 from ._spec import RandomEffects
 from ._validation import equation_names, equations_of
-from ._within import check_residuals, compile_residuals, read_variables, rows_with_values
 from ._weights import group_weights, row_weights, scale_weights
+from ._within import (
+    check_residuals,
+    compile_residuals,
+    read_variables,
+    rows_with_values,
+)
 from .covariance import get_structure
 from .residuals import Within
 

@@ -71,7 +71,9 @@ def check_residuals(residuals: Residuals, equations: Sequence[RandomEffects]) ->
         )
 
 
-def read_variables(source: Source | None, residuals: Residuals | None) -> dict[str, Any]:
+def read_variables(
+    source: Source | None, residuals: Residuals | None
+) -> dict[str, Any]:
     """Values of the time and by-variables, by role."""
     out: dict[str, Any] = {}
     if residuals is None:
@@ -259,7 +261,9 @@ def read_time(values: Any, residuals: Residuals) -> Array:
             f"{np.asarray(values)[0]!r}."
         ) from None
     if not np.isfinite(time).all():
-        raise ValueError(f"The time variable {name!r} of residuals is infinite somewhere.")
+        raise ValueError(
+            f"The time variable {name!r} of residuals is infinite somewhere."
+        )
     if kind == "real":
         return time
     whole = time == np.round(time)

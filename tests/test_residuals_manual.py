@@ -22,14 +22,21 @@ SHORT = 4e-5
 
 def columns(model):
     table = model.results_.variance_frame("sd").loc["Residual"]
-    return {term: tuple(row) for term, row in zip(table.index, table.to_numpy(), strict=True)}
+    return {
+        term: tuple(row)
+        for term, row in zip(table.index, table.to_numpy(), strict=True)
+    }
 
 
 def same(found, printed, tolerance):
     for term, values in printed.items():
         # relative to the estimate or to its standard error
         assert_allclose(
-            found[term], values, rtol=tolerance, atol=tolerance * values[1], err_msg=term
+            found[term],
+            values,
+            rtol=tolerance,
+            atol=tolerance * values[1],
+            err_msg=term,
         )
 
 
@@ -152,7 +159,9 @@ def test_example_9_exponential(exercise):
     assert_allclose(
         found["rho"], (0.9786462, 0.0051238, 0.9659207, 0.9866854), rtol=0, atol=5.1e-8
     )
-    assert_allclose(found["sd(e)"], (3.350148, 0.3489952, 2.73144, 4.109001), rtol=PRINTED)
+    assert_allclose(
+        found["sd(e)"], (3.350148, 0.3489952, 2.73144, 4.109001), rtol=PRINTED
+    )
 
 
 def test_example_9_comparison(exercise):

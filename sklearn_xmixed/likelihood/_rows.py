@@ -145,7 +145,7 @@ class Rows:
         *,
         reml: bool,
     ) -> tuple[Array, Array]:
-        """Residuals and standardised effects given the data (Eq. 25).
+        """Residuals and standardised effects given the data (Eq. 6 of the residuals page).
 
         Returns
         -------
@@ -313,7 +313,9 @@ class Rows:
         )
         starts = None
         if levels:
-            starts = np.searchsorted(levels[-1].codes, np.arange(levels[-1].n_groups + 1))
+            starts = np.searchsorted(
+                levels[-1].codes, np.arange(levels[-1].n_groups + 1)
+            )
         smaller = replace(
             design,
             weights=None if design.weights is None else design.weights[at],
@@ -332,6 +334,8 @@ class Rows:
     ) -> list[Array] | None:
         """Groups (as their numbers) that share everything but [X y]."""
         n, G = len(order), len(starts)
+        if G < 4 or sizes.max() > MAX_LENGTH:
+            return None
         columns: list[Array] = []
         if within.by is not None:
             columns.append(within.by[order])

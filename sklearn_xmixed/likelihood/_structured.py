@@ -6,8 +6,8 @@ uncertainty included under REML),
 
     d(-2L) = tr(Lambda^-1 dLambda) - tr(Lambda^-1 R Lambda^-1 dLambda),
 
-so it is that of log|Lambda| + tr(Lambda^-1 R) with R held fixed (Eqs. 24-26 of the
-likelihood page).  Second derivatives are complex steps of this gradient.
+so it is that of log|Lambda| + tr(Lambda^-1 R) with R held fixed (Eqs. 4-5 of the
+residuals page).  Second derivatives are complex steps of this gradient.
 """
 
 from __future__ import annotations
@@ -145,7 +145,9 @@ class StructuredObjective(Objective):
         H -= nn * np.outer(c_1, c_1) / at.c**2
         return self.deviance(at), g, H
 
-    def curvature(self, D_blocks: list[Array], directions: Sequence[Direction]) -> Pieces:
+    def curvature(
+        self, D_blocks: list[Array], directions: Sequence[Direction]
+    ) -> Pieces:
         """Second derivatives along directions of D and in psi."""
         psi, nn = self.psi, self.nn
         D = self.model.floors(D_blocks)

@@ -187,8 +187,8 @@ class ResidualModel:
         """Gradient in psi of sum tr(right' Lambda^-1 left) [+ log|Lambda|].
 
         This is the gradient of -2 L when ``left`` and ``right`` are held fixed as the
-        residuals and standardised random effects given the data (Eqs. 24-26 of the
-        likelihood page).
+        residuals and standardised random effects given the data (Eqs. 4-5 of the
+        residuals page).
         """
         out = np.zeros(
             self.n_params, dtype=np.result_type(psi, left.dtype, right.dtype)
@@ -219,7 +219,9 @@ class ResidualModel:
     def parameters(self) -> tuple[tuple[int, ResidualParameter], ...]:
         """(category, parameter) in the order of the output."""
         return tuple(
-            (b, q) for b, part in enumerate(self.parts) for q in part.structure.parameters
+            (b, q)
+            for b, part in enumerate(self.parts)
+            for q in part.structure.parameters
         )
 
     def log_sd(self, log_sigma: float, psi: Array, b: int) -> float:
