@@ -160,12 +160,19 @@ def compile_design(
         error_values = {k: np.asarray(v)[keep_rows] for k, v in error_values.items()}
         n = len(y)
         if n == 0:
-            raise ValueError("No rows are left after dropping those with missing values.")
+            raise ValueError(
+                "No rows are left after dropping those with missing values."
+            )
 
     levels, encoders = _levels(groups_in_order, labels, n)
     if level_weights or estimator.weight_scaling is not None:
         weights, levels = _weigh(
-            estimator.weight_scaling, weights, level_weights, levels, encoders, equations
+            estimator.weight_scaling,
+            weights,
+            level_weights,
+            levels,
+            encoders,
+            equations,
         )
     clusters = None if cluster is None else _nested_clusters(cluster, levels, encoders)
     within = compile_residuals(
@@ -331,7 +338,10 @@ def _level_weights(
                 f"The weight {name!r} of level {equation.group!r} is no column of X or "
                 f"groups. {source.describe()}"
             )
-        found[equation.group] = name, row_weights(np.asarray(values), f"weight {name!r}")
+        found[equation.group] = (
+            name,
+            row_weights(np.asarray(values), f"weight {name!r}"),
+        )
     return {group: values for group, (_, values) in found.items()}
 
 

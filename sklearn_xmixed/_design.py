@@ -186,7 +186,9 @@ def kept_columns(
     if not len(columns):
         return np.zeros(0, dtype=bool)
     at = np.ix_(columns, columns)
-    size = np.diagonal(moments.centred)[columns] + moments.n * moments.mean[columns] ** 2
+    size = (
+        np.diagonal(moments.centred)[columns] + moments.n * moments.mean[columns] ** 2
+    )
     gram = (
         moments.centred[at]
         if constant

@@ -338,7 +338,9 @@ def _blocks(design: Design, pool: Pool, tree: Tree) -> list[Block]:
     for equation in design.equations:
         floor = depth - 1 - equation.level
         level = design.levels[equation.level]
-        T = pool.levels[floor].T[:, [level.positions.index(p) for p in equation.positions]]
+        T = pool.levels[floor].T[
+            :, [level.positions.index(p) for p in equation.positions]
+        ]
         q = equation.structure.q
         size = np.sqrt((T**2).sum(axis=0))
         if equation.structure.name == "unstructured":

@@ -197,7 +197,9 @@ class FittedModel:
     def covariances(self) -> dict[str, pd.DataFrame]:
         """Sigma of each equation."""
         return {
-            e.name: pd.DataFrame(e.Sigma, index=list(e.effects), columns=list(e.effects))
+            e.name: pd.DataFrame(
+                e.Sigma, index=list(e.effects), columns=list(e.effects)
+            )
             for e in self.equations
         }
 
@@ -305,9 +307,7 @@ class FittedModel:
             time = read_time(values["time"], residuals)
         return mean + self.errors.forecast(codes, time)
 
-    def standardized_residuals(
-        self, estimator: Any, source: Source, y: Array
-    ) -> Array:
+    def standardized_residuals(self, estimator: Any, source: Source, y: Array) -> Array:
         """See ``MixedLinearRegressor.standardized_residuals``."""
         mean = self.predict(estimator, source, kind=None, level=None, return_std=False)
         left = y - mean

@@ -43,9 +43,7 @@ class Source:
     _n_group_columns: int
 
     @classmethod
-    def of(
-        cls, X: Any, groups: Any = None, columns: list[str] | None = None
-    ) -> Source:
+    def of(cls, X: Any, groups: Any = None, columns: list[str] | None = None) -> Source:
         """Look at X and ``groups`` without copying them.
 
         Parameters

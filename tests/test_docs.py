@@ -33,7 +33,11 @@ def _citations() -> Iterator[tuple[str, str, int]]:
             for part in re.split(r",|\band\b", numbers):
                 ends = [int(k) for k in re.findall(r"\d+", part)]
                 for number in range(ends[0], ends[-1] + 1):
-                    yield path.relative_to(PACKAGE).as_posix(), owner or "likelihood", number
+                    yield (
+                        path.relative_to(PACKAGE).as_posix(),
+                        owner or "likelihood",
+                        number,
+                    )
 
 
 def _equations(page: str) -> set[int]:

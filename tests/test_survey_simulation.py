@@ -64,7 +64,9 @@ class Population:
         """Schools systematically with unequal probabilities, pupils independently."""
         order = rng.permutation(len(self.p_school))
         ticks = np.cumsum(self.p_school[order])
-        chosen = order[np.searchsorted(ticks, rng.uniform() + np.arange(int(ticks[-1])))]
+        sampled = round(ticks[-1])
+        points = (rng.uniform() + np.arange(sampled)) * (ticks[-1] / sampled)
+        chosen = order[np.searchsorted(ticks, points)]
         ends = np.append(self.start[1:], len(self.y))
         rows = np.concatenate([np.arange(self.start[j], ends[j]) for j in chosen])
         rows = rows[rng.uniform(size=len(rows)) < self.p_pupil[rows]]

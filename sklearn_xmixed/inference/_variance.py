@@ -234,7 +234,7 @@ def _alpha_of_elements(estimate: Estimate) -> Array:
                 scale = sd[i] * sd[j]
                 r = Sigma[i, j] / scale
                 left = (scale**2 - Sigma[i, j] ** 2) / scale**2  # 1 - r^2
-                J[row, s] = (moved[:, i, j] / scale - r * (log_sd[:, i] + log_sd[:, j]))
+                J[row, s] = moved[:, i, j] / scale - r * (log_sd[:, i] + log_sd[:, j])
                 J[row, s] /= left
     return J
 
@@ -348,9 +348,7 @@ def _with_psi(H: Array, pick: Array, pieces: Pieces, weight: float) -> Array:
     return out
 
 
-def _second_order(
-    estimate: Estimate, condition: float
-) -> tuple[Pieces, list[Array]]:
+def _second_order(estimate: Estimate, condition: float) -> tuple[Pieces, list[Array]]:
     """Second derivatives at the optimum, and the directions they are along.
 
     Those of the last Newton iteration serve again where its directions span

@@ -97,7 +97,9 @@ def tree_of_blocks(
     for k in range(depth):
         z_at = [_positions(members[a], rest[k]) for a in range(k + 1, depth)]
         all_at = [
-            np.concatenate([_positions(members[a], rest[k]), _positions(rest[a], rest[k])])
+            np.concatenate(
+                [_positions(members[a], rest[k]), _positions(rest[a], rest[k])]
+            )
             for a in range(k + 1, depth)
         ]
         shares = _shares(own_weights, above[k], k)
@@ -165,9 +167,7 @@ def row_blocks(
     for start, stop in zip(cuts[:-1], cuts[1:], strict=True):
         if stop == start:
             continue
-        rows = (
-            slice(start, stop) if design.order is None else design.order[start:stop]
-        )
+        rows = slice(start, stop) if design.order is None else design.order[start:stop]
         raw = np.empty((len(columns), stop - start))
         for j, column in enumerate(columns):
             np.subtract(column[rows], shift[j], out=raw[j])

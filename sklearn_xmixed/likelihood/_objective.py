@@ -77,7 +77,9 @@ class Objective:
     def settle(self, gamma: Array) -> None:
         """Make methods that take covariance matrices refer to this gamma."""
 
-    def curvature(self, D_blocks: list[Array], directions: Sequence[Direction]) -> Pieces:
+    def curvature(
+        self, D_blocks: list[Array], directions: Sequence[Direction]
+    ) -> Pieces:
         """c, l and their derivatives, the second ones along directions of D."""
         return evaluate(
             self.tree,
@@ -267,7 +269,8 @@ class Objective:
             top = 2.0 * np.log10(1.0 / max(float(sizes.min()), 1e-8)) + 3.0
             grid = 10.0 ** np.arange(-3.0, top, 0.5)
             tried = [
-                [*usual[:k], x * np.eye(block.structure.q), *usual[k + 1 :]] for x in grid
+                [*usual[:k], x * np.eye(block.structure.q), *usual[k + 1 :]]
+                for x in grid
             ]
             values = np.array(
                 [self.deviance(self.pieces(D_blocks, order=0)) for D_blocks in tried]

@@ -171,9 +171,9 @@ class Rows:
                 at, q, d = self.codes[k], floor.q, D[k]
                 u = np.tensordot(d, down.E[k][:, :width], axes=1)  # (q, h, G)
                 for a, member in enumerate(self.pool.levels[k].members):
-                    z = self.W[:, member]
+                    column = self.W[:, member]
                     for h in range(width):
-                        known[h] = known[h] - z * u[a, h][at]
+                        known[h] = known[h] - column * u[a, h][at]
                 YX, T, z = ascent.YX[k], down.T[k], left[k]
                 left_z += z
                 right_z += _rows_times(z, d[:, :, None] - _both(d, T), at)
@@ -311,9 +311,9 @@ class Rows:
             time=None if within.time is None else within.time[at],
             by=by,
         )
-        starts = None
+        first_rows = None
         if levels:
-            starts = np.searchsorted(
+            first_rows = np.searchsorted(
                 levels[-1].codes, np.arange(levels[-1].n_groups + 1)
             )
         smaller = replace(
@@ -321,7 +321,7 @@ class Rows:
             weights=None if design.weights is None else design.weights[at],
             levels=tuple(levels),
             order=None,
-            starts=starts,
+            starts=first_rows,
             residual=fewer,
         )
         share = None if self.share is None else self.share[chosen]

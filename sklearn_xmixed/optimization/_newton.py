@@ -135,9 +135,7 @@ def newton_decrement(g: Array, H: Array) -> float:
     return float(np.sum(along[steep] ** 2 / np.abs(values[steep])))
 
 
-def _step(
-    g: Array, H: Array, radius: float, size: float
-) -> tuple[Array, float, bool]:
+def _step(g: Array, H: Array, radius: float, size: float) -> tuple[Array, float, bool]:
     """Step, decrement and whether the function is convex here."""
     if not len(g):
         return g, 0.0, True

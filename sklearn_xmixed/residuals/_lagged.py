@@ -211,7 +211,7 @@ class Toeplitz(Lagged):
         return len(self.lags)
 
     @cached_property
-    def parameters(self) -> tuple[ResidualParameter, ...]:  # type: ignore[override]
+    def parameters(self) -> tuple[ResidualParameter, ...]:
         return (
             *(ResidualParameter("coef", (f"rho{k}",), "atanh") for k in self.lags),
             ResidualParameter("sd", ("e",), "log"),

@@ -161,13 +161,13 @@ class MarkovKernel:
         self, shape: Array, left: Array, right: Array, *, log_det: bool
     ) -> tuple[complex, Array]:
         phi, rest, dphi = self.structure.powers(shape, self.lags)
-        own: Array | float = 0.0
-        cross: Array | float = 0.0
+        dtype = np.result_type(left, right)
+        own = np.zeros(len(left), dtype=dtype)
+        cross = np.zeros(max(0, len(left) - 1), dtype=dtype)
         for x, y in zip(left.T, right.T, strict=True):
-            own = own + x * y
-            cross = cross + x[1:] * y[:-1]
-            cross = cross + x[:-1] * y[1:]
-        assert isinstance(own, np.ndarray)
+            own += x * y
+            cross += x[1:] * y[:-1]
+            cross += x[:-1] * y[1:]
         size = len(self.lags)
         P = _bincount(self.code, own[1:], size)
         Q = _bincount(self.code, cross, size)
