@@ -23,6 +23,7 @@ from sklearn_xmixed.likelihood import (
 )
 from sklearn_xmixed.residuals import NotPositiveDefiniteError
 from sklearn_xmixed.residuals._partial import autocorrelations, autoregression
+from tests.conftest import differences, manual_data, needs_manual_data
 
 SPECS = {
     "independent": {},
@@ -510,6 +511,33 @@ def test_grid_search_over_structures():
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()
 
 
+def test_grid_search_over_orders():
+    frame = data(10, groups=60)
+    e = np.random.default_rng(0).normal(size=(60, 7)).cumsum(axis=1)
+    frame["y"] += e[frame.g, frame.t]
+    X, y = frame.drop(columns="y"), frame.y
+    residuals = Residuals("ar", time="t")
+    model = MixedLinearRegressor("g", fixed=["x0"], residuals=residuals)
+    cv = GroupKFold(3)
+    search = GridSearchCV(model, {"residuals__order": [1, 2]}, cv=cv)
+    search.fit(X, y, groups=frame.g)
+    assert residuals.order is None
+    best = search.best_estimator_
+    assert best.residuals.order == search.best_params_["residuals__order"]
+    assert best.results_.residual_label == f"AR({best.residuals.order})"
+    scores = search.cv_results_["mean_test_score"]
+    for order, score in zip((1, 2), scores, strict=True):
+        one = MixedLinearRegressor(
+            "g", fixed=["x0"], residuals=Residuals("ar", order=order, time="t")
+        )
+        parts = [
+            one.fit(X.iloc[a], y.iloc[a]).score(X.iloc[b], y.iloc[b])
+            for a, b in cv.split(X, y, frame.g)
+        ]
+        assert_allclose(score, np.mean(parts), rtol=1e-12)
+    assert scores[0] != scores[1]
+
+
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
@@ -567,3 +595,113 @@ def test_by_may_vary_within_groups_of_independent_residuals():
         "g", fixed=["x0"], residuals=Residuals(by="t"), method="reml"
     ).fit(frame.drop(columns="y"), frame.y)
     assert len(model.residual_parameters_) == 6
+
+
+# ------------------------------------------------- the manual's printed estimates
+
+
+def example_8():
+    """Our fit, the likelihood by V formed in full, the printed estimates and SEs."""
+    frame = manual_data("ovary").reset_index(drop=True)
+    model = MixedLinearRegressor(
+        "mare",
+        fixed=["sin1", "cos1"],
+        method="reml",
+        residuals=Residuals("ar", order=2, time="time"),
+    ).fit(frame.drop(columns="follicles"), frame.follicles)
+    X = np.column_stack([np.ones(len(frame)), frame[["sin1", "cos1"]]])
+    y, one = frame.follicles.to_numpy(float), np.ones((len(frame), 1))
+    mare, _ = pd.factorize(frame.mare)
+    lag = np.abs(np.subtract.outer(frame.time.to_numpy(int), frame.time.to_numpy(int)))
+    same = mare[:, None] == mare
+
+    def log_likelihood(x):
+        phi1, phi2, sd, sd_mare = x
+        r = [1.0, phi1 / (1 - phi2)]
+        while len(r) <= lag.max():
+            r.append(phi1 * r[-1] + phi2 * r[-2])
+        terms = [(one, mare, np.array([[sd_mare**2]]))]
+        Lambda = np.array(r)[lag] * same
+        return oracle(X, y, terms, sd**2, reml=True, Lambda=Lambda).log_likelihood
+
+    printed = {
+        "phi1": (0.5386104, 0.0624899),
+        "phi2": (0.144671, 0.063204),
+        "sd(e)": (3.775055, 0.3225437),
+        "sd(_cons)": (2.663158, 0.8264476),
+    }
+    return model, log_likelihood, printed
+
+
+def example_9():
+    """The same for the unstructured model."""
+    days = [0, 4, 6, 8, 12]
+    frame = manual_data("exercise")
+    frame = frame[frame.day.isin(days)].dropna().reset_index(drop=True)
+    frame["p2"] = (frame.program == 2) * 1.0
+    names = ["p2"]
+    for day in days[1:]:
+        frame[f"d{day}"] = (frame.day == day) * 1.0
+        frame[f"p2d{day}"] = frame[f"d{day}"] * frame.p2
+        names += [f"d{day}", f"p2d{day}"]
+    model = MixedLinearRegressor(
+        RandomEffects("id", intercept=False),
+        fixed=names,
+        residuals=Residuals("unstructured", time="day"),
+    ).fit(frame.drop(columns="strength"), frame.strength)
+    X = np.column_stack([np.ones(len(frame)), frame[names]])
+    y, at = frame.strength.to_numpy(float), np.searchsorted(days, frame.day)
+    same = frame.id.to_numpy()[:, None] == frame.id.to_numpy()
+
+    def log_likelihood(x):
+        R = np.eye(5)
+        i, j = np.triu_indices(5, 1)
+        R[i, j] = R[j, i] = x[5:]
+        Sigma = R * np.outer(x[:5], x[:5])
+        Lambda = Sigma[np.ix_(at, at)] * same
+        return oracle(X, y, [], 1.0, Lambda=Lambda).log_likelihood
+
+    printed = {
+        "sd(e0)": (3.024179, 0.3515413),
+        "sd(e4)": (3.445452, 0.4007049),
+        "sd(e6)": (3.17265, 0.3701737),
+        "sd(e8)": (3.636569, 0.42814),
+        "sd(e12)": (3.628924, 0.4364031),
+        "corr(e0,e4)": (0.9237568, 0.0241659),
+        "corr(e0,e6)": (0.8847673, 0.0360256),
+        "corr(e0,e8)": (0.8438552, 0.0481853),
+        "corr(e0,e12)": (0.8107881, 0.0591609),
+        "corr(e4,e6)": (0.9598061, 0.0131155),
+        "corr(e4,e8)": (0.949579, 0.016828),
+        "corr(e4,e12)": (0.9024383, 0.0333957),
+        "corr(e6,e8)": (0.957802, 0.0157897),
+        "corr(e6,e12)": (0.9120406, 0.0293324),
+        "corr(e8,e12)": (0.9403092, 0.0213539),
+    }
+    return model, log_likelihood, printed
+
+
+@needs_manual_data
+@pytest.mark.parametrize("example", [example_8, example_9])
+def test_printed_estimates_are_not_above_our_optimum(example):
+    """The manual's search stopped short of the maximum, by less than 1e-9."""
+    model, log_likelihood, printed = example()
+    table = model.results_.variance_frame("sd")["estimate"].droplevel("level")
+    ours = table[list(printed)].to_numpy()
+    theirs, se = np.array(list(printed.values())).T
+    best = log_likelihood(ours)
+    assert_allclose(best, model.log_likelihood_, rtol=1e-13)
+    loss = best - log_likelihood(theirs)
+    assert 1e-11 < loss < 1e-9
+    # ours lose less when they are rounded to what was printed: it is not the rounding
+    rounded = np.array([float(f"{value:.7g}") for value in ours])
+    assert best - log_likelihood(rounded) < 0.5 * loss
+
+    def slope(at):
+        """Largest, per printed standard error."""
+        zero = np.zeros(len(se))
+        g = differences(lambda x: log_likelihood(at + x * se), zero, 1e-3)
+        return np.abs(g).max()
+
+    assert slope(ours) < 5e-7
+    assert slope(theirs) > 5e-6
