@@ -11,7 +11,8 @@ import pandas as pd
 from sklearn.utils import check_array, check_consistent_length, column_or_1d
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
-from ._design import Design, Equation, Level, kept_columns
+from ._design import Design, Equation, Level, Term, kept_columns
+from ._factors import Factor, check_factors, compile_factors, factor_values
 from ._labels import Encoder, Source, encode, missing_rows
 from ._moments import Moments
 from ._spec import RandomEffects
@@ -57,6 +58,8 @@ class Compiled:
         Rows left out for missing values or zero weights.
     clusters : ndarray of int or None
         Cluster of each top-level group, with ``vce="cluster"``.
+    factors : tuple of (Factor or None)
+        One per equation of the design.
     """
 
     design: Design
@@ -71,6 +74,7 @@ class Compiled:
     target: str
     n_dropped: int
     clusters: Array | None
+    factors: tuple[Factor | None, ...] = ()
 
 
 def variables_in_X(estimator: Any, equations: Sequence[RandomEffects]) -> set[str]:
@@ -99,6 +103,7 @@ def compile_design(
 
     if estimator.residuals is not None:
         check_residuals(estimator.residuals, equations)
+    check_factors(estimator, equations)
     special = variables_in_X(estimator, equations)
     groups_in_order = list(dict.fromkeys(e.group for e in equations))
     labels: dict[str, Any] = dict.fromkeys(groups_in_order)
@@ -129,13 +134,14 @@ def compile_design(
     extra_names = _extra_names(equations, fixed_names)
     extra = _extra_columns(source, extra_names, n, drop_missing)
     error_values = read_variables(source, estimator.residuals)
+    over = factor_values(source, equations)
 
     keep_rows = _rows_to_keep(
         estimator,
         X_fixed,
         y,
         extra,
-        {**labels, **({} if cluster is None else {"cluster": cluster})},
+        {**labels, **over, **({} if cluster is None else {"cluster": cluster})},
         [w for w in (weights, *level_weights.values()) if w is not None],
     )
     complete = rows_with_values(error_values, estimator.residuals, estimator.missing)
@@ -153,6 +159,7 @@ def compile_design(
         level_weights = {g: w[keep_rows] for g, w in level_weights.items()}
         cluster = None if cluster is None else np.asarray(cluster)[keep_rows]
         error_values = {k: np.asarray(v)[keep_rows] for k, v in error_values.items()}
+        over = {k: np.asarray(v)[keep_rows] for k, v in over.items()}
         n = len(y)
         if n == 0:
             raise ValueError("No rows are left after dropping those with missing values.")
@@ -170,6 +177,7 @@ def compile_design(
         encoders,
         weighted=weights is not None,
     )
+    factors, terms = compile_factors(equations, names, over, levels)
     return _assemble(
         estimator,
         equations,
@@ -187,6 +195,8 @@ def compile_design(
         n_dropped,
         clusters,
         within,
+        factors,
+        terms,
     )
 
 
@@ -480,6 +490,8 @@ def _assemble(
     n_dropped: int,
     clusters: Array | None,
     within: Within | None,
+    factors: dict[int, tuple[Equation, Factor]],
+    terms: tuple[Term, ...],
 ) -> Compiled:
     """Decide which columns stay and number everything."""
     intercept = bool(estimator.fit_intercept)
@@ -511,7 +523,13 @@ def _assemble(
     compiled: list[Equation] = []
     empty: list[tuple[int, str]] = []
     groups = [level.group for level in levels]
+    of_equation: list[Factor | None] = []
     for place, (spec, name) in enumerate(zip(equations, names, strict=True)):
+        if place in factors:
+            equation, factor = factors[place]
+            compiled.append(equation)
+            of_equation.append(factor)
+            continue
         own = np.array([index[c] for c in spec.columns], dtype=int)
         stay = np.ones(len(own), dtype=bool)
         if not spec.collinear:
@@ -529,6 +547,7 @@ def _assemble(
         structure = spec.covariance or "independent"
         if len(effects) == 1:
             structure = "identity"
+        of_equation.append(None)
         compiled.append(
             Equation(
                 name,
@@ -568,7 +587,7 @@ def _assemble(
             )
         )
         used.append(number)
-    renumber = {number: i for i, number in enumerate(used)}
+    renumber = {number: i for i, number in enumerate(used)} | {-1: -1}
     design = Design(
         X,
         extra,
@@ -579,6 +598,7 @@ def _assemble(
         tuple(replace(eq, level=renumber[eq.level]) for eq in compiled),
         moments,
         residual=within,
+        terms=terms,
     ).sorted()
     return Compiled(
         design,
@@ -593,6 +613,7 @@ def _assemble(
         target,
         n_dropped,
         clusters,
+        tuple(of_equation),
     )
 
 
