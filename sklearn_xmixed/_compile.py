@@ -688,7 +688,10 @@ def path_frame(encoders: Sequence[Encoder], upto: int) -> pd.Index:
     """Index of the groups of a level: their paths of labels, outermost first."""
     arrays, names = [], []
     at = np.arange(encoders[upto].n_groups)
-    for encoder in encoders[upto::-1]:
+    for number in range(upto, -1, -1):
+        encoder = encoders[number]
+        if encoder.group == "_all" and number < upto:
+            break  # says nothing
         arrays.append(np.asarray(encoder.own_labels)[at])
         names.append(encoder.group)
         at = encoder.parents[at]
