@@ -170,7 +170,7 @@ def estimate(
         D_blocks, em_done, log = em(
             objective,
             D_blocks,
-            max_iter=em_iter if em_only else min(em_iter, 3),
+            max_iter=em_iter if em_only else min(em_iter, 1 if design.terms else 3),
             tol=em_tol,
             watch=em_watch,
         )

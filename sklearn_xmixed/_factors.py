@@ -129,7 +129,9 @@ def compile_factors(
         size = len(encoder.labels)
         common = spec.covariance == "exchangeable" and size > 1
         structure = (
-            get_structure("exchangeable", size) if common else get_structure("identity", 1)
+            get_structure("exchangeable", size)
+            if common
+            else get_structure("identity", 1)
         )
         own = len(terms)
         terms.append(Term(codes, encoder.n_groups))

@@ -11,7 +11,8 @@ from numpy.testing import assert_allclose
 
 from sklearn_xmixed import MixedLinearRegressor, RandomEffects
 from sklearn_xmixed.datasets import load_penicillin
-from sklearn_xmixed.likelihood import oracle
+from sklearn_xmixed.likelihood import Objective, oracle
+from sklearn_xmixed.likelihood._crossed import evaluate_crossed
 from tests.conftest import manual_data, needs_manual_data
 
 WEEK, ID = RandomEffects("_all", factor="week"), RandomEffects("_all", factor="id")
@@ -126,7 +127,9 @@ def oracle_terms(model, frame, spec):
                 columns.append("_cons")
             Z = frame.assign(_cons=1.0)[columns].to_numpy(float)
             place = np.arange((codes.max() + 1) * Z.shape[1])
-            out.append((name, (Z, codes, Sigma.loc[columns, columns].to_numpy()), place))
+            out.append(
+                (name, (Z, codes, Sigma.loc[columns, columns].to_numpy()), place)
+            )
             continue
         labels = pd.factorize(frame[e.factor], sort=True)
         L = len(labels[1])
@@ -212,13 +215,29 @@ def test_gradient_and_standard_errors_of_predictions(name):
     gamma = objective.join(seen["found"].D_blocks) + 0.1 * rng.normal(
         size=objective.n_params
     )
-    _, g, H = objective.hessian(gamma)
+    _, g, _ = objective.hessian(gamma)
+    model_of = objective.model
+    directions = model_of.directions(gamma)
+    exact = objective.curvature(model_of.split(gamma), directions)
+    average = evaluate_crossed(
+        objective.tree,
+        model_of.floors(model_of.split(gamma)),
+        reml=True,
+        directions=directions,
+    )
+    assert_allclose(
+        average.c_2, exact.c_2, rtol=1e-6, atol=1e-7 * np.abs(exact.c_2).max()
+    )
+    H = Objective.hessian(objective, gamma)[2]
     for k in range(len(gamma)):
         step = np.zeros(len(gamma))
         step[k] = 1e-5
         slope = (objective.value(gamma + step) - objective.value(gamma - step)) / 2e-5
         assert_allclose(g[k], slope, rtol=1e-5, atol=1e-4)
-        up, down = objective.gradient(gamma + step)[1], objective.gradient(gamma - step)[1]
+        up, down = (
+            objective.gradient(gamma + step)[1],
+            objective.gradient(gamma - step)[1],
+        )
         assert_allclose(H[k], (up - down) / 2e-5, rtol=1e-4, atol=1e-3)
     # rows: intercept and x together with the effects, by the definition
     mean, std = model.predict(X, return_std=True)
@@ -391,7 +410,12 @@ def test_penicillin():
             ValueError,
             "'identity'",
         ),
-        (RandomEffects("_all", ["x"], factor="week"), {}, ValueError, "an equation each"),
+        (
+            RandomEffects("_all", ["x"], factor="week"),
+            {},
+            ValueError,
+            "an equation each",
+        ),
         (RandomEffects("_all", factor="nowhere"), {}, ValueError, "'nowhere'"),
         (RandomEffects("_all", factor=3), {}, TypeError, "name of a variable"),
     ],

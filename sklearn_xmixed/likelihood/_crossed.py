@@ -13,10 +13,12 @@ P (A_ss - A_sr K_r A_rs P').
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from scipy import sparse
 from scipy.linalg import lapack, lu_factor, lu_solve
 
 from ._crossing import Crossing, block_diagonal
@@ -101,8 +103,6 @@ class CrossedSweep:
             self.lam = np.concatenate([a.ravel() for a in lam]) if lam else np.zeros(0)
             self.Lam = None
         else:
-            from scipy import sparse
-
             self.Lam = sparse.csr_array(
                 sparse.block_diag([block_diagonal(a) for a in lam], format="csr")
             )
@@ -223,11 +223,52 @@ class CrossedSweep:
             out[start:stop] = np.einsum("gan,gbn->gab", half, dense)
         return self.P @ out @ self.P.transpose(0, 2, 1)
 
+    def curvature(self, directions: Sequence[Sequence[tuple[int, Array]]]) -> Array:
+        """Second derivatives of c along directions of D, exact and without inverses.
+
+        With w = Z M Z'V^-1 (y - X beta) of each direction they are 2 w'P w.
+        """
+        x, m, s = self.x, len(directions), self.x.first
+        p, slices = x.p, x.slices
+        v = self.root.v[:, None]
+        e = {t: self.E(t, v)[:, :, 0] for t in {t for d in directions for t, _ in d}}
+        own = np.zeros((x.G[s] * x.q[s], m))
+        other = np.zeros((len(self.J), m))
+        for i, direction in enumerate(directions):
+            for t, M in direction:
+                w = (e[t] @ M).ravel()
+                if t == s:
+                    own[:, i] += w
+                else:
+                    other[slices[t], i] += w
+        shape = (x.G[s], x.q[s], m)
+        b_own = (x.A_first @ own.reshape(shape)).reshape(own.shape) + x.A_cross @ other
+        b_other = x.A_cross.T @ own + x.A_rest @ other
+        out = own.T @ b_own + other.T @ b_other
+        on_x = own.T @ x.B_first[:, :p] + other.T @ x.B_rest[:, :p]
+        solved = (self.K_first @ b_own.reshape(shape)).reshape(own.shape)
+        out -= b_own.T @ solved
+        on_x -= solved.T @ x.B_first[:, :p]
+        b_other -= x.A_cross.T @ solved
+        out -= b_other.T @ self._half(self._solve(self._half_t(b_other)))
+        on_x -= b_other.T @ self.U[:, :p]
+        half = on_x @ self.root.F
+        out -= half @ half.T
+        return out + out.T
+
 
 def evaluate_crossed(
-    x: Crossing, D: list[Array], *, reml: bool, order: int = 1
+    x: Crossing,
+    D: list[Array],
+    *,
+    reml: bool,
+    order: int = 1,
+    directions: Sequence[Sequence[tuple[int, Array]]] | None = None,
 ) -> Pieces:
-    """c and l, and with ``order`` 1 their derivatives in every D."""
+    """c and l, and with ``order`` 1 their derivatives in every D.
+
+    With directions also the second derivatives of c along them.
+    """
     sweep = CrossedSweep(x, D)
     root = sweep.root
     l = sweep.log_det  # noqa: E741
@@ -249,4 +290,5 @@ def evaluate_crossed(
             flat = E[:, :, 1:].transpose(1, 0, 2).reshape(x.q[t], -1)
             slope = slope - flat @ flat.T
         l_D.append(0.5 * (slope + slope.T))
-    return Pieces(root, sweep.S, root.c, l, c_D, l_D)
+    c_2 = None if directions is None else sweep.curvature(directions)
+    return Pieces(root, sweep.S, root.c, l, c_D, l_D, c_2)

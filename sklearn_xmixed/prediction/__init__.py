@@ -5,4 +5,10 @@ from ._crossed import CrossedPosterior
 from ._errors import Errors
 from ._posterior import Posterior
 
-__all__ = ["CrossedPosterior", "Errors", "GroupEffects", "Posterior", "RandomEffectsAccessor"]
+__all__ = [
+    "CrossedPosterior",
+    "Errors",
+    "GroupEffects",
+    "Posterior",
+    "RandomEffectsAccessor",
+]

@@ -66,7 +66,12 @@ class CrossedPosterior:
         return self._means
 
     def effects(
-        self, floor: int, T_block: Array, Sigma: Array, *, fixed_known: bool | None = None
+        self,
+        floor: int,
+        T_block: Array,
+        Sigma: Array,
+        *,
+        fixed_known: bool | None = None,
     ) -> tuple[Array, Array]:
         """BLUPs of one equation and their standard errors, as of ``Posterior``."""
         G = self.tree.G[floor]
