@@ -1,6 +1,7 @@
 """Multilevel mixed-effects linear regression as a scikit-learn estimator."""
 
 from . import datasets
+from ._compare import compare_residuals
 from ._regressor import MixedLinearRegressor
 from ._spec import RandomEffects, Residuals
 from .inference import lrtest
@@ -12,6 +13,7 @@ __all__ = [
     "RandomEffects",
     "Residuals",
     "__version__",
+    "compare_residuals",
     "datasets",
     "lrtest",
 ]

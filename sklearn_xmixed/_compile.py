@@ -17,8 +17,13 @@ from ._labels import Encoder, Source, encode, missing_rows
 from ._moments import Moments
 from ._spec import RandomEffects
 from ._validation import equation_names, equations_of
-from ._within import check_residuals, compile_residuals, read_variables, rows_with_values
 from ._weights import group_weights, row_weights, scale_weights
+from ._within import (
+    check_residuals,
+    compile_residuals,
+    read_variables,
+    rows_with_values,
+)
 from .covariance import get_structure
 from .residuals import Within
 
@@ -162,12 +167,19 @@ def compile_design(
         over = {k: np.asarray(v)[keep_rows] for k, v in over.items()}
         n = len(y)
         if n == 0:
-            raise ValueError("No rows are left after dropping those with missing values.")
+            raise ValueError(
+                "No rows are left after dropping those with missing values."
+            )
 
     levels, encoders = _levels(groups_in_order, labels, n)
     if level_weights or estimator.weight_scaling is not None:
         weights, levels = _weigh(
-            estimator.weight_scaling, weights, level_weights, levels, encoders, equations
+            estimator.weight_scaling,
+            weights,
+            level_weights,
+            levels,
+            encoders,
+            equations,
         )
     clusters = None if cluster is None else _nested_clusters(cluster, levels, encoders)
     within = compile_residuals(
@@ -336,7 +348,10 @@ def _level_weights(
                 f"The weight {name!r} of level {equation.group!r} is no column of X or "
                 f"groups. {source.describe()}"
             )
-        found[equation.group] = name, row_weights(np.asarray(values), f"weight {name!r}")
+        found[equation.group] = (
+            name,
+            row_weights(np.asarray(values), f"weight {name!r}"),
+        )
     return {group: values for group, (_, values) in found.items()}
 
 
@@ -561,7 +576,8 @@ def _assemble(
 
     frequency = estimator.weight_type == "frequency"
     shown = _group_sizes(levels, weights if frequency else None, frequency)
-    final, used = [], []
+    final: list[Level] = []
+    used: list[int] = []
     skipped = False
     for number, level in enumerate(levels):
         mine = [eq for eq in compiled if eq.level == number]

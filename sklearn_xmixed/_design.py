@@ -158,7 +158,7 @@ class Design:
         Rows with structured residuals are sorted by time within them.
         """
         if self.residual is not None:
-            order = self.residual.sort()
+            order = self.residual.order_of_rows
             starts = None
             if self.levels:
                 lowest = self.levels[-1]
@@ -209,7 +209,9 @@ def kept_columns(
     if not len(columns):
         return np.zeros(0, dtype=bool)
     at = np.ix_(columns, columns)
-    size = np.diagonal(moments.centred)[columns] + moments.n * moments.mean[columns] ** 2
+    size = (
+        np.diagonal(moments.centred)[columns] + moments.n * moments.mean[columns] ** 2
+    )
     gram = (
         moments.centred[at]
         if constant

@@ -102,8 +102,8 @@ def factor_values(
         values = source.column(name)
         if values is None:
             raise ValueError(
-                f"The factor {name!r} of the equation for {equation.group!r} is no column "
-                f"of X or groups. {source.describe()}"
+                f"The factor {name!r} of the equation for {equation.group!r} is no "
+                f"column of X or groups. {source.describe()}"
             )
         out[name] = values
     return out

@@ -206,7 +206,7 @@ class FittedModel:
     def n_iter(self) -> int:
         """Gradient-based iterations, or those of EM alone; at least 1."""
         if self.certificate.em:
-            return max(1, len(self.log))
+            return max(1, len(self.log) - 1)
         return max(1, sum(line.phase == "gradient" for line in self.log) - 1)
 
     @cached_property
@@ -304,7 +304,14 @@ class FittedModel:
         allow_nan = estimator.missing == "drop"
         if isinstance(self.posterior, CrossedPosterior):
             return self._predict_crossed(
-                source, fixed, mean, allow_nan, estimator.unseen, kind, level, return_std
+                source,
+                fixed,
+                mean,
+                allow_nan,
+                estimator.unseen,
+                kind,
+                level,
+                return_std,
             )
         n_levels = self._levels_used(level, kind)
         codes: list[Array] = []
@@ -438,9 +445,7 @@ class FittedModel:
             time = read_time(values["time"], residuals)
         return mean + self.errors.forecast(codes, time)
 
-    def standardized_residuals(
-        self, estimator: Any, source: Source, y: Array
-    ) -> Array:
+    def standardized_residuals(self, estimator: Any, source: Source, y: Array) -> Array:
         """See ``MixedLinearRegressor.standardized_residuals``."""
         mean = self.predict(estimator, source, kind=None, level=None, return_std=False)
         left = y - mean
@@ -707,7 +712,7 @@ def _estimates_only(found: Estimate) -> tuple[Array, Array]:
     ]
     with np.errstate(divide="ignore"):
         own = np.array([0.5 * np.log(found.sigma2)])
-        if found.psi is not None:
+        if found.psi is not None and found.objective.residual is not None:
             own = found.objective.residual.estimates(own[0], found.psi)
         alpha = np.concatenate([*parts, own])
     return alpha, np.full((len(alpha), len(alpha)), np.nan)

@@ -43,9 +43,7 @@ class Source:
     _n_group_columns: int
 
     @classmethod
-    def of(
-        cls, X: Any, groups: Any = None, columns: list[str] | None = None
-    ) -> Source:
+    def of(cls, X: Any, groups: Any = None, columns: list[str] | None = None) -> Source:
         """Look at X and ``groups`` without copying them.
 
         Parameters
@@ -171,27 +169,23 @@ class Source:
 
     def matrix(self, names: Sequence[str]) -> Any:
         """Some columns of X, in a form that scikit-learn validates quickly."""
-        if list(names) == self.columns:
-            at = None
-        else:
-            at = [self.columns.index(name) for name in names]
+        at = [self.columns.index(name) for name in names]
+        everything = at == list(range(len(self.columns)))
         if not self.named:
-            X = self._X if at is None else np.asarray(self._X)[:, at]
-            return X
+            return self._X if everything else np.asarray(self._X)[:, at]
         frame = self._X
         if isinstance(frame, pd.DataFrame):
-            if at is None:
-                at = range(frame.shape[1])
             series = [frame.iloc[:, j] for j in at]
-            if all(isinstance(s.dtype, np.dtype) and s.dtype.kind in "fiub" for s in series):
+            if all(
+                isinstance(s.dtype, np.dtype) and s.dtype.kind in "fiub" for s in series
+            ):
                 # column by column is much faster than a selection of the frame
                 out = np.empty((frame.shape[0], len(series)), order="F")
-                for j, s in enumerate(series):
-                    out[:, j] = s.to_numpy()
+                for j, column in enumerate(series):
+                    out[:, j] = column.to_numpy()
                 return out
-            return frame.iloc[:, list(at)]
-        part = frame if at is None else frame[:, at]
-        return part.to_native()
+            return frame if everything else frame.take(at, axis=1)
+        return (frame if everything else frame[:, at]).to_native()
 
 
 def _frame(data: Any) -> Any:
@@ -321,7 +315,9 @@ class Encoder:
         return np.where(known, at, -1)
 
 
-def encode(group: str, values: Any | None, parents: Array | None, n_rows: int):
+def encode(
+    group: str, values: Any | None, parents: Array | None, n_rows: int
+) -> tuple[Encoder, Array]:
     """Number the groups of a level.
 
     Parameters

@@ -258,9 +258,7 @@ class MixedLinearRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
         -------
         dict
         """
-        params = {
-            name: self.__dict__[name] for name in sorted(self._get_param_names())
-        }
+        params = {name: self.__dict__[name] for name in sorted(self._get_param_names())}
         if not deep:
             return params
         spec = params["random_effects"]
@@ -507,7 +505,9 @@ n_levels), default=None
     @property
     def n_groups_(self) -> dict[str, int]:
         """Number of groups at each level."""
-        return {g.name: int(g.n_groups) for g in self._state("n_groups_").results.groups}
+        return {
+            g.name: int(g.n_groups) for g in self._state("n_groups_").results.groups
+        }
 
     @property
     def converged_(self) -> bool:
@@ -721,5 +721,3 @@ def _vce(estimator: MixedLinearRegressor) -> str:
 
 def _has_params(value: Any) -> bool:
     return hasattr(value, "get_params") and not isinstance(value, type)
-
-

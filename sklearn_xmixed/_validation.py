@@ -52,7 +52,7 @@ def check_parameters(estimator: Any) -> None:
             refuse(name, "an integer that is at least 0")
     for name in _TOLERANCES:
         value = getattr(estimator, name)
-        if not isinstance(value, numbers.Real) or not value >= 0:
+        if not isinstance(value, numbers.Real) or not float(value) >= 0:
             refuse(name, "a number that is at least 0")
     for name in _SWITCHES:
         if not isinstance(getattr(estimator, name), bool | np.bool_):

@@ -32,7 +32,9 @@ def row_weights(values: Array, what: str) -> Array:
             f"first is {weights[row]} in row {row}."
         )
     if not weights.any():
-        raise ValueError(f"All weights in {what} are zero: at least one must be positive.")
+        raise ValueError(
+            f"All weights in {what} are zero: at least one must be positive."
+        )
     return weights
 
 

@@ -71,7 +71,9 @@ def check_residuals(residuals: Residuals, equations: Sequence[RandomEffects]) ->
         )
 
 
-def read_variables(source: Source | None, residuals: Residuals | None) -> dict[str, Any]:
+def read_variables(
+    source: Source | None, residuals: Residuals | None
+) -> dict[str, Any]:
     """Values of the time and by-variables, by role."""
     out: dict[str, Any] = {}
     if residuals is None:
@@ -171,7 +173,6 @@ def compile_residuals(
     time = None
     if "time" in values:
         time = read_time(values["time"], residuals)
-        _check_repeats(time, codes, residuals, encoders)
     within = Within(
         name,
         None if residuals.order is None else int(residuals.order),
@@ -182,6 +183,7 @@ def compile_residuals(
         residuals.by if by is not None else None,
         categories,
     )
+    _check_repeats(within, residuals, encoders)
     if known is None:
         _check_order(within, residuals)
     return within
@@ -259,7 +261,9 @@ def read_time(values: Any, residuals: Residuals) -> Array:
             f"{np.asarray(values)[0]!r}."
         ) from None
     if not np.isfinite(time).all():
-        raise ValueError(f"The time variable {name!r} of residuals is infinite somewhere.")
+        raise ValueError(
+            f"The time variable {name!r} of residuals is infinite somewhere."
+        )
     if kind == "real":
         return time
     whole = time == np.round(time)
@@ -279,10 +283,12 @@ def read_time(values: Any, residuals: Residuals) -> Array:
 
 
 def _check_repeats(
-    time: Array, codes: Array, residuals: Residuals, encoders: Sequence[Encoder]
+    within: Within, residuals: Residuals, encoders: Sequence[Encoder]
 ) -> None:
-    order = np.lexsort((time, codes))
-    t, c = time[order], codes[order]
+    if within.time is None:
+        return
+    order = within.order_of_rows
+    t, c = within.time[order], within.codes[order]
     same = np.flatnonzero((t[1:] == t[:-1]) & (c[1:] == c[:-1]))
     if len(same):
         g, value = int(c[same[0]]), t[same[0]]
@@ -298,7 +304,7 @@ def _check_order(within: Within, residuals: Residuals) -> None:
     """Orders whose range depends on the data."""
     if residuals.structure not in ("toeplitz", "banded") or within.order is None:
         return
-    order = within.sort()
+    order = within.order_of_rows
     by = None if within.by is None else within.by[order]
     for b, word in enumerate(within.categories):
         rows = slice(None) if by is None else by == b

@@ -116,7 +116,7 @@ SPECS = {
 
 
 def oracle_terms(model, frame, spec):
-    """(Z, codes, Sigma) of every equation, and where its effects stand in the oracle."""
+    """(Z, codes, Sigma) of every equation, and where its effects stand there."""
     n, out = len(frame), []
     for e, (name, Sigma) in zip(spec, model.covariances_.items(), strict=True):
         index = model.random_effects_[name].index

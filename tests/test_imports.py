@@ -23,7 +23,7 @@ FLOORS = [
     {"inference", "prediction"},
     {"reporting"},
     {"_regressor"},
-    {"stata", "plotting"},
+    {"stata", "plotting", "_compare"},
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 

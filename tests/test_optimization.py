@@ -317,6 +317,6 @@ def test_em_only_log_text(capsys):
         warnings.simplefilter("ignore")
         sleepstudy(verbose=1, em_only=True, em_iter=5)
     text = capsys.readouterr().out
-    assert text.count("Iteration") == 5
+    assert text.count("Iteration") == 6  # iteration 0 is where it starts
     assert "gradient" not in text
     assert "standard errors" not in text

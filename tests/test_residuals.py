@@ -48,7 +48,9 @@ EFFECTS = {
 
 
 def residuals_of(name: str, by: str | None = None) -> Residuals:
-    return Residuals(name.rstrip("0123456789").removesuffix("_all"), by=by, **SPECS[name])
+    return Residuals(
+        name.rstrip("0123456789").removesuffix("_all"), by=by, **SPECS[name]
+    )
 
 
 def data(seed: int, groups: int = 14, balanced: bool = False) -> pd.DataFrame:
@@ -59,7 +61,9 @@ def data(seed: int, groups: int = 14, balanced: bool = False) -> pd.DataFrame:
         size = 6 if balanced else rng.integers(1, 7)
         times = np.sort(rng.choice(6, size, replace=False))
         stamps = times + (0 if balanced else rng.uniform(0, 0.8, size))
-        rows += [(g // 3, g, t, s, "ab"[g % 2]) for t, s in zip(times, stamps, strict=True)]
+        rows += [
+            (g // 3, g, t, s, "ab"[g % 2]) for t, s in zip(times, stamps, strict=True)
+        ]
     frame = pd.DataFrame(rows, columns=["h", "g", "t", "s", "b"])
     n = len(frame)
     frame["x0"], frame["x1"] = rng.normal(size=n), rng.normal(1.0, 0.5, size=n)
@@ -73,7 +77,9 @@ def engine(frame, effects, residuals, method="ml", *, compressed=False):
     estimator = MixedLinearRegressor(
         effects, fixed=["x0", "x1"], method=method, residuals=residuals
     )
-    compiled = compile_design(estimator, frame.drop(columns="y"), frame["y"], None, None)
+    compiled = compile_design(
+        estimator, frame.drop(columns="y"), frame["y"], None, None
+    )
     design = compiled.design
     pool = Pool.build(
         design.moments,
@@ -142,14 +148,19 @@ def oracle_at(objective, frame, effects, theta):
         objective.model.blocks, D, design.equations, strict=True
     ):
         Z = np.column_stack(
-            [np.ones(len(frame)) if e == "_cons" else frame[e] for e in equation.effects]
+            [
+                np.ones(len(frame)) if e == "_cons" else frame[e]
+                for e in equation.effects
+            ]
         )
         Sigma = sigma2 * block.metric @ D_b @ block.metric.T
         terms.append((Z, frame[design.levels[equation.level].group].to_numpy(), Sigma))
     X = np.column_stack([np.ones(len(frame)), frame[["x0", "x1"]]])
     Lambda = dense_lambda(objective.residual, design.residual, theta[m:])
     return (
-        oracle(X, frame.y.to_numpy(), terms, sigma2, reml=objective.reml, Lambda=Lambda),
+        oracle(
+            X, frame.y.to_numpy(), terms, sigma2, reml=objective.reml, Lambda=Lambda
+        ),
         pieces,
         sigma2,
     )
@@ -182,7 +193,9 @@ def test_value_is_that_of_the_definition(setting):
     assert_allclose(-0.5 * objective.value(theta), right.log_likelihood, rtol=1e-11)
     pool = objective.rows.pool
     assert_allclose(pool.coefficients(pieces.root.beta), right.beta, rtol=1e-8)
-    assert_allclose(sigma2 * pool.vcov(pieces.root.F), right.vcov, rtol=1e-8, atol=1e-12)
+    assert_allclose(
+        sigma2 * pool.vcov(pieces.root.F), right.vcov, rtol=1e-8, atol=1e-12
+    )
 
 
 def test_gradient_and_hessian_by_differences(setting):
@@ -230,7 +243,7 @@ def test_stand_ins_for_equal_groups_change_nothing(name, effects, method):
     ("name", "effects", "by"),
     [
         ("ar2", "intercept", None),
-        ("ma", "slope", None),
+        ("ma", "intercept", None),
         ("unstructured", "none", None),
         ("exponential", "above", None),
         ("toeplitz", "none", "b"),
@@ -276,7 +289,10 @@ def test_information_by_differences_of_the_definition(name, effects, by, method)
                 if i != j:
                     R[i, j] = R[j, i] = np.tanh(value)
             Z = np.column_stack(
-                [np.ones(len(frame)) if c == "_cons" else frame[c] for c in equation.effects]
+                [
+                    np.ones(len(frame)) if c == "_cons" else frame[c]
+                    for c in equation.effects
+                ]
             )
             codes = frame[design.levels[equation.level].group].to_numpy()
             terms.append((Z, codes, R * np.outer(sd, sd)))
@@ -379,9 +395,13 @@ def test_counts_labels_and_notes():
     X, y = frame.drop(columns="y"), frame.y
 
     def fit(effects, **spec):
-        return MixedLinearRegressor(
-            EFFECTS[effects], fixed=["x0"], residuals=Residuals(**spec)
-        ).fit(X, y).results_
+        return (
+            MixedLinearRegressor(
+                EFFECTS[effects], fixed=["x0"], residuals=Residuals(**spec)
+            )
+            .fit(X, y)
+            .results_
+        )
 
     one = fit("none", structure="ar", time="t")
     assert (one.n_params, one.n_residual, one.lr_df, one.lr_kind) == (4, 2, 1, "chi2")
@@ -454,7 +474,9 @@ def test_weights_of_groups_are_copies():
         copies.drop(columns="y"), copies.y
     )
     assert_allclose(weighted.log_likelihood_, copied.log_likelihood_, rtol=1e-10)
-    assert_allclose(weighted.results_.alpha, copied.results_.alpha, rtol=1e-6, atol=1e-8)
+    assert_allclose(
+        weighted.results_.alpha, copied.results_.alpha, rtol=1e-6, atol=1e-8
+    )
     assert_allclose(
         weighted.results_.alpha_vcov, copied.results_.alpha_vcov, rtol=1e-5, atol=1e-9
     )

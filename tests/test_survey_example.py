@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from sklearn_xmixed import MixedLinearRegressor, RandomEffects
-
 from tests.conftest import manual_data, needs_manual_data
 
 pytestmark = needs_manual_data

@@ -212,7 +212,7 @@ class Results:
         """
         if metric not in ("variance", "sd", "estimation"):
             raise ValueError(
-                "metric must be 'variance', 'sd' or 'estimation', got " f"{metric!r}."
+                f"metric must be 'variance', 'sd' or 'estimation', got {metric!r}."
             )
         return variance_table(
             metric,

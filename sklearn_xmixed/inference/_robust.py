@@ -15,7 +15,7 @@ import numpy as np
 from .._design import Design
 from .._estimation import Estimate
 from ..covariance import natural_derivatives
-from ..likelihood import top_scores
+from ..likelihood import Block, Scores, top_scores
 
 __all__ = ["Sandwich", "sandwich"]
 
@@ -97,7 +97,7 @@ def sandwich(
     return Sandwich(factor * beta_vcov @ meat[:p, :p] @ beta_vcov, robust, M)
 
 
-def _alpha_scores(block, Sigma: Array, at, sigma2: float) -> Array:
+def _alpha_scores(block: Block, Sigma: Array, at: Scores, sigma2: float) -> Array:
     """Derivatives of the log likelihood along alpha, one row per group."""
     k = block.floor
     W = at.c_D[k] / sigma2 + at.l_D[k]

@@ -135,9 +135,11 @@ def natural_vcov(estimate: Estimate) -> tuple[Array, Array, bool]:
     mask = np.concatenate([*free, np.ones(len(own), dtype=bool)])
     vcov = np.full((len(alpha), len(alpha)), np.nan)
     if mask.all():
-        # elements of D stay well conditioned where correlations come close to one
-        half = _inverse_root(_element_hessian(estimate), inside)
-        J = _alpha_of_elements(estimate)
+        # the optimiser's directions stay well conditioned where the user's
+        # correlations come close to one or D is nearly singular
+        H, steps = _direction_hessian(estimate)
+        half = _inverse_root(H, inside)
+        J = _alpha_of_elements(estimate) @ steps
     else:
         half = _inverse_root(_joint_hessian(estimate, curves), inside)
         J = np.eye(int(mask.sum()))
@@ -176,28 +178,39 @@ def _inverse_root(H: Array, inside: Array) -> Array | None:
     return vectors / np.sqrt(values) / size[:, None]
 
 
-def _element_hessian(estimate: Estimate) -> Array:
-    """Hessian of -2 L* in the elements of the D_b, psi and log sigma.
+def _direction_hessian(estimate: Estimate) -> tuple[Array, Array]:
+    """Hessian of -2 L* along directions of the D_b, in psi and log sigma.
 
-    D does not move with log sigma here, so nothing but c and l bends.
+    D does not move with log sigma here and, inside the parameter space, the
+    gradient vanishes, so nothing but c and l bends.
+
+    Returns
+    -------
+    H : ndarray of shape (m, m)
+    steps : ndarray of shape (m, m)
+        The directions as elements of the D_b; psi and log sigma as they are.
     """
     model, weight = estimate.objective.model, 1.0 / estimate.sigma2
-    pieces, bases = _second_order(estimate)
+    pieces, bases = _second_order(estimate, np.inf)
     assert pieces.c_D is not None
+    assert pieces.c_2 is not None
+    assert pieces.l_2 is not None
     m = model.n_params
-    pick = np.zeros((m + 1, m))
     slope = np.zeros(m + 1)
+    psi = 0 if estimate.psi is None else len(estimate.psi)
+    steps = np.eye(m + psi + 1)
     C_b = model.pull(pieces.c_D)
     for k, (block, s) in enumerate(zip(model.blocks, model.slices, strict=True)):
-        pick[s, s] = np.linalg.inv(bases[k].T).T
-        slope[s] = np.tensordot(block.structure.basis, C_b[k], axes=2)
-    H = pick @ (weight * pieces.c_2 + pieces.l_2) @ pick.T
+        slope[s] = bases[k] @ np.tensordot(block.structure.basis, C_b[k], axes=2)
+        steps[s, s] = bases[k].T
+    H = np.zeros((m + 1, m + 1))
+    H[:m, :m] = weight * pieces.c_2 + pieces.l_2
     H[m, :] -= 2.0 * weight * slope
     H[:, m] -= 2.0 * weight * slope
     H[m, m] += 4.0 * weight * pieces.c
     if pieces.psi_2 is not None:
-        H = _with_psi(H, pick, pieces, weight)
-    return 0.5 * (H + H.T)
+        H = _with_psi(H, np.eye(m + 1, m), pieces, weight)
+    return 0.5 * (H + H.T), steps
 
 
 def _alpha_of_elements(estimate: Estimate) -> Array:
@@ -221,7 +234,7 @@ def _alpha_of_elements(estimate: Estimate) -> Array:
                 scale = sd[i] * sd[j]
                 r = Sigma[i, j] / scale
                 left = (scale**2 - Sigma[i, j] ** 2) / scale**2  # 1 - r^2
-                J[row, s] = (moved[:, i, j] / scale - r * (log_sd[:, i] + log_sd[:, j]))
+                J[row, s] = moved[:, i, j] / scale - r * (log_sd[:, i] + log_sd[:, j])
                 J[row, s] /= left
     return J
 
@@ -278,9 +291,11 @@ def _joint_hessian(
     """
     objective = estimate.objective
     model, weight = objective.model, 1.0 / estimate.sigma2
-    pieces, bases = _second_order(estimate)
+    pieces, bases = _second_order(estimate, 1e4)
     assert pieces.c_D is not None
     assert pieces.l_D is not None
+    assert pieces.c_2 is not None
+    assert pieces.l_2 is not None
     # every direction as a combination of those along which derivatives are known;
     # log sigma moves all equations: D = Sigma / sigma^2
     ends = np.cumsum([0, *(len(first) for first, _ in curves)])
@@ -333,11 +348,16 @@ def _with_psi(H: Array, pick: Array, pieces: Pieces, weight: float) -> Array:
     return out
 
 
-def _second_order(estimate: Estimate) -> tuple[Pieces, list[Array]]:
+def _second_order(estimate: Estimate, condition: float) -> tuple[Pieces, list[Array]]:
     """Second derivatives at the optimum, and the directions they are along.
 
     Those of the last Newton iteration serve again where its directions span
     the structure; at the boundary they do not.
+
+    Parameters
+    ----------
+    condition : float
+        Largest condition number of these directions.
 
     Returns
     -------
@@ -351,7 +371,7 @@ def _second_order(estimate: Estimate) -> tuple[Pieces, list[Array]]:
         for block, s in zip(model.blocks, model.slices, strict=True):
             first = model.parameterization.first(block.structure, estimate.gamma[s])
             bases.append(np.array([block.structure.gather(M) for M in first]))
-        if all(np.linalg.cond(basis) < 1e4 for basis in bases):
+        if all(np.linalg.cond(basis) <= condition for basis in bases):
             return pieces, bases
     at = estimate.objective.curvature(estimate.D_blocks, model.elements())
     return at, [np.eye(b.structure.n_params) for b in model.blocks]

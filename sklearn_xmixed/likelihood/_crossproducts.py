@@ -7,7 +7,7 @@ taken by a sparse matrix of group membership.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -97,7 +97,9 @@ def tree_of_blocks(
     for k in range(depth):
         z_at = [_positions(members[a], rest[k]) for a in range(k + 1, depth)]
         all_at = [
-            np.concatenate([_positions(members[a], rest[k]), _positions(rest[a], rest[k])])
+            np.concatenate(
+                [_positions(members[a], rest[k]), _positions(rest[a], rest[k])]
+            )
             for a in range(k + 1, depth)
         ]
         shares = _shares(own_weights, above[k], k)
@@ -149,7 +151,9 @@ def _take_within(floors: list[Floor], total: Array, m: int, n: float) -> Tree:
     return Tree((Shard(tuple(out)),), within, total, n)
 
 
-def row_blocks(design: Design, pool: Pool):
+def row_blocks(
+    design: Design, pool: Pool
+) -> Iterator[tuple[int, int, Array, Array | slice]]:
     """Blocks of rows in group order: first and last position, W, row numbers."""
     n = design.n_rows
     columns = [*design.X.T, *design.extra.T, design.y]
@@ -163,9 +167,7 @@ def row_blocks(design: Design, pool: Pool):
     for start, stop in zip(cuts[:-1], cuts[1:], strict=True):
         if stop == start:
             continue
-        rows = (
-            slice(start, stop) if design.order is None else design.order[start:stop]
-        )
+        rows = slice(start, stop) if design.order is None else design.order[start:stop]
         raw = np.empty((len(columns), stop - start))
         for j, column in enumerate(columns):
             np.subtract(column[rows], shift[j], out=raw[j])

@@ -77,7 +77,9 @@ class Objective:
     def settle(self, gamma: Array) -> None:
         """Make methods that take covariance matrices refer to this gamma."""
 
-    def curvature(self, D_blocks: list[Array], directions: Sequence[Direction]) -> Pieces:
+    def curvature(
+        self, D_blocks: list[Array], directions: Sequence[Direction]
+    ) -> Pieces:
         """c, l and their derivatives, the second ones along directions of D."""
         return evaluate(
             self.tree,
@@ -114,6 +116,8 @@ class Objective:
         first = self._first(gamma)
         assert at.c_D is not None
         assert at.l_D is not None
+        assert at.c_2 is not None
+        assert at.l_2 is not None
         c_1 = self._chain(first, model.pull(at.c_D))
         l_1 = self._chain(first, model.pull(at.l_D))
         G = self.block_gradients(at)
@@ -201,7 +205,7 @@ class Objective:
                 # directions whose dD vanishes are those that only bend outwards
                 flat = J.reshape(len(J), -1)
                 _, values, vectors = np.linalg.svd(flat.T, full_matrices=False)
-                good = values > 2.5 * np.sqrt(_null_limit(np.linalg.norm(D, 2)))
+                good = values > 2.5 * np.sqrt(_null_limit(float(np.linalg.norm(D, 2))))
                 columns = np.zeros((self.n_params, int(good.sum())))
                 columns[s] = vectors[good].T
             keep.append(columns)
@@ -265,7 +269,8 @@ class Objective:
             top = 2.0 * np.log10(1.0 / max(float(sizes.min()), 1e-8)) + 3.0
             grid = 10.0 ** np.arange(-3.0, top, 0.5)
             tried = [
-                [*usual[:k], x * np.eye(block.structure.q), *usual[k + 1 :]] for x in grid
+                [*usual[:k], x * np.eye(block.structure.q), *usual[k + 1 :]]
+                for x in grid
             ]
             values = np.array(
                 [self.deviance(self.pieces(D_blocks, order=0)) for D_blocks in tried]

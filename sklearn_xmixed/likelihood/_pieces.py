@@ -179,9 +179,7 @@ def _first(
             c_D[k] = c_D[k] - E[:, 0] @ Es[:, 0].T
             l_D[k] = l_D[k] + T @ floor.count
             if drop is not None:
-                l_D[k] = l_D[k] - (
-                    drop.sum(axis=-1) if share is None else drop @ share
-                )
+                l_D[k] = l_D[k] - (drop.sum(axis=-1) if share is None else drop @ share)
             if reml:
                 q = E.shape[0]
                 l_D[k] = l_D[k] - E[:, 1:].reshape(q, -1) @ Es[:, 1:].reshape(q, -1).T

@@ -34,8 +34,10 @@ Array = np.ndarray
 MAX_KINDS = 512
 #: stand-ins with more numbers than this cost more than they save
 MAX_LENGTH = 400
-#: groups that are looked at to guess whether they repeat
+#: groups that are looked at to guess whether they repeat, or to start from
 SAMPLE = 512
+#: with fewer rows than this a search starts from all of them
+SAMPLE_ROWS = 20_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +72,7 @@ class Rows:
     def of(cls, design: Design, pool: Pool) -> Rows:
         """All rows of a sorted design."""
         assert design.residual is not None
-        W = np.empty((design.n_rows, pool.width))
+        W = np.empty((design.n_rows, pool.width), order="F")
         for start, stop, block, _ in row_blocks(design, pool):
             W[start:stop] = block
         order = np.arange(design.n_rows) if design.order is None else design.order
@@ -143,7 +145,7 @@ class Rows:
         *,
         reml: bool,
     ) -> tuple[Array, Array]:
-        """Residuals and standardised effects given the data (Eq. 25).
+        """Residuals and standardised effects given the data (Eq. 6 of the residuals page).
 
         Returns
         -------
@@ -153,48 +155,46 @@ class Rows:
         """
         p = tree.p
         top = self.W[:, -p - 1 :]
-        mean = [(top @ root.v)[:, None]]
+        # all of these column by column, in long rows of numbers
+        known = [top @ root.v]
         if reml:
-            mean.append(top[:, :p] @ root.F)
-        known = np.concatenate(mean, axis=1)
-        width = known.shape[1]
-        left_z, right_z = [], []
+            known += list(root.F.T @ top[:, :p].T)
+        width = len(known)
+        left_z: list[Array] = []
+        right_z: list[Array] = []
         share = count = None
         if sweeps:
             ((ascent, down),) = sweeps
             floors = tree.shards[0].floors
-            left = list(self._Z)
+            left = [[self.W[:, a] for a in b.members] for b in self.pool.levels]
             for k, floor in enumerate(floors):
                 at, q, d = self.codes[k], floor.q, D[k]
                 u = np.tensordot(d, down.E[k][:, :width], axes=1)  # (q, h, G)
-                for a in range(q):
-                    known = known - self._Z[k][:, a, None] * u[a].T[at]
-                YX = ascent.YX[k]
-                T = down.T[k]
-                K = d[:, :, None] - _both(d, T)
-                z = left[k]
-                left_z.append(z)
-                right_z.append(_rows_times(z, K, at))
+                for a, member in enumerate(self.pool.levels[k].members):
+                    column = self.W[:, member]
+                    for h in range(width):
+                        known[h] = known[h] - column * u[a, h][at]
+                YX, T, z = ascent.YX[k], down.T[k], left[k]
+                left_z += z
+                right_z += _rows_times(z, d[:, :, None] - _both(d, T), at)
                 for up, where in enumerate(floor.z_in_rest):
                     E = np.einsum("abg,acg->bcg", YX[:, :q], YX[:, q + where])
-                    U = np.tensordot(d, E, axes=1)
-                    left[k + 1 + up] = left[k + 1 + up] - _rows_times(z, U, at)
+                    U = _rows_times(z, np.tensordot(d, E, axes=1), at)
+                    above = left[k + 1 + up]
+                    left[k + 1 + up] = [x - y for x, y in zip(above, U, strict=True)]
             share, count = floors[0].shares[-1], floors[0].count
-            share = None if share is None else share[self.codes[0]][:, None]
-            count = None if (count == 1.0).all() else count[self.codes[0]][:, None]
-        right = known * weight if width == 1 else known.copy()
-        if width > 1:
-            right = right.astype(np.result_type(right, weight), copy=False)
-            right[:, 0] *= weight
+            share = None if share is None else share[self.codes[0]]
+            count = None if (count == 1.0).all() else count[self.codes[0]]
+        right = [known[0] * weight, *known[1:]]
         if share is not None:
-            right = right * share
+            right = [r * share for r in right]
         if count is not None:
             right_z = [r * count for r in right_z]
-        lefts = np.concatenate([known, *left_z], axis=1)
-        rights = np.concatenate([right, *right_z], axis=1)
+        lefts = np.array([*known, *left_z])
+        rights = np.array([*right, *right_z])
         if self._weights is not None:
-            rights = rights * self._weights[:, None]
-        return lefts, rights
+            rights = rights * self._weights
+        return lefts.T, rights.T
 
     # -- fewer rows --------------------------------------------------------------
 
@@ -274,11 +274,68 @@ class Rows:
         model = fewer.model(np.arange(len(code)), per_group[code])
         return Rows(smaller, pool, W, model, self.n, per_group)
 
+    def sample(self) -> Rows | None:
+        """Every k-th top-level group, to start a search from; None for few rows."""
+        if len(self.W) < SAMPLE_ROWS:
+            return None
+        design, within = self.design, self.design.residual
+        assert within is not None
+        order = self.order
+        top = (design.levels[0].codes if design.levels else within.codes)[order]
+        starts = np.flatnonzero(np.append(True, top[1:] != top[:-1]))
+        if len(starts) < 4 * SAMPLE:
+            return None
+        number = np.cumsum(np.append(0, top[1:] != top[:-1]))
+        chosen = np.flatnonzero(number % (len(starts) // SAMPLE) == 0)
+        at = order[chosen]
+        by = None if within.by is None else within.by[at]
+        if by is not None and len(np.unique(by)) < len(within.categories):
+            return None
+        levels: list[Level] = []
+        for level in design.levels:
+            groups, first, codes = np.unique(
+                level.codes[at], return_index=True, return_inverse=True
+            )
+            levels.append(
+                replace(
+                    level,
+                    codes=codes,
+                    n_groups=len(groups),
+                    parents=levels[-1].codes[first] if levels else 0 * first,
+                    weights=None if level.weights is None else level.weights[groups],
+                )
+            )
+        fewer = replace(
+            within,
+            codes=np.unique(within.codes[at], return_inverse=True)[1],
+            time=None if within.time is None else within.time[at],
+            by=by,
+        )
+        first_rows = None
+        if levels:
+            first_rows = np.searchsorted(
+                levels[-1].codes, np.arange(levels[-1].n_groups + 1)
+            )
+        smaller = replace(
+            design,
+            weights=None if design.weights is None else design.weights[at],
+            levels=tuple(levels),
+            order=None,
+            starts=first_rows,
+            residual=fewer,
+        )
+        share = None if self.share is None else self.share[chosen]
+        n = float(len(at) if share is None else share.sum())
+        model = self.residual.over(fewer.layout(np.arange(len(at)), share), share)
+        return Rows(smaller, self.pool, self.W[chosen], model, n, None, share)
+
     def _kinds(
         self, within: Within, order: Array, starts: Array, sizes: Array
     ) -> list[Array] | None:
         """Groups (as their numbers) that share everything but [X y]."""
         n, G = len(order), len(starts)
+        if G < 4 or sizes.max() > MAX_LENGTH:
+            return None
         columns: list[Array] = []
         if within.by is not None:
             columns.append(within.by[order])
@@ -335,9 +392,12 @@ def _both(d: Array, T: Array) -> Array:
     return np.einsum("ab,bcg,cd->adg", d, T, d, optimize=True)
 
 
-def _rows_times(z: Array, M: Array, at: Array) -> Array:
-    """z_i' M[:, :, group of i] for every row."""
-    out = z[:, 0, None] * M[0][:, at].T
-    for a in range(1, z.shape[1]):
-        out = out + z[:, a, None] * M[a][:, at].T
+def _rows_times(z: list[Array], M: Array, at: Array) -> list[Array]:
+    """Columns of z_i' M[:, :, group of i]."""
+    out = []
+    for c in range(M.shape[1]):
+        column = z[0] * M[0, c][at]
+        for a in range(1, len(z)):
+            column = column + z[a] * M[a, c][at]
+        out.append(column)
     return out

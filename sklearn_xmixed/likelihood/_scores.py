@@ -102,7 +102,9 @@ def top_scores(
             code = rows
         first = np.flatnonzero(np.append(True, code[1:] != code[:-1]))
         group = code[first]
-        x[group] += np.add.reduceat((weight * left)[:, None] * top[:, :p], first, axis=0)
+        x[group] += np.add.reduceat(
+            (weight * left)[:, None] * top[:, :p], first, axis=0
+        )
         c_g[group] += np.add.reduceat(weight * r * left, first)
         n_g[group] += np.add.reduceat(weight, first)
     return Scores(x, c_g, n_g, c_D, l_D)

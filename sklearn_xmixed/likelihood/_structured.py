@@ -6,8 +6,8 @@ uncertainty included under REML),
 
     d(-2L) = tr(Lambda^-1 dLambda) - tr(Lambda^-1 R Lambda^-1 dLambda),
 
-so it is that of log|Lambda| + tr(Lambda^-1 R) with R held fixed (Eqs. 24-26 of the
-likelihood page).  Second derivatives are complex steps of this gradient.
+so it is that of log|Lambda| + tr(Lambda^-1 R) with R held fixed (Eqs. 4-5 of the
+residuals page).  Second derivatives are complex steps of this gradient.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..residuals import NotPositiveDefiniteError
+from ..residuals import NotPositiveDefiniteError, ResidualModel
 from ._model import VarianceModel
 from ._objective import Objective
 from ._pieces import STEP, Direction, Pieces, evaluate
@@ -45,6 +45,8 @@ class StructuredObjective(Objective):
     reml : bool
     log_det_basis : float
     """
+
+    residual: ResidualModel
 
     def __init__(
         self, rows: Rows, model: VarianceModel, *, reml: bool, log_det_basis: float
@@ -128,6 +130,8 @@ class StructuredObjective(Objective):
         assert at.c_D is not None
         assert at.l_D is not None
         assert at.psi_2 is not None
+        assert at.c_2 is not None
+        assert at.l_2 is not None
         c_1 = np.concatenate([self._chain(first, model.pull(at.c_D)), at.c_psi])
         G = self.block_gradients(at)
         g = np.concatenate([self._chain(first, G), at.psi_1])
@@ -141,7 +145,9 @@ class StructuredObjective(Objective):
         H -= nn * np.outer(c_1, c_1) / at.c**2
         return self.deviance(at), g, H
 
-    def curvature(self, D_blocks: list[Array], directions: Sequence[Direction]) -> Pieces:
+    def curvature(
+        self, D_blocks: list[Array], directions: Sequence[Direction]
+    ) -> Pieces:
         """Second derivatives along directions of D and in psi."""
         psi, nn = self.psi, self.nn
         D = self.model.floors(D_blocks)

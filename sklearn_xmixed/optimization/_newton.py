@@ -1,8 +1,9 @@
 """Newton's method with safeguards.
 
-The step solves H s = -g, in units of the parameters, in the eigenvectors of H, negative eigenvalues turned
-positive and small ones raised, no longer than a radius that grows and shrinks with the
-agreement of the function and its quadratic model.
+The step solves H s = -g, in units of the parameters, in the eigenvectors of H:
+negative eigenvalues are turned positive and small ones raised; it is no longer than a
+radius that grows and shrinks with the agreement of the function and its quadratic
+model.
 """
 
 from __future__ import annotations
@@ -134,9 +135,7 @@ def newton_decrement(g: Array, H: Array) -> float:
     return float(np.sum(along[steep] ** 2 / np.abs(values[steep])))
 
 
-def _step(
-    g: Array, H: Array, radius: float, size: float
-) -> tuple[Array, float, bool]:
+def _step(g: Array, H: Array, radius: float, size: float) -> tuple[Array, float, bool]:
     """Step, decrement and whether the function is convex here."""
     if not len(g):
         return g, 0.0, True

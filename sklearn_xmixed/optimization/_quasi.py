@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from scipy.optimize import minimize
@@ -11,6 +12,8 @@ from ._newton import newton_decrement
 from ._state import Array, Iteration, Optimum, Problem, Watcher
 
 __all__ = ["lbfgs"]
+
+OPTIONS: dict[str, Any] = {"ftol": 1e-16, "gtol": 1e-9, "maxcor": 20, "maxls": 50}
 
 
 def lbfgs(
@@ -42,19 +45,13 @@ def lbfgs(
     except StopIteration:
         pass
     if len(gamma) and not log[-1].stopped:
-        found = minimize(
+        found: Any = minimize(  # type: ignore[call-overload]
             problem.gradient,
             gamma,
             jac=True,
             method="L-BFGS-B",
             callback=note,
-            options={
-                "maxiter": 10 * max_iter,
-                "ftol": 1e-16,
-                "gtol": 1e-9,
-                "maxcor": 20,
-                "maxls": 50,
-            },
+            options={**OPTIONS, "maxiter": 10 * max_iter},
         )
         gamma = np.asarray(found.x)
     f, g, H = problem.hessian(gamma)

@@ -143,7 +143,10 @@ class CrossedPosterior:
     ) -> Array:
         tree, sweep, p = self.tree, self.sweep, self.tree.p
         k = len(X)
-        known = [np.where(c >= 0, 1.0, 0.0)[:, None] * z for c, z in zip(codes, Z)]
+        known = [
+            np.where(c >= 0, 1.0, 0.0)[:, None] * z
+            for c, z in zip(codes, Z, strict=True)
+        ]
         out = np.zeros(k)
         for code, z, D in zip(codes, Z, self.D, strict=True):
             out += np.where(code >= 0, 0.0, np.einsum("na,ab,nb->n", z, D, z))

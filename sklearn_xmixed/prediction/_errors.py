@@ -2,7 +2,7 @@
 
 For an error e* of a known group, E(e* | y) = cov(e*, e_g) Lambda_g^-1 (y_g - X_g beta -
 Z_g u_hat) / sigma^2, because V^-1 (y - X beta) of the group is Lambda_g^-1 times its
-conditional residual (Eq. 4 of the residuals page).
+conditional residual (Eq. 7 of the residuals page).
 """
 
 from __future__ import annotations
@@ -86,7 +86,9 @@ class Errors:
         # all pairs of a new row and a row of its group
         new = np.repeat(np.arange(len(known)), size)
         ends = np.cumsum(size)
-        old = np.arange(ends[-1]) - np.repeat(ends - size, size) + np.repeat(first, size)
+        old = (
+            np.arange(ends[-1]) - np.repeat(ends - size, size) + np.repeat(first, size)
+        )
         own = np.zeros(len(old)) if self.time is None else self.time[old]
         at = np.zeros(len(old)) if time is None else time[known][new]
         weight = np.zeros(len(old))
@@ -99,7 +101,7 @@ class Errors:
 
     def standardize(self, within: Within, residual: Array) -> Array:
         """Lambda^-1/2 residual / sigma of any rows, in their order."""
-        order = within.sort()
+        order = within.order_of_rows
         sorted_ = residual[order]
         white = np.empty(len(residual))
         for b, (rows, groups) in enumerate(within.layout(order)):

@@ -78,9 +78,7 @@ class Posterior:
                 down = descend(shard, self.D, ascend(shard, self.D, p + 1), Phi)
                 parts.append(
                     [
-                        LevelEffects(
-                            E[:, 0], T if drop is None else T - drop, E[:, 1:]
-                        )
+                        LevelEffects(E[:, 0], T if drop is None else T - drop, E[:, 1:])
                         for T, drop, E in zip(down.T, down.drop, down.E, strict=True)
                     ]
                 )
@@ -96,7 +94,12 @@ class Posterior:
         return self._floors
 
     def effects(
-        self, floor: int, T_block: Array, Sigma: Array, *, fixed_known: bool | None = None
+        self,
+        floor: int,
+        T_block: Array,
+        Sigma: Array,
+        *,
+        fixed_known: bool | None = None,
     ) -> tuple[Array, Array]:
         """BLUPs of one equation and their standard errors.
 

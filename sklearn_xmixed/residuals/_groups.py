@@ -60,6 +60,16 @@ class Groups:
         out[self.starts[:-1]] = True
         return out
 
+    def take(self, which: Array) -> tuple[Array, Groups]:
+        """Rows of some groups, and these groups by themselves."""
+        rows = np.flatnonzero(np.repeat(which, self.sizes))
+        starts = np.append(0, np.cumsum(self.sizes[which]))
+        return rows, Groups(
+            starts,
+            None if self.time is None else self.time[rows],
+            None if self.count is None else self.count[which],
+        )
+
     @cached_property
     def row_count(self) -> Array:
         """The count of each row's group."""

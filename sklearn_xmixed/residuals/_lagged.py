@@ -8,8 +8,9 @@ import numpy as np
 
 from ._groups import Groups
 from ._partial import autocorrelations, autoregression, moving_average
-from ._pattern import PatternStructure
-from ._structure import ATANH_END, ResidualParameter
+from ._pattern import PatternKernel, PatternStructure
+from ._regression import RegressionKernel, SplitKernel, gapless
+from ._structure import ATANH_END, Kernel, ResidualParameter
 
 __all__ = ["AutoRegressive", "Lagged", "MovingAverage", "Toeplitz", "observed_lags"]
 
@@ -81,7 +82,9 @@ def _padded(r: Array, J: Array, n_lags: int) -> tuple[Array, Array]:
     if n_lags < have:
         return r[: n_lags + 1], J[: n_lags + 1]
     more = n_lags + 1 - have
-    return np.append(r, np.zeros(more)), np.concatenate([J, np.zeros((more, J.shape[1]))])
+    return np.append(r, np.zeros(more)), np.concatenate(
+        [J, np.zeros((more, J.shape[1]))]
+    )
 
 
 class AutoRegressive(Lagged):
@@ -106,6 +109,27 @@ class AutoRegressive(Lagged):
 
     def start(self) -> Array:
         return np.append(0.2, np.zeros(self.order - 1))
+
+    def kernel(self, groups: Groups) -> Kernel:
+        """By regression where a group's times have no gaps, else by pattern."""
+        easy = gapless(groups)
+        if not easy.any():
+            return PatternKernel(self, groups)
+        if easy.all():
+            return RegressionKernel(self._partials, self.order, groups)
+        rows, some = groups.take(easy)
+        others, rest = groups.take(~easy)
+        return SplitKernel(
+            [
+                (rows, RegressionKernel(self._partials, self.order, some)),
+                (others, PatternKernel(self, rest)),
+            ]
+        )
+
+    @staticmethod
+    def _partials(shape: Array) -> tuple[Array, Array]:
+        partial = np.tanh(shape)
+        return partial, 1.0 - partial**2
 
     def _correlations(self, shape: Array, n_lags: int) -> tuple[Array, Array]:
         partial = np.tanh(shape)
@@ -187,7 +211,7 @@ class Toeplitz(Lagged):
         return len(self.lags)
 
     @cached_property
-    def parameters(self) -> tuple[ResidualParameter, ...]:  # type: ignore[override]
+    def parameters(self) -> tuple[ResidualParameter, ...]:
         return (
             *(ResidualParameter("coef", (f"rho{k}",), "atanh") for k in self.lags),
             ResidualParameter("sd", ("e",), "log"),

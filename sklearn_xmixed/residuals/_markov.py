@@ -123,39 +123,55 @@ class MarkovKernel:
     """Differences to the row before.
 
     Rows with the same lag share their numbers, and all that the slope needs of the
-    data are three sums per distinct lag.
+    data are three sums per distinct lag.  Neighbours are taken from all rows; the
+    first row of a group has the last code, which stands for no lag.
     """
 
     def __init__(self, structure: Markov, groups: Groups):
         assert groups.time is not None
         self.structure = structure
-        self.later = np.flatnonzero(~groups.first)
-        lags = groups.time[self.later] - groups.time[self.later - 1]
-        self.lags, self.code = np.unique(lags, return_inverse=True)
+        first = groups.first[1:]
+        lags = np.diff(groups.time)
+        self.lags, code = np.unique(lags[~first], return_inverse=True)
+        self.code = np.full(len(lags), len(self.lags))
+        self.code[~first] = code
         self.count = np.bincount(
-            self.code, groups.row_count[self.later], minlength=len(self.lags)
-        )
+            self.code, groups.row_count[1:], minlength=len(self.lags) + 1
+        )[:-1]
+
+    def _steps(self, shape: Array) -> tuple[Array, Array, Array]:
+        """Factors of each row and of the one before it, and 1 - phi^2 by lag."""
+        phi, rest, _ = self.structure.powers(shape, self.lags)
+        scale = 1.0 / np.sqrt(rest)
+        own = np.append(scale, 1.0)[self.code]
+        before = np.append(-phi * scale, 0.0)[self.code]
+        return own, before, rest
 
     def whiten(self, shape: Array, W: Array) -> tuple[Array, complex]:
-        phi, rest, _ = self.structure.powers(shape, self.lags)
-        w = W.astype(np.result_type(W, phi))
-        scale = 1.0 / np.sqrt(rest)
-        before = (phi * scale)[self.code][:, None] * W[self.later - 1]
-        w[self.later] = scale[self.code][:, None] * W[self.later] - before
-        return w, np.sum(self.count * np.log(rest))
+        own, before, rest = self._steps(shape)
+        # column by column: long rows of numbers are faster than short ones
+        out = np.empty((W.shape[1], W.shape[0]), dtype=np.result_type(W, own))
+        for w, column in zip(out, W.T, strict=True):
+            w[0] = column[0]
+            np.multiply(column[1:], own, out=w[1:])
+            w[1:] += column[:-1] * before
+        return out.T, np.sum(self.count * np.log(rest))
 
     def slope(
         self, shape: Array, left: Array, right: Array, *, log_det: bool
     ) -> tuple[complex, Array]:
         phi, rest, dphi = self.structure.powers(shape, self.lags)
-        at, before = self.later, self.later - 1
-        own = np.einsum("nh,nh->n", left, right)
-        cross = np.einsum("nh,nh->n", left[at], right[before])
-        cross = cross + np.einsum("nh,nh->n", left[before], right[at])
+        dtype = np.result_type(left, right)
+        own = np.zeros(len(left), dtype=dtype)
+        cross = np.zeros(max(0, len(left) - 1), dtype=dtype)
+        for x, y in zip(left.T, right.T, strict=True):
+            own += x * y
+            cross += x[1:] * y[:-1]
+            cross += x[:-1] * y[1:]
         size = len(self.lags)
-        P = _bincount(self.code, own[at], size)
+        P = _bincount(self.code, own[1:], size)
         Q = _bincount(self.code, cross, size)
-        S = _bincount(self.code, own[before], size)
+        S = _bincount(self.code, own[:-1], size)
         form = P - phi * Q + phi**2 * S
         first = np.sum(own) - np.sum(P)
         trace = first + np.sum(form / rest)
@@ -165,23 +181,21 @@ class MarkovKernel:
         return trace, np.array([np.sum(slope * dphi)])
 
     def solve(self, shape: Array, x: Array) -> Array:
-        phi, rest, _ = self.structure.powers(shape, self.lags)
+        own, before, _ = self._steps(shape)
         w, _ = self.whiten(shape, x)
-        scale = (1.0 / np.sqrt(rest))[self.code][:, None]
-        later = w[self.later] * scale
         out = w.copy()
-        out[self.later] = later
+        out[1:] *= own[:, None]
         # every row has at most one that follows it
-        out[self.later - 1] -= phi[self.code][:, None] * later
+        out[:-1] += before[:, None] * w[1:]
         return out
 
 
 def _bincount(code: Array, values: Array, size: int) -> Array:
-    """Sums by code, of complex values too."""
+    """Sums by code below ``size``, of complex values too."""
     if np.iscomplexobj(values):
-        real = np.bincount(code, values.real, minlength=size)
-        return real + 1j * np.bincount(code, values.imag, minlength=size)
-    return np.bincount(code, values, minlength=size)
+        real = np.bincount(code, values.real, minlength=size + 1)[:size]
+        return real + 1j * np.bincount(code, values.imag, minlength=size + 1)[:size]
+    return np.bincount(code, values, minlength=size + 1)[:size]
 
 
 def _power(rho: complex, lags: Array) -> Array:

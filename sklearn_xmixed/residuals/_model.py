@@ -54,8 +54,16 @@ class Within:
         """Whether all residuals are independent with one variance."""
         return self.structure == "independent" and self.by is None
 
-    def sort(self) -> Array:
+    @cached_property
+    def order_of_rows(self) -> Array:
         """Order of the rows by group and time."""
+        c, t = self.codes, self.time
+        step = np.diff(c)
+        if (step >= 0).all() and (
+            (t is None and self.by is None)
+            or (t is not None and ((np.diff(t) >= 0) | (step > 0)).all())
+        ):
+            return np.arange(len(c))
         if self.time is None:
             if self.by is None:
                 return np.argsort(self.codes, kind="stable")
@@ -68,7 +76,7 @@ class Within:
         Parameters
         ----------
         order : ndarray of int, shape (n,)
-            As from ``sort``.
+            As from ``order_of_rows``.
         count : ndarray of shape (n,), optional
             Weight of each row's contribution to log|Lambda|.
         """
@@ -136,6 +144,17 @@ class ResidualModel:
         """Length of psi."""
         return self.slices[-1][1].stop
 
+    def over(
+        self, layout: list[tuple[slice | Array, Groups]], count: Array | None
+    ) -> ResidualModel:
+        """The same structures over other rows."""
+        parts = []
+        for part, (rows, groups) in zip(self.parts, layout, strict=True):
+            n_rows = groups.n_rows if count is None else float(count[rows].sum())
+            kernel = part.structure.kernel(groups)
+            parts.append(Part(rows, groups, n_rows, part.structure, kernel))
+        return ResidualModel(tuple(parts), self.categories)
+
     def start(self) -> Array:
         """psi to begin with."""
         psi = np.zeros(self.n_params)
@@ -168,8 +187,8 @@ class ResidualModel:
         """Gradient in psi of sum tr(right' Lambda^-1 left) [+ log|Lambda|].
 
         This is the gradient of -2 L when ``left`` and ``right`` are held fixed as the
-        residuals and standardised random effects given the data (Eqs. 24-26 of the
-        likelihood page).
+        residuals and standardised random effects given the data (Eqs. 4-5 of the
+        residuals page).
         """
         out = np.zeros(
             self.n_params, dtype=np.result_type(psi, left.dtype, right.dtype)
@@ -200,7 +219,9 @@ class ResidualModel:
     def parameters(self) -> tuple[tuple[int, ResidualParameter], ...]:
         """(category, parameter) in the order of the output."""
         return tuple(
-            (b, q) for b, part in enumerate(self.parts) for q in part.structure.parameters
+            (b, q)
+            for b, part in enumerate(self.parts)
+            for q in part.structure.parameters
         )
 
     def log_sd(self, log_sigma: float, psi: Array, b: int) -> float:

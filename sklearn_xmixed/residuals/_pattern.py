@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ._groups import Groups, SizeClass, patterns
-from ._structure import NotPositiveDefiniteError, ResidualStructure
+from ._structure import Kernel, NotPositiveDefiniteError, ResidualStructure
 
 __all__ = ["PatternKernel", "PatternStructure"]
 
@@ -36,7 +36,7 @@ class PatternStructure(ResidualStructure):
         """Position in the table of the covariance of times a and b (broadcast)."""
         raise NotImplementedError
 
-    def kernel(self, groups: Groups) -> PatternKernel:
+    def kernel(self, groups: Groups) -> Kernel:
         return PatternKernel(self, groups)
 
     def covariance(self, shape: Array, a: Array, b: Array) -> Array:
@@ -114,7 +114,9 @@ class PatternKernel:
             G, s = size.rows.shape
             if len(size.starts) * MANY <= G:
                 ends = [*size.starts[1:].tolist(), G]
-                for k, (a, b) in enumerate(zip(size.starts.tolist(), ends, strict=True)):
+                for k, (a, b) in enumerate(
+                    zip(size.starts.tolist(), ends, strict=True)
+                ):
                     at = size.rows[a:b].T  # (s, g)
                     block = A[k] @ W[at].reshape(s, -1)
                     w[at] = block.reshape(s, b - a, W.shape[1])

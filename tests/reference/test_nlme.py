@@ -103,5 +103,8 @@ def test_standard_deviations_of_random_effects(case):
         for term, value in sds.items():
             # a zero variance is approached by nlme, and reached here
             assert_allclose(
-                np.sqrt(Sigma.loc[term, term]), value, rtol=1e-4, atol=1e-3 * model.sigma_
+                np.sqrt(Sigma.loc[term, term]),
+                value,
+                rtol=1e-4,
+                atol=1e-3 * model.sigma_,
             )

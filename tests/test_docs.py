@@ -1,0 +1,77 @@
+"""The pages in docs/: cited equations exist, examples run."""
+
+from __future__ import annotations
+
+import doctest
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import sklearn_xmixed
+
+PACKAGE = Path(sklearn_xmixed.__file__).parent
+DOCS = Path(__file__).resolve().parents[1] / "docs"
+
+NUMBER = r"\(?\d+[a-z]?\)?"
+# Eq. (7), Eqs. 5-8, Eqs. (5)-(8), Eqs. 12, 13, 15; then, maybe, "of the ... page"
+CITATION = re.compile(
+    rf"\bEqs?\.\s*({NUMBER}(?:(?:\s*[-–]\s*|,\s*|\s+and\s+){NUMBER})*)"
+    r"(?:\s+of\s+the\s+(\w+)(?:\s+(page))?)?"
+)
+
+
+def _citations() -> Iterator[tuple[str, str, int]]:
+    """(file, page, number) of every equation that the package cites."""
+    for path in sorted(PACKAGE.rglob("*.py")):
+        text = re.sub(r"\n\s*#?\s*", " ", path.read_text(encoding="utf-8"))
+        for found in CITATION.finditer(text):
+            numbers, owner, page = found.groups()
+            if owner and not page:  # of the manual, of a paper
+                continue
+            for part in re.split(r",|\band\b", numbers):
+                ends = [int(k) for k in re.findall(r"\d+", part)]
+                for number in range(ends[0], ends[-1] + 1):
+                    yield (
+                        path.relative_to(PACKAGE).as_posix(),
+                        owner or "likelihood",
+                        number,
+                    )
+
+
+def _equations(page: str) -> set[int]:
+    """Numbers at the ends of a page's equations, which are its indented lines."""
+    text = (DOCS / f"{page}.md").read_text(encoding="utf-8")
+    return {int(k) for k in re.findall(r"(?m)^ {4}.*\((\d+)\)[^\S\n]*$", text)}
+
+
+CITED = sorted(set(_citations()))
+
+
+def test_citations_are_found():
+    assert ("likelihood/_tree.py", "likelihood", 7) in CITED  # inside Eqs. 5-8
+    assert ("likelihood/_scores.py", "likelihood", 23) in CITED
+
+
+@pytest.mark.parametrize(
+    ("file", "page", "number"), CITED, ids=lambda value: str(value)
+)
+def test_cited_equations_exist(file, page, number):
+    assert number in _equations(page), f"{file} cites Eq. ({number}) of docs/{page}.md"
+
+
+@pytest.mark.parametrize("page", sorted(DOCS.glob("*.md")), ids=lambda path: path.stem)
+def test_equations_are_numbered_once_and_in_order(page):
+    text = page.read_text(encoding="utf-8")
+    numbers = [int(k) for k in re.findall(r"(?m)^ {4}.*\((\d+)\)[^\S\n]*$", text)]
+    assert numbers == list(range(1, len(numbers) + 1))
+
+
+@pytest.mark.parametrize("page", sorted(DOCS.glob("*.md")), ids=lambda path: path.stem)
+def test_examples_run(page):
+    flags = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
+    found = doctest.testfile(
+        str(page), module_relative=False, optionflags=flags, encoding="utf-8"
+    )
+    assert found.failed == 0
