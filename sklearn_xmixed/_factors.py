@@ -25,6 +25,9 @@ __all__ = [
 
 Array = np.ndarray
 
+#: levels of an exchangeable factor, whose covariance matrix is formed
+MAX_EXCHANGEABLE = 400
+
 
 @dataclass(frozen=True, eq=False)
 class Factor:
@@ -127,6 +130,13 @@ def compile_factors(
         labels = values[spec.factor]
         encoder, codes = encode(spec.factor, labels, level.codes, len(level.codes))
         size = len(encoder.labels)
+        if spec.covariance == "exchangeable" and size > MAX_EXCHANGEABLE:
+            raise NotImplementedError(
+                f"factor={spec.factor!r} has {size} levels, an exchangeable factor may "
+                f"have {MAX_EXCHANGEABLE} in this version. With a covariance that is "
+                f"not negative [RandomEffects({spec.group!r}), RandomEffects("
+                f"{spec.group!r}, factor={spec.factor!r}, name=...)] is the same model."
+            )
         common = spec.covariance == "exchangeable" and size > 1
         structure = (
             get_structure("exchangeable", size)
