@@ -80,8 +80,10 @@ class CrossedSweep:
         if pairs is None:
             K = block_diagonal(self.K_first)
             return x.A_rest - (x.A_cross.T @ (K @ x.A_cross)).toarray()
-        place, row, product = pairs
-        taken = np.bincount(place, product * self.K_first[row, 0, 0], minlength=N * N)
+        i, j, row, product, _ = pairs
+        taken = np.bincount(
+            i * N + j, product * self.K_first[:, 0, 0][row], minlength=N * N
+        )
         taken = taken.reshape(N, N)
         out = x.A_rest - taken
         out -= np.tril(taken, -1).T
@@ -139,14 +141,21 @@ class CrossedSweep:
         return lapack.dpotrs(self.factor, rhs, lower=1)[0]
 
     @cached_property
-    def M_inverse(self) -> Array:
-        """M^-1, whole."""
+    def lower_inverse(self) -> Array:
+        """M^-1, its lower triangle, in Fortran's order."""
         N = len(self.J)
         if not N:
-            return np.zeros((0, 0))
+            return np.zeros((0, 0), order="F")
         if not self.definite:
-            return lu_solve(self.factor, np.eye(N))
-        inverse = lapack.dpotri(self.factor, lower=1)[0]
+            return np.asfortranarray(lu_solve(self.factor, np.eye(N)))
+        return lapack.dpotri(self.factor, lower=1)[0]
+
+    @cached_property
+    def M_inverse(self) -> Array:
+        """M^-1, whole."""
+        inverse = self.lower_inverse
+        if not self.definite:
+            return inverse
         out = np.tril(inverse)
         out += np.tril(inverse, -1).T
         return out
@@ -196,6 +205,10 @@ class CrossedSweep:
             return own - np.einsum("gan,gbn->gab", solved, rows)
         sign = self.signs[t]
         values, vectors, _ = self.roots[t]
+        if q == 1:
+            J = self.J[part]
+            inner = J - np.diagonal(self.lower_inverse)[part]
+            return (inner / np.abs(values[0]))[:, None, None]
         inverse = self.M_inverse[part, part].reshape(G, q, G, q)
         inner = np.diag(sign) - np.einsum("a,gagb,b->gab", sign, inverse, sign)
         out = vectors / np.sqrt(np.abs(values))
@@ -207,11 +220,18 @@ class CrossedSweep:
         q, G = x.q[x.first], x.G[x.first]
         pairs = x.pairs
         if pairs is not None:
-            place, row, product = pairs
+            i, j, row, _, twice = pairs
             N = len(self.J)
-            K = self.K_rest.reshape(-1)[place]
-            twice = np.where(place // N == place % N, 1.0, 2.0)
-            out = np.bincount(row, K * product * twice, minlength=G)
+            if self.Lam is None:
+                # only one triangle of M^-1 is ever formed: element (i, j), i >= j,
+                # stands at j N + i
+                K = self.lower_inverse.T.reshape(-1)[j * N + i]
+                K *= self.lam[i]
+                K *= self.lam[j]
+            else:
+                K = self.K_rest.reshape(-1)[i * N + j]
+            K *= twice
+            out = np.bincount(row, K, minlength=G)
             return out[:, None, None] * self.P**2
         out = np.empty((G, q, q))
         step = max(1, CHUNK // q)

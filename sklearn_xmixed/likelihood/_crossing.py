@@ -88,12 +88,12 @@ class Crossing:
         }
 
     @cached_property
-    def pairs(self) -> tuple[Array, Array, Array] | None:
-        """Products within each row of ``A_cross``: where, of which row, how large.
+    def pairs(self) -> tuple[Array, Array, Array, Array, Array] | None:
+        """Products within each row of ``A_cross``: i, j, of which row, how large.
 
-        Row by row all pairs i >= j of its nonzero elements, as places ``i N + j`` of a
-        flat N x N matrix.  None where they are too many or the first term has several
-        columns.
+        Row by row all pairs i >= j of its nonzero elements; then their products, and
+        the same counted twice off the diagonal.  None where they are too many or the
+        first term has several columns.
         """
         A = self.A_cross
         size = np.diff(A.indptr).astype(np.int64)
@@ -105,8 +105,9 @@ class Crossing:
         right = np.arange(len(left)) - np.repeat(ends - (rank + 1), rank + 1)
         right += A.indptr[:-1][np.repeat(np.arange(len(size)), size)][left]
         row = np.repeat(np.arange(len(size)), size)[left]
-        place = A.indices[left].astype(np.int64) * A.shape[1] + A.indices[right]
-        return place, row, A.data[left] * A.data[right]
+        i, j = A.indices[left].astype(np.int64), A.indices[right].astype(np.int64)
+        product = A.data[left] * A.data[right]
+        return i, j, row, product, np.where(i == j, product, 2.0 * product)
 
     def __getstate__(self) -> dict:
         return {k: v for k, v in self.__dict__.items() if k != "pairs"}
