@@ -698,7 +698,7 @@ def _linear_deviance(objective: Any, root: Root) -> float:
     """-2 L of linear regression."""
     from .likelihood import Pieces
 
-    l = root.log_det if objective.reml else 0.0  # noqa: E741
+    l = root.log_det if objective.reml else 0.0
     at = Pieces(root, np.empty(0), root.c, l)
     return objective.deviance(at) - objective.log_det_Lambda
 

@@ -253,9 +253,7 @@ def test_scale_of_a_column(scale, covariance, variant, X, y):
     assert model.converged_
     log_scale = 2 * np.log(scale) if model.method == "reml" else 0.0
     assert_allclose(model.log_likelihood_ + log_scale, right.log_likelihood_, rtol=1e-8)
-    assert_allclose(
-        model.coef_ * [scale, 1, scale], right.coef_, rtol=1e-5, atol=1e-9
-    )
+    assert_allclose(model.coef_ * [scale, 1, scale], right.coef_, rtol=1e-5, atol=1e-9)
     assert_allclose(model.predict(small), right.predict(X), rtol=1e-5, atol=1e-5)
 
 

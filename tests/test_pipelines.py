@@ -202,9 +202,7 @@ def test_search_finds_what_fits_by_hand_find():
     ).fit(X, y)
     for k, covariance in enumerate(["independent", "unstructured"]):
         spec = [RandomEffects("school", ["x1"], covariance=covariance), "class"]
-        scores = cross_val_score(
-            MixedLinearRegressor(spec), X, y, cv=3, scoring=RMSE
-        )
+        scores = cross_val_score(MixedLinearRegressor(spec), X, y, cv=3, scoring=RMSE)
         assert_allclose(search.cv_results_["mean_test_score"][k], scores.mean())
 
 

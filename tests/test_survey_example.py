@@ -25,7 +25,10 @@ PRINTED = {
             (2.519539, 2.393165),
             (28.10788, 2.435712),
         ],
-        [(5.890139, 0.7279, 4.623113, 7.50441), (14.7898, 0.3793531, 14.06466, 15.55232)],
+        [
+            (5.890139, 0.7279, 4.623113, 7.50441),
+            (14.7898, 0.3793531, 14.06466, 15.55232),
+        ],
         187.23,
     ),
     "gk": (
@@ -81,7 +84,9 @@ def test_estimates_and_robust_errors(fits, scaling):
     assert model.results_.wald_chi2 == pytest.approx(wald, abs=0.005)
 
 
-@pytest.mark.parametrize(("scaling", "printed"), [("size", 73452.90), ("gk", 321599.34)])
+@pytest.mark.parametrize(
+    ("scaling", "printed"), [("size", 73452.90), ("gk", 321599.34)]
+)
 def test_the_printed_wald_statistic_is_model_based(fits, scaling, printed):
     r = fits[scaling].results_
     beta, V = r.beta[:-1], r.model_beta_vcov[:-1, :-1]

@@ -158,7 +158,11 @@ def test_pseudolikelihood_is_the_integral_of_the_manual():
             r, w = y[rows] - b0 - b1 * x[rows], w1[rows]
 
             def log_f(u, r=r, w=w):
-                f1 = -0.5 * np.log(2 * np.pi) - np.log(sigma) - 0.5 * ((r - u) / sigma) ** 2
+                f1 = (
+                    -0.5 * np.log(2 * np.pi)
+                    - np.log(sigma)
+                    - 0.5 * ((r - u) / sigma) ** 2
+                )
                 f2 = -0.5 * np.log(2 * np.pi) - np.log(tau) - 0.5 * (u / tau) ** 2
                 return w @ f1 + f2
 
@@ -179,7 +183,9 @@ def test_pseudolikelihood_is_the_integral_of_the_manual():
     tau = np.sqrt(model.covariances_["g"].iloc[0, 0])
     at = np.array([model.intercept_, *model.coef_, np.log(tau), np.log(model.sigma_)])
     assert log_likelihood(at) == pytest.approx(model.log_likelihood_, rel=1e-9)
-    best = minimize(lambda p: -log_likelihood(p), at, method="BFGS", options={"gtol": 1e-6})
+    best = minimize(
+        lambda p: -log_likelihood(p), at, method="BFGS", options={"gtol": 1e-6}
+    )
     assert -best.fun <= model.log_likelihood_ + 1e-7
     np.testing.assert_allclose(best.x, at, atol=1e-4)
 
@@ -192,9 +198,9 @@ def test_pseudolikelihood_is_the_integral_of_the_manual():
             for k in range(4):
                 moved = np.zeros(4)
                 moved[k] = step
-                out[g, k] = (
-                    _one_group(at + moved, g) - _one_group(at - moved, g)
-                ) / (2 * step)
+                out[g, k] = (_one_group(at + moved, g) - _one_group(at - moved, g)) / (
+                    2 * step
+                )
         return out
 
     def _one_group(parameters: np.ndarray, g: int) -> float:
@@ -272,7 +278,11 @@ def test_linear_regression_has_robust_errors_by_row():
         ({"method": "reml", "weight_type": "sampling"}, "school", "method='ml'"),
         ({"vce": "cluster"}, "school", "needs cluster="),
         ({"vce": "cluster", "cluster": "nowhere"}, "school", "'nowhere' is no column"),
-        ({"vce": "cluster", "cluster": "school"}, "region", "must nest in the clusters"),
+        (
+            {"vce": "cluster", "cluster": "school"},
+            "region",
+            "must nest in the clusters",
+        ),
         ({"weight_scaling": "size"}, "school", "weight_type='sampling'"),
         (
             {"weight_scaling": "gk", "weight_type": "sampling"},
@@ -290,9 +300,7 @@ def test_linear_regression_has_robust_errors_by_row():
 )
 def test_what_makes_no_sense_is_refused(options, spec, message):
     X, y = _three_levels(np.random.default_rng(0))
-    X = X.assign(
-        x2=np.arange(len(y)) + 1.0, minus=-1.0, zero=0.0, one=1.0, x=X["x"]
-    )
+    X = X.assign(x2=np.arange(len(y)) + 1.0, minus=-1.0, zero=0.0, one=1.0, x=X["x"])
     model = MixedLinearRegressor(spec, fixed=["x"], **options)
     with pytest.raises(ValueError, match=message):
         model.fit(X, y)

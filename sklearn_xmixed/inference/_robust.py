@@ -73,7 +73,7 @@ def sandwich(
         for block, Sigma in zip(model.blocks, estimate.Sigmas, strict=True)
     ]
     log_sigma = at.c / sigma2 - at.n
-    for d, c, l in zip(D, at.c_D, at.l_D, strict=True):  # noqa: E741
+    for d, c, l in zip(D, at.c_D, at.l_D, strict=True):
         log_sigma = log_sigma + np.tensordot(d, c / sigma2 + l, axes=2)
     alpha = np.column_stack([*columns, log_sigma])
     scores = np.concatenate([beta, alpha], axis=1)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -164,7 +165,7 @@ def row_blocks(
         at = np.searchsorted(starts, np.arange(BLOCK_ROWS, n, BLOCK_ROWS))
         cuts = np.concatenate([[0], starts[at], [n]])
     shift, matrix = pool.shift, pool.matrix
-    for start, stop in zip(cuts[:-1], cuts[1:], strict=True):
+    for start, stop in pairwise(cuts):
         if stop == start:
             continue
         rows = slice(start, stop) if design.order is None else design.order[start:stop]

@@ -96,7 +96,7 @@ class Pieces:
     root: Root
     S: Array
     c: float
-    l: float  # noqa: E741
+    l: float
     c_D: list[Array] | None = None
     l_D: list[Array] | None = None
     c_2: Array | None = None
@@ -133,9 +133,9 @@ def evaluate(
     for ascent in ascents:
         S = S + ascent.S
     root = Root.solve(S)
-    l = sum((a.logdet for a in ascents), 0.0)  # noqa: E741
+    l = sum((a.logdet for a in ascents), 0.0)
     if reml:
-        l = l + root.log_det  # noqa: E741
+        l = l + root.log_det
     if order == 0:
         return Pieces(root, S, root.c, l)
     closed = order == 2 and tree.depth == 1 and D[0].shape[0] <= CLOSED_FORM_Q

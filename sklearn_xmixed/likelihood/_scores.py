@@ -73,12 +73,12 @@ def top_scores(
             T, drop, e = down.T[k], down.drop[k], down.E[k][:, 0]
             share = floor.shares[-1]
             es = e if share is None else e * share
-            l = T * floor.count  # noqa: E741
+            l = T * floor.count
             if drop is not None:
-                l = l - (drop if share is None else drop * share)  # noqa: E741
+                l = l - (drop if share is None else drop * share)
             c = -e[:, None] * es[None]
             if floor.starts:  # sum up to the top level
-                l = np.add.reduceat(l, floor.starts[-1], axis=-1)  # noqa: E741
+                l = np.add.reduceat(l, floor.starts[-1], axis=-1)
                 c = np.add.reduceat(c, floor.starts[-1], axis=-1)
             c_D.append(c)
             l_D.append(l)
