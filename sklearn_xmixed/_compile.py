@@ -129,12 +129,14 @@ def compile_design(
 
     weights = None
     if sample_weight is not None:
+        if drop_missing:  # a row without a weight is left out like one of weight zero
+            sample_weight = _zero_for_missing(sample_weight)
         weights = _check_sample_weight(
             sample_weight, y, dtype=np.float64, ensure_non_negative=True
         )
         weights = row_weights(weights, "sample_weight")
 
-    level_weights = _level_weights(source, equations)
+    level_weights = _level_weights(source, equations, drop_missing)
     cluster = _cluster(estimator, source)
     extra_names = _extra_names(equations, fixed_names)
     extra = _extra_columns(source, extra_names, n, drop_missing)
@@ -146,7 +148,11 @@ def compile_design(
         X_fixed,
         y,
         extra,
-        {**labels, **over, **({} if cluster is None else {"cluster": cluster})},
+        {
+            **labels,
+            **over,
+            **({} if cluster is None else {f"cluster {estimator.cluster}": cluster}),
+        },
         [w for w in (weights, *level_weights.values()) if w is not None],
     )
     complete = rows_with_values(error_values, estimator.residuals, estimator.missing)
@@ -328,7 +334,7 @@ def _extra_columns(
 
 
 def _level_weights(
-    source: Source | None, equations: list[RandomEffects]
+    source: Source | None, equations: list[RandomEffects], drop_missing: bool
 ) -> dict[str, Array]:
     """Weights per row of the levels that have them."""
     found: dict[str, tuple[str, Array]] = {}
@@ -348,11 +354,16 @@ def _level_weights(
                 f"The weight {name!r} of level {equation.group!r} is no column of X or "
                 f"groups. {source.describe()}"
             )
-        found[equation.group] = (
-            name,
-            row_weights(np.asarray(values), f"weight {name!r}"),
-        )
+        if drop_missing:
+            values = _zero_for_missing(values)
+        weights = row_weights(np.asarray(values), f"weight {name!r}")
+        found[equation.group] = name, weights
     return {group: values for group, (_, values) in found.items()}
+
+
+def _zero_for_missing(weights: Any) -> Array:
+    out = np.asarray(weights, dtype=np.float64)
+    return np.where(np.isnan(out), 0.0, out)
 
 
 def _cluster(estimator: Any, source: Source | None) -> Any:
@@ -411,7 +422,7 @@ def _weigh(
         if level.group in level_weights:
 
             def label(k: int, number: int = number) -> str:
-                return repr(path_frame(encoders, number)[k])
+                return _shown(path_frame(encoders, number)[k])
 
             own = group_weights(
                 level_weights[level.group],
@@ -436,6 +447,13 @@ def _weigh(
         weights, own = scale_weights(scaling, rows, own, level.codes)
         weighted = [replace(level, weights=own)]
     return weights, weighted
+
+
+def _shown(label: Any) -> str:
+    """A path of labels as text."""
+    if isinstance(label, tuple):
+        return "(" + ", ".join(_shown(part) for part in label) + ")"
+    return repr(label.item() if isinstance(label, np.generic) else label)
 
 
 def _rows_to_keep(

@@ -142,7 +142,7 @@ def estimate(
             few, model, reml=reml, log_det_basis=pool.log_det_R
         )
         sample = few.sample()
-    nothing = _leaves_nothing(tree, design)
+    nothing = "fixed" if not objective.nn > 0 else _leaves_nothing(tree, design)
     if (not blocks and rows is None) or nothing:
         found_at_once = _without_search(pool, tree, objective, blocks, nothing)
         if watch is not None:
@@ -288,7 +288,7 @@ def _leaves_nothing(tree: Tree | Crossing, design: Design) -> str:
     lowest-level groups although these have more rows than random effects.
     """
     p, y = tree.p, design.moments
-    if design.n_rows <= p or tree.n <= p:
+    if design.n_rows <= p:
         return "fixed"
     size = y.centred[-1, -1] + y.n * y.mean[-1] ** 2
     noise = (np.finfo(float).eps * 64) ** 2 * size
@@ -301,12 +301,9 @@ def _leaves_nothing(tree: Tree | Crossing, design: Design) -> str:
     if within > max(noise, 1e-13 * tree.total[-1, -1]):
         return ""
     lowest = [shard.floors[0] for shard in tree.shards]
-    used = sum(
-        float((np.einsum("aag->ag", f.block[:, : f.q]) > 0).sum(axis=0) @ f.count)
-        for f in lowest
-    )
-    left = tree.n - np.linalg.matrix_rank(W[:p, :p], tol=1e-12 * tree.n)
-    return "within" if left > used + 0.5 else ""
+    used = sum(int((np.einsum("aag->ag", f.block[:, : f.q]) > 0).sum()) for f in lowest)
+    left = design.n_rows - np.linalg.matrix_rank(W[:p, :p], tol=1e-12 * tree.n)
+    return "within" if left > used else ""
 
 
 def _without_search(

@@ -16,14 +16,20 @@ class IterationLog:
         0 nothing, 1 the gradient-based iterations, 2 the EM iterations too.
     restricted : bool
         Whether the likelihood is a restricted one.
+    pseudo : bool
+        Whether it is a pseudolikelihood.
     em_only : bool
         EM iterations are then shown from ``verbose=1``.
     """
 
-    def __init__(self, verbose: int, *, restricted: bool, em_only: bool):
+    def __init__(self, verbose: int, *, restricted: bool, em_only: bool, pseudo: bool):
         self.verbose = int(verbose)
         self.show_em = self.verbose > 1 or (em_only and self.verbose > 0)
-        self.label = "log restricted-likelihood" if restricted else "log likelihood"
+        self.label = "log likelihood"
+        if restricted:
+            self.label = "log restricted-likelihood"
+        elif pseudo:
+            self.label = "log pseudolikelihood"
         self._phase = ""
 
     def __call__(self, line: Iteration) -> None:

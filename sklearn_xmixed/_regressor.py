@@ -361,7 +361,12 @@ n_levels), default=None
         compiled = compile_design(self, X, y, sample_weight, groups)
         self._check_weights(compiled)
         reml = self.method == "reml"
-        log = IterationLog(self.verbose, restricted=reml, em_only=self.em_only)
+        log = IterationLog(
+            self.verbose,
+            restricted=reml,
+            em_only=self.em_only,
+            pseudo=_vce(self) != "oim",
+        )
         tasks = FitTasks(self, X, y, sample_weight)
 
         def watch(line: Any, snapshot: Callable[[], Estimate]) -> bool:

@@ -106,6 +106,11 @@ def _check_weighting(estimator: Any) -> None:
         raise ValueError(
             "vce='cluster' needs cluster=, the name of the column with the clusters."
         )
+    if estimator.cluster is not None and estimator.vce != "cluster":
+        raise ValueError(
+            f"cluster={estimator.cluster!r} has no effect with vce={estimator.vce!r}; "
+            "set vce='cluster', or cluster=None."
+        )
     if estimator.weight_scaling is not None and estimator.weight_type != "sampling":
         raise ValueError(
             f"weight_scaling={estimator.weight_scaling!r} scales sampling weights; "

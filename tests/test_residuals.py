@@ -244,11 +244,11 @@ def test_stand_ins_for_equal_groups_change_nothing(name, effects, method):
     [
         ("ar2", "intercept", None),
         ("ma", "intercept", None),
-        ("unstructured", "none", None),
+        pytest.param("unstructured", "none", None, marks=pytest.mark.slow),
         ("exponential", "above", None),
         ("toeplitz", "none", "b"),
         ("exchangeable", "none", "b"),
-        ("independent", "three", "b"),
+        pytest.param("independent", "three", "b", marks=pytest.mark.slow),
         ("banded", "none", None),
     ],
 )

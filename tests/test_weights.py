@@ -284,6 +284,8 @@ def test_linear_regression_has_robust_errors_by_row():
             "must nest in the clusters",
         ),
         ({"weight_scaling": "size"}, "school", "weight_type='sampling'"),
+        ({"cluster": "region"}, "school", "vce='cluster'"),
+        ({"vce": "robust"}, "one", "at least two clusters"),
         (
             {"weight_scaling": "gk", "weight_type": "sampling"},
             ["region", "school"],
@@ -312,6 +314,42 @@ def test_sampling_weights_imply_robust_errors_and_no_lr_test():
     model.fit(X[["school", "x"]], y, sample_weight=np.full(len(y), 2.0))
     r = model.results_
     assert (r.vce, r.has_lr_test, r.pseudo, r.n_obs) == ("robust", False, True, len(y))
+
+
+def test_the_size_of_top_level_weights_does_not_matter():
+    """Sampling weights that sum to less than the coefficients are no exact fit."""
+    X, y = _three_levels(np.random.default_rng(2))
+    own = np.random.default_rng(3).uniform(0.5, 2.0, size=12)[X["school"]]
+    spec = RandomEffects("school", weight="w")
+    a, b = (
+        MixedLinearRegressor(spec, weight_type="sampling").fit(
+            X[["school", "x"]].assign(w=own * size), y
+        )
+        for size in (1.0, 1e-3)
+    )
+    assert a.converged_
+    assert b.converged_
+    np.testing.assert_allclose(a.results_.beta, b.results_.beta, atol=1e-6)
+    np.testing.assert_allclose(a.results_.alpha, b.results_.alpha, atol=1e-5)
+    np.testing.assert_allclose(a.results_.beta_vcov, b.results_.beta_vcov, rtol=1e-4)
+
+
+def test_missing_weights_are_dropped_on_request():
+    X, y = _three_levels(np.random.default_rng(4))
+    w = np.full(len(y), 2.0)
+    w[3] = np.nan
+    X = X.assign(w=np.where(X["school"] == 5, np.nan, 1.0))
+    spec = RandomEffects("school", weight="w")
+    columns = ["school", "x", "w"]
+    with pytest.raises(ValueError, match=r"NaN|finite"):
+        MixedLinearRegressor(spec).fit(X[columns], y, sample_weight=w)
+    model = MixedLinearRegressor(spec, missing="drop")
+    model.fit(X[columns], y, sample_weight=w)
+    keep = (~np.isnan(w)) & X["w"].notna().to_numpy()
+    plain = MixedLinearRegressor("school").fit(
+        X.loc[keep, ["school", "x"]], y[keep], sample_weight=w[keep]
+    )
+    _assert_same(model, plain)
 
 
 def test_row_order_and_group_order_do_not_matter():

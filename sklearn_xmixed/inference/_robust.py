@@ -88,7 +88,12 @@ def sandwich(
         summed = np.zeros((M, scores.shape[1]))
         np.add.at(summed, clusters, scores)
         meat = summed.T @ summed
-    factor = M / (M - 1.0) if M > 1 else np.nan
+    if not M > 1:
+        raise ValueError(
+            "Robust standard errors need at least two clusters, found one. Use "
+            "vce='oim', or clusters of another variable."
+        )
+    factor = M / (M - 1.0)
     p = beta.shape[1]
     free = np.isfinite(np.diagonal(alpha_vcov))
     bread = np.where(np.isfinite(alpha_vcov), alpha_vcov, 0.0)

@@ -30,7 +30,7 @@ def compress(tree: Tree) -> Tree:
 
 
 def _compress_shard(shard: Shard) -> Shard:
-    lowest = shard.floors[0]
+    lowest = _absorb(shard.floors[0])
     classes = _classes(lowest)
     if classes is None:
         return shard
@@ -64,6 +64,7 @@ def _compress_shard(shard: Shard) -> Shard:
         lowest,
         block=block,
         count=count,
+        shares=tuple(None if s is None else s[first] for s in lowest.shares),
         ancestors=ancestors,
         starts=tuple(
             np.flatnonzero(np.append(True, a[1:] != a[:-1])) for a in ancestors
@@ -72,10 +73,24 @@ def _compress_shard(shard: Shard) -> Shard:
     return Shard((merged, *shard.floors[1:]))
 
 
+def _absorb(floor: Floor) -> Floor:
+    """The same with the groups' own weights put into C, whose square counts.
+
+    What is left of the shares depends on the ancestors alone.
+    """
+    own = floor.shares[0]
+    if own is None:
+        return floor
+    block = floor.block.copy()
+    block[:, floor.q :] *= np.sqrt(own)
+    shares = tuple(None if s is own else s / own for s in floor.shares)
+    return replace(floor, block=block, shares=shares)
+
+
 def _classes(floor: Floor) -> tuple[Array, Array] | None:
     """Groups ordered by (ancestor, design), and where each run begins."""
     q, _, G = floor.block.shape
-    if any(share is not None for share in floor.shares) or G < 4:
+    if G < 4:
         return None
     upper = np.triu_indices(q)
     keys = floor.block[:, :q][upper]  # (q (q + 1) / 2, G)

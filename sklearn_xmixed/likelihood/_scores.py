@@ -94,7 +94,8 @@ def top_scores(
             weight = weight * design.weights[rows]
         for basis, level, u in zip(pool.levels, levels, effects, strict=True):
             codes = level.codes[rows]
-            left -= np.einsum("na,an->n", W[:, basis.members], u[:, codes])
+            for j, own in zip(basis.members, u, strict=True):
+                left -= W[:, j] * own[codes]
             if level.weights is not None:
                 weight = weight * level.weights[codes]
         code = levels[-1].codes[rows] if levels else np.arange(start, stop)[:]
@@ -102,9 +103,9 @@ def top_scores(
             code = rows
         first = np.flatnonzero(np.append(True, code[1:] != code[:-1]))
         group = code[first]
-        x[group] += np.add.reduceat(
-            (weight * left)[:, None] * top[:, :p], first, axis=0
-        )
-        c_g[group] += np.add.reduceat(weight * r * left, first)
+        left *= weight
+        for j in range(p):
+            x[group, j] += np.add.reduceat(left * top[:, j], first)
+        c_g[group] += np.add.reduceat(r * left, first)
         n_g[group] += np.add.reduceat(weight, first)
     return Scores(x, c_g, n_g, c_D, l_D)
