@@ -11,7 +11,8 @@ import pandas as pd
 from sklearn.utils import check_array, check_consistent_length, column_or_1d
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
-from ._design import Design, Equation, Level, kept_columns
+from ._design import Design, Equation, Level, Term, kept_columns
+from ._factors import Factor, check_factors, compile_factors, factor_values
 from ._labels import Encoder, Source, encode, missing_rows
 from ._moments import Moments
 from ._spec import RandomEffects
@@ -62,6 +63,8 @@ class Compiled:
         Rows left out for missing values or zero weights.
     clusters : ndarray of int or None
         Cluster of each top-level group, with ``vce="cluster"``.
+    factors : tuple of (Factor or None)
+        One per equation of the design.
     """
 
     design: Design
@@ -76,6 +79,7 @@ class Compiled:
     target: str
     n_dropped: int
     clusters: Array | None
+    factors: tuple[Factor | None, ...] = ()
 
 
 def variables_in_X(estimator: Any, equations: Sequence[RandomEffects]) -> set[str]:
@@ -104,6 +108,7 @@ def compile_design(
 
     if estimator.residuals is not None:
         check_residuals(estimator.residuals, equations)
+    check_factors(estimator, equations)
     special = variables_in_X(estimator, equations)
     groups_in_order = list(dict.fromkeys(e.group for e in equations))
     labels: dict[str, Any] = dict.fromkeys(groups_in_order)
@@ -136,6 +141,7 @@ def compile_design(
     extra_names = _extra_names(equations, fixed_names)
     extra = _extra_columns(source, extra_names, n, drop_missing)
     error_values = read_variables(source, estimator.residuals)
+    over = factor_values(source, equations)
 
     keep_rows = _rows_to_keep(
         estimator,
@@ -144,6 +150,7 @@ def compile_design(
         extra,
         {
             **labels,
+            **over,
             **({} if cluster is None else {f"cluster {estimator.cluster}": cluster}),
         },
         [w for w in (weights, *level_weights.values()) if w is not None],
@@ -163,6 +170,7 @@ def compile_design(
         level_weights = {g: w[keep_rows] for g, w in level_weights.items()}
         cluster = None if cluster is None else np.asarray(cluster)[keep_rows]
         error_values = {k: np.asarray(v)[keep_rows] for k, v in error_values.items()}
+        over = {k: np.asarray(v)[keep_rows] for k, v in over.items()}
         n = len(y)
         if n == 0:
             raise ValueError(
@@ -187,6 +195,7 @@ def compile_design(
         encoders,
         weighted=weights is not None,
     )
+    factors, terms = compile_factors(equations, names, over, levels)
     return _assemble(
         estimator,
         equations,
@@ -204,6 +213,8 @@ def compile_design(
         n_dropped,
         clusters,
         within,
+        factors,
+        terms,
     )
 
 
@@ -512,6 +523,8 @@ def _assemble(
     n_dropped: int,
     clusters: Array | None,
     within: Within | None,
+    factors: dict[int, tuple[Equation, Factor]],
+    terms: tuple[Term, ...],
 ) -> Compiled:
     """Decide which columns stay and number everything."""
     intercept = bool(estimator.fit_intercept)
@@ -543,7 +556,13 @@ def _assemble(
     compiled: list[Equation] = []
     empty: list[tuple[int, str]] = []
     groups = [level.group for level in levels]
+    of_equation: list[Factor | None] = []
     for place, (spec, name) in enumerate(zip(equations, names, strict=True)):
+        if place in factors:
+            equation, factor = factors[place]
+            compiled.append(equation)
+            of_equation.append(factor)
+            continue
         own = np.array([index[c] for c in spec.columns], dtype=int)
         stay = np.ones(len(own), dtype=bool)
         if not spec.collinear:
@@ -561,6 +580,7 @@ def _assemble(
         structure = spec.covariance or "independent"
         if len(effects) == 1:
             structure = "identity"
+        of_equation.append(None)
         compiled.append(
             Equation(
                 name,
@@ -601,7 +621,7 @@ def _assemble(
             )
         )
         used.append(number)
-    renumber = {number: i for i, number in enumerate(used)}
+    renumber = {number: i for i, number in enumerate(used)} | {-1: -1}
     design = Design(
         X,
         extra,
@@ -612,6 +632,7 @@ def _assemble(
         tuple(replace(eq, level=renumber[eq.level]) for eq in compiled),
         moments,
         residual=within,
+        terms=terms,
     ).sorted()
     return Compiled(
         design,
@@ -626,6 +647,7 @@ def _assemble(
         target,
         n_dropped,
         clusters,
+        tuple(of_equation),
     )
 
 
@@ -700,7 +722,10 @@ def path_frame(encoders: Sequence[Encoder], upto: int) -> pd.Index:
     """Index of the groups of a level: their paths of labels, outermost first."""
     arrays, names = [], []
     at = np.arange(encoders[upto].n_groups)
-    for encoder in encoders[upto::-1]:
+    for number in range(upto, -1, -1):
+        encoder = encoders[number]
+        if encoder.group == "_all" and number < upto:
+            break  # says nothing
         arrays.append(np.asarray(encoder.own_labels)[at])
         names.append(encoder.group)
         at = encoder.parents[at]

@@ -18,7 +18,7 @@ from .residuals import Within
 #: a column of unit size with a smaller remainder is collinear
 REMAINDER = 3e-7
 
-__all__ = ["Design", "Equation", "Level", "kept_columns"]
+__all__ = ["Design", "Equation", "Level", "Term", "kept_columns"]
 
 Array = np.ndarray
 
@@ -76,6 +76,10 @@ class Equation:
     structure : Structure
     omitted : tuple of str
         Collinear columns that were left out.
+    terms : tuple of int
+        Of a factor: its terms among the design's; its level is -1.
+    n_groups : int
+        Of a factor: how many independent draws its covariance matrix has.
     """
 
     name: str
@@ -84,6 +88,22 @@ class Equation:
     positions: tuple[int, ...]
     structure: Structure
     omitted: tuple[str, ...] = ()
+    terms: tuple[int, ...] = ()
+    n_groups: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Term:
+    """One random intercept per group of a grouping that nests in no other.
+
+    Parameters
+    ----------
+    codes : ndarray of int, shape (n,)
+    n_groups : int
+    """
+
+    codes: Array
+    n_groups: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,6 +125,8 @@ class Design:
         Of [X, extra, y].
     residual : Within or None
         Structure of the residuals; None where they are independent with one variance.
+    terms : tuple of Term
+        Of the factors.
     """
 
     X: Array
@@ -118,6 +140,7 @@ class Design:
     order: Array | None = field(default=None)
     starts: Array | None = field(default=None)
     residual: Within | None = field(default=None)
+    terms: tuple[Term, ...] = ()
 
     @property
     def n_rows(self) -> int:

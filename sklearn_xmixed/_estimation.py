@@ -7,10 +7,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ._design import Design
+from ._design import Design, Equation
 from .covariance import PARAMETERIZATIONS
 from .likelihood import (
     Block,
+    CrossedModel,
+    CrossedObjective,
+    Crossing,
+    ExchangeableBlock,
     Objective,
     Pieces,
     Pool,
@@ -18,6 +22,7 @@ from .likelihood import (
     StructuredObjective,
     Tree,
     VarianceModel,
+    build_crossing,
     build_tree,
     compress,
 )
@@ -37,8 +42,8 @@ class Estimate:
     Parameters
     ----------
     pool : Pool
-    tree : Tree
-        All nodes, not compressed.
+    tree : Tree or Crossing
+        All nodes, not compressed; where factors cross, their cross-products.
     objective : Objective
         On the compressed tree.
     D_blocks : list of ndarray
@@ -60,7 +65,7 @@ class Estimate:
     """
 
     pool: Pool
-    tree: Tree
+    tree: Tree | Crossing
     objective: Objective
     D_blocks: list[Array]
     pieces: Pieces
@@ -108,19 +113,30 @@ def estimate(
         [(level.columns, level.constant) for level in lowest_first],
     )
     rows = None if design.residual is None else Rows.of(design, pool)
-    if rows is None:
+    tree: Tree | Crossing
+    if design.terms:
+        tree = build_crossing(design, pool)
+    elif rows is None:
         tree = build_tree(design, pool)
     else:
         tree, _ = rows.tree(rows.residual.start())
     blocks = _blocks(design, pool, tree)
-    model = VarianceModel(blocks, tree.depth, PARAMETERIZATIONS[parameterization])
+    metric = PARAMETERIZATIONS[parameterization]
     objective: Objective
     sample: Rows | None = None
-    if rows is None:
+    model: VarianceModel
+    if isinstance(tree, Crossing):
+        model = CrossedModel(blocks, tree.q, metric)
+        objective = CrossedObjective(
+            tree, model, reml=reml, log_det_basis=pool.log_det_R
+        )
+    elif rows is None:
+        model = VarianceModel(blocks, tree.depth, metric)
         objective = Objective(
             compress(tree), model, reml=reml, log_det_basis=pool.log_det_R
         )
     else:
+        model = VarianceModel(blocks, tree.depth, metric)
         few = rows.compressed()
         objective = StructuredObjective(
             few, model, reml=reml, log_det_basis=pool.log_det_R
@@ -159,7 +175,7 @@ def estimate(
         D_blocks, em_done, log = em(
             objective,
             D_blocks,
-            max_iter=em_iter if em_only else min(em_iter, 3),
+            max_iter=em_iter if em_only else min(em_iter, 1 if design.terms else 3),
             tol=em_tol,
             watch=em_watch,
         )
@@ -265,7 +281,7 @@ def _leave_boundary(objective: Objective, found: Optimum) -> Array | None:
     return best
 
 
-def _leaves_nothing(tree: Tree, design: Design) -> str:
+def _leaves_nothing(tree: Tree | Crossing, design: Design) -> str:
     """Why the likelihood has no maximum; empty where it has one.
 
     "fixed" where the fixed part fits y; "within" where it does so within the
@@ -278,7 +294,7 @@ def _leaves_nothing(tree: Tree, design: Design) -> str:
     noise = (np.finfo(float).eps * 64) ** 2 * size
     if not tree.total[-1, -1] > noise:
         return "fixed"
-    if not tree.depth:
+    if isinstance(tree, Crossing) or not tree.depth:
         return ""
     W = tree.within
     within = W[p, p] - W[p, :p] @ np.linalg.pinv(W[:p, :p], rcond=1e-12) @ W[:p, p]
@@ -291,7 +307,11 @@ def _leaves_nothing(tree: Tree, design: Design) -> str:
 
 
 def _without_search(
-    pool: Pool, tree: Tree, objective: Objective, blocks: list[Block], nothing: str
+    pool: Pool,
+    tree: Tree | Crossing,
+    objective: Objective,
+    blocks: list[Block],
+    nothing: str,
 ) -> Estimate:
     """Linear regression, or a response that leaves no residual."""
     D_blocks = [np.zeros((b.structure.q, b.structure.q)) for b in blocks]
@@ -306,7 +326,7 @@ def _without_search(
 
 def _finish(
     pool: Pool,
-    tree: Tree,
+    tree: Tree | Crossing,
     objective: Objective,
     D_blocks: list[Array],
     pieces: Pieces,
@@ -328,11 +348,14 @@ def _finish(
     )
 
 
-def _blocks(design: Design, pool: Pool, tree: Tree) -> list[Block]:
+def _blocks(design: Design, pool: Pool, tree: Tree | Crossing) -> list[Block]:
     """The equations in the tree's basis, in columns of unit size."""
     depth = len(design.levels)
     out = []
     for equation in design.equations:
+        if equation.terms:
+            out.append(_factor_block(equation, depth))
+            continue
         floor = depth - 1 - equation.level
         level = design.levels[equation.level]
         T = pool.levels[floor].T[
@@ -352,6 +375,18 @@ def _blocks(design: Design, pool: Pool, tree: Tree) -> list[Block]:
                 size = np.full(q, np.sqrt((size**2).mean()))
             metric = np.diag(1.0 / np.where(size > 0, size, 1.0))
             Lambda = T @ metric
-        n_groups = sum(float(shard.floors[floor].count.sum()) for shard in tree.shards)
+        n_groups = (
+            float(tree.G[floor])
+            if isinstance(tree, Crossing)
+            else sum(float(s.floors[floor].count.sum()) for s in tree.shards)
+        )
         out.append(Block(floor, equation.structure, Lambda, metric, n_groups))
     return out
+
+
+def _factor_block(equation: Equation, depth: int) -> Block:
+    """A factor's equation; its terms are numbered after the levels."""
+    q = equation.structure.q
+    own, *common = (depth + t for t in equation.terms)
+    parts = (own, equation.structure, np.eye(q), np.eye(q), float(equation.n_groups))
+    return ExchangeableBlock(*parts, common[0]) if common else Block(*parts)

@@ -13,6 +13,7 @@ import pandas as pd
 
 from ._compile import Compiled, path_frame, read_fixed
 from ._estimation import Estimate
+from ._factors import Factor, factor_index, owned_codes
 from ._labels import Encoder, Source, encode
 from ._within import (
     compile_residuals,
@@ -31,9 +32,9 @@ from .inference import (
     wald,
 )
 from .inference._tests import ASSUMED, CONSERVATIVE
-from .likelihood import Pool, Root
+from .likelihood import Crossing, Pool, Root
 from .optimization import Certificate, Iteration
-from .prediction import Errors, Posterior
+from .prediction import CrossedPosterior, Errors, Posterior
 
 __all__ = ["FittedModel"]
 
@@ -55,6 +56,8 @@ class FittedEquation:
     T : ndarray of shape (q_floor, q)
         From the effects to the tree's basis.
     Sigma : ndarray of shape (q, q)
+    factor : Factor or None
+        With effects over its levels: then the terms from ``floor`` on are its own.
     """
 
     name: str
@@ -63,6 +66,7 @@ class FittedEquation:
     effects: tuple[str, ...]
     T: Array
     Sigma: Array
+    factor: Factor | None = None
 
 
 @dataclass(eq=False)
@@ -81,7 +85,7 @@ class FittedModel:
     level_numbers: tuple[int, ...]
     equations: tuple[FittedEquation, ...]
     pool: Pool
-    posterior: Posterior
+    posterior: Posterior | CrossedPosterior
     errors: Errors | None
     certificate: Certificate
     log: tuple[Iteration, ...]
@@ -104,7 +108,22 @@ class FittedModel:
         design, pool = compiled.design, found.pool
         depth = len(design.levels)
         equations = []
-        for equation, Sigma in zip(design.equations, found.Sigmas, strict=True):
+        for equation, Sigma, factor in zip(
+            design.equations, found.Sigmas, compiled.factors, strict=True
+        ):
+            if factor is not None:
+                equations.append(
+                    FittedEquation(
+                        equation.name,
+                        -1,
+                        depth + equation.terms[0],
+                        equation.effects,
+                        np.eye(1),
+                        Sigma,
+                        factor,
+                    )
+                )
+                continue
             level = design.levels[equation.level]
             floor = depth - 1 - equation.level
             at = [level.positions.index(p) for p in equation.positions]
@@ -124,16 +143,18 @@ class FittedModel:
         coef = np.zeros(len(compiled.fixed_names))
         coef[compiled.kept] = beta_kept[a:]
         intercept = float(beta_kept[0]) if a else 0.0
-        posterior = Posterior(
-            found.tree,
-            found.objective.model.floors(found.D_blocks),
-            found.pieces,
-            pool,
-            found.sigma2,
-        )
+        D = found.objective.model.floors(found.D_blocks)
+        posterior: Posterior | CrossedPosterior
+        if isinstance(found.tree, Crossing):
+            posterior = CrossedPosterior(
+                found.tree, D, found.pieces, pool, found.sigma2
+            )
+        else:
+            posterior = Posterior(found.tree, D, found.pieces, pool, found.sigma2)
         errors = None
         if found.rows is not None and found.sigma2 > 0:
             assert found.psi is not None
+            assert isinstance(posterior, Posterior)
             errors = Errors.of(found.rows, found.psi, posterior)
         return cls(
             results=_results(
@@ -196,12 +217,18 @@ class FittedModel:
     @cached_property
     def covariances(self) -> dict[str, pd.DataFrame]:
         """Sigma of each equation."""
-        return {
-            e.name: pd.DataFrame(
-                e.Sigma, index=list(e.effects), columns=list(e.effects)
-            )
-            for e in self.equations
-        }
+        out = {}
+        for e in self.equations:
+            if e.factor is None:
+                out[e.name] = pd.DataFrame(
+                    e.Sigma, index=list(e.effects), columns=list(e.effects)
+                )
+                continue
+            values = {"variance": [e.Sigma[0, 0]]}
+            if e.factor.common:
+                values["covariance"] = [e.Sigma[0, 1]]
+            out[e.name] = pd.DataFrame(values, index=list(e.effects))
+        return out
 
     @cached_property
     def history(self) -> pd.DataFrame:
@@ -227,9 +254,20 @@ class FittedModel:
     ) -> tuple[Array, Array]:
         key = equation.name, fixed_known
         if key not in self._effects:
-            self._effects[key] = self.posterior.effects(
-                equation.floor, equation.T, equation.Sigma, fixed_known=fixed_known
-            )
+            posterior, factor = self.posterior, equation.factor
+            if factor is not None and factor.common:
+                assert isinstance(posterior, CrossedPosterior)
+                mean, std = posterior.sums(
+                    equation.floor,
+                    equation.floor + 1,
+                    factor.encoder.parents,
+                    fixed_known=fixed_known,
+                )
+                self._effects[key] = mean[:, None], std[:, None]
+            else:
+                self._effects[key] = posterior.effects(
+                    equation.floor, equation.T, equation.Sigma, fixed_known=fixed_known
+                )
         return self._effects[key]
 
     def random_effects(
@@ -240,7 +278,10 @@ class FittedModel:
         out = {}
         for e in self.equations:
             values = self._effects_of(e, known)[int(std)]
-            index = path_frame(self.encoders, self.level_numbers[e.level])
+            if e.factor is not None:
+                index = factor_index(self.encoders, e.factor)
+            else:
+                index = path_frame(self.encoders, self.level_numbers[e.level])
             out[e.name] = pd.DataFrame(values, index=index, columns=list(e.effects))
         return out
 
@@ -261,6 +302,17 @@ class FittedModel:
         fixed = read_fixed(estimator, source, self.fixed_names)
         mean = fixed @ self.coef + self.intercept
         allow_nan = estimator.missing == "drop"
+        if isinstance(self.posterior, CrossedPosterior):
+            return self._predict_crossed(
+                source,
+                fixed,
+                mean,
+                allow_nan,
+                estimator.unseen,
+                kind,
+                level,
+                return_std,
+            )
         n_levels = self._levels_used(level, kind)
         codes: list[Array] = []
         if kind != "fixed" and self.equations:
@@ -292,6 +344,92 @@ class FittedModel:
         Z = [np.zeros_like(z) if k < shallow else z for k, z in enumerate(Z)]
         variance = self.posterior.variance(codes, Z, Q)
         return mean, np.where(np.isnan(mean), np.nan, np.sqrt(variance.clip(0.0)))
+
+    def _predict_crossed(
+        self,
+        source: Source,
+        fixed: Array,
+        mean: Array,
+        allow_nan: bool,
+        unseen: str,
+        kind: str | None,
+        level: str | None,
+        return_std: bool,
+    ) -> Any:
+        """The same where factors cross: term by term instead of level by level."""
+        posterior = self.posterior
+        assert isinstance(posterior, CrossedPosterior)
+        n, names = source.n_rows, [e.group for e in self.encoders]
+        last = len(names) - 1
+        if level is not None:
+            if kind == "fixed":
+                raise ValueError("level has no meaning with kind='fixed'.")
+            used = self._names_used()
+            if level not in used:
+                raise ValueError(f"level must be one of {used}, got {level!r}.")
+            last = names.index(level)
+        labels = source.levels([g for g in names if g != "_all"])
+        factors = [e.factor for e in self.equations if e.factor is not None]
+        wanted = [g for g in names if g != "_all"] + [f.variable for f in factors]
+        there = [v for v in wanted if source.column(v) is not None]
+        there += [g for g, v in labels.items() if v is not None]
+        if not there and kind == "blup":
+            raise ValueError(
+                f"kind='blup' needs labels for {list(dict.fromkeys(wanted))}. "
+                f"{source.describe()}"
+            )
+        if kind == "fixed" or not there:
+            if not return_std:
+                return mean
+            Q = self._rows(source, fixed, allow_nan)[:, -self.pool.p - 1 : -1]
+            half = Q @ posterior.pieces.root.F
+            return mean, np.sqrt(self.sigma2 * (half**2).sum(axis=1))
+        owners: list[Array] = []
+        parents = np.zeros(n, dtype=np.intp)
+        for encoder in self.encoders:
+            values = labels.get(encoder.group)
+            if encoder.group != "_all" and values is None:
+                parents = np.full(n, -1)
+            else:
+                parents = encoder.transform(values, parents)
+            owners.append(parents)
+        Z, Q = self._basis_rows(source, fixed, allow_nan)
+        codes = [owners[k] for k in self.level_numbers[::-1]]
+        places = list(self.level_numbers[::-1])
+        called = [names[k] for k in places]
+        for factor in factors:
+            own = owned_codes(source, self.encoders, factor, owners[factor.owner])
+            codes += own
+            Z += [np.ones((n, 1)) for _ in own]
+            places += [factor.owner] * len(own)
+            called += [factor.variable] * len(own)
+        lost = np.zeros(n, dtype=bool)
+        for t, place in enumerate(places):
+            if place > last:
+                codes[t], Z[t] = np.full(n, -1), np.zeros_like(Z[t])
+                continue
+            unknown = codes[t] < 0
+            lost |= unknown
+            if unseen == "raise" and unknown.any():
+                raise ValueError(
+                    f"{int(unknown.sum())} rows have labels of {called[t]!r} that were "
+                    "not in the training data; the first is row "
+                    f"{int(np.argmax(unknown))}. Set unseen='zero' to predict their "
+                    "random effects as zero, or unseen='nan'."
+                )
+        mean = mean + posterior.linear(codes, Z)
+        if unseen == "nan":
+            mean = np.where(lost, np.nan, mean)
+        if not return_std:
+            return mean
+        variance = posterior.variance(codes, Z, Q)
+        return mean, np.where(np.isnan(mean), np.nan, np.sqrt(variance.clip(0.0)))
+
+    def _names_used(self) -> list[str]:
+        """Levels with random effects, top level first."""
+        used = {self.encoders[k].group for k in self.level_numbers}
+        used |= {e.factor.group for e in self.equations if e.factor is not None}
+        return [e.group for e in self.encoders if e.group in used]
 
     def forecast(self, estimator: Any, source: Source) -> Array:
         """See ``MixedLinearRegressor.forecast``."""
@@ -589,6 +727,10 @@ def _parameters(
     ):
         structure = block.structure
         for number, (i, j) in enumerate(structure.places):
+            if equation.factor is not None:
+                kind = "sd" if i == j else "corr"
+                out.append(VarianceParameter(k, equation.name, kind, equation.effects))
+                continue
             rows, columns = np.nonzero(np.triu(structure.pattern == number))
             if i == j:
                 members = tuple(equation.effects[r] for r in rows)
@@ -617,17 +759,22 @@ def _summaries(
     out = [
         EquationSummary(
             e.name,
-            spec_level.group,
+            group,
             b.structure.label,
             e.effects,
             q.omitted,
             e.Sigma,
         )
-        for e, b, q, spec_level in zip(
+        for e, b, q, group in zip(
             equations,
             blocks,
             compiled.design.equations,
-            [compiled.design.levels[e.level] for e in equations],
+            [
+                compiled.design.levels[e.level].group
+                if e.factor is None
+                else e.factor.group
+                for e in equations
+            ],
             strict=True,
         )
     ]

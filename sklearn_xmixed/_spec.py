@@ -35,8 +35,9 @@ default=None
     intercept : bool, default=True
         Whether the equation has a random intercept, ``_cons``.
     factor : str, default=None
-        Name of a variable whose levels carry one effect each, instead of
-        ``columns``.
+        Name of a variable whose levels carry one effect each in every group, instead
+        of ``columns`` and an intercept.  Factors of ``"_all"`` cross.  Their
+        covariance is identity or exchangeable.
     collinear : bool, default=False
         Keep collinear columns instead of omitting them.
     weight : str, default=None
@@ -51,6 +52,16 @@ default=None
     >>> from sklearn_xmixed import RandomEffects
     >>> RandomEffects("subject", ["days"], covariance="unstructured")
     RandomEffects(columns=['days'], covariance='unstructured', group='subject')
+
+    Crossed effects, of plates and of samples:
+
+    >>> from sklearn_xmixed import MixedLinearRegressor
+    >>> from sklearn_xmixed.datasets import load_penicillin
+    >>> X, y = load_penicillin(return_X_y=True)
+    >>> crossed = [RandomEffects("_all", factor=name) for name in ("plate", "sample")]
+    >>> model = MixedLinearRegressor(crossed, fixed=[], method="reml").fit(X, y)
+    >>> [f"{k} {v:.4f}" for (_, k), v in model.variance_components_["estimate"].items()]
+    ['var(R.plate) 0.7169', 'var(R.sample) 3.7309', 'var(Residual) 0.3024']
     """
 
     def __init__(

@@ -196,15 +196,33 @@ def _check_equations(equations: list[RandomEffects]) -> None:
                 f"The equation for {group!r} names a column twice: {columns}."
             )
         if equation.factor is not None:
-            raise NotImplementedError(
-                f"factor={equation.factor!r} of the equation for {group!r}: effects "
-                "over the levels of a factor are not available in this version."
-            )
+            _check_factor(equation)
         if equation.weight is not None and group == "_all":
             raise ValueError(
                 f"weight={equation.weight!r}: '_all' is one group of all rows and has "
                 "no weight."
             )
+
+
+def _check_factor(equation: RandomEffects) -> None:
+    """What an equation with a factor may say."""
+    factor, group = equation.factor, equation.group
+    if not isinstance(factor, str) or not factor:
+        raise TypeError(
+            f"The factor of the equation for {group!r} must be the name of a variable, "
+            f"got {factor!r}."
+        )
+    if len(equation.columns):
+        raise ValueError(
+            f"The equation for {group!r} has both factor={factor!r} and columns="
+            f"{list(equation.columns)!r}; give them an equation each."
+        )
+    if equation.covariance not in (None, "identity", "exchangeable"):
+        raise ValueError(
+            f"The covariance of factor={factor!r} at {group!r} must be 'identity' (the "
+            f"default) or 'exchangeable', got {equation.covariance!r}: the levels of a "
+            "factor share one variance."
+        )
 
 
 def equation_names(equations: Sequence[RandomEffects]) -> list[str]:

@@ -34,6 +34,7 @@ AROUND = {
     "_labels",
     "_validation",
     "_compile",
+    "_factors",
     "_weights",
     "_within",
     "_fitted",

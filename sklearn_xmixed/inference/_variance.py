@@ -373,12 +373,7 @@ def _second_order(estimate: Estimate, condition: float) -> tuple[Pieces, list[Ar
             bases.append(np.array([block.structure.gather(M) for M in first]))
         if all(np.linalg.cond(basis) <= condition for basis in bases):
             return pieces, bases
-    directions = [
-        (b.floor, b.Lambda @ M @ b.Lambda.T)
-        for b in model.blocks
-        for M in b.structure.basis
-    ]
-    at = estimate.objective.curvature(estimate.D_blocks, directions)
+    at = estimate.objective.curvature(estimate.D_blocks, model.elements())
     return at, [np.eye(b.structure.n_params) for b in model.blocks]
 
 

@@ -2,6 +2,9 @@
 
 from ._basis import Pool
 from ._compress import compress
+from ._crossed import CrossedSweep
+from ._crossedmodel import CrossedModel, CrossedObjective, ExchangeableBlock
+from ._crossing import Crossing, build_crossing
 from ._crossproducts import build_tree
 from ._model import Block, VarianceModel
 from ._objective import Objective
@@ -14,6 +17,11 @@ from ._tree import Tree
 
 __all__ = [
     "Block",
+    "CrossedModel",
+    "CrossedObjective",
+    "CrossedSweep",
+    "Crossing",
+    "ExchangeableBlock",
     "Objective",
     "Oracle",
     "Pieces",
@@ -24,6 +32,7 @@ __all__ = [
     "StructuredObjective",
     "Tree",
     "VarianceModel",
+    "build_crossing",
     "build_tree",
     "compress",
     "evaluate",

@@ -92,3 +92,11 @@ class VarianceModel:
             for M in self.parameterization.first(b.structure, gamma[s]):
                 out.append((b.floor, b.Lambda @ M @ b.Lambda.T))
         return out
+
+    def elements(self) -> list[tuple[int, Array]]:
+        """dD of the floors along each element of the structures."""
+        return [
+            (b.floor, b.Lambda @ M @ b.Lambda.T)
+            for b in self.blocks
+            for M in b.structure.basis
+        ]

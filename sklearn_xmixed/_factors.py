@@ -1,0 +1,183 @@
+"""Factors of random-effects equations: R.varname laid over the data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ._design import Equation, Level, Term
+from ._labels import Encoder, Source, encode
+from ._spec import RandomEffects
+from .covariance import get_structure
+
+__all__ = [
+    "Factor",
+    "check_factors",
+    "compile_factors",
+    "factor_index",
+    "factor_values",
+    "owned_codes",
+]
+
+Array = np.ndarray
+
+#: levels of an exchangeable factor, whose covariance matrix is formed
+MAX_EXCHANGEABLE = 400
+
+
+@dataclass(frozen=True, eq=False)
+class Factor:
+    """One equation with effects over the levels of a variable.
+
+    Parameters
+    ----------
+    variable : str
+    group : str
+        Level at which every group has its own effects; ``_all`` for one group.
+    owner : int
+        That level among the levels asked for, top level first.
+    encoder : Encoder
+        Pairs of a group and a level of the factor.
+    common : bool
+        Whether the effects of a group have a covariance.
+    """
+
+    variable: str
+    group: str
+    owner: int
+    encoder: Encoder
+    common: bool
+
+
+def check_factors(estimator: Any, equations: Sequence[RandomEffects]) -> None:
+    """What is not possible together with factors."""
+    factors = [e for e in equations if e.factor is not None]
+    if not factors:
+        return
+    shown = f"factor={factors[0].factor!r}"
+    if estimator.vce != "oim" or estimator.weight_type == "sampling":
+        what = (
+            "sampling weights"
+            if estimator.weight_type == "sampling"
+            else f"vce={estimator.vce!r}"
+        )
+        if equations[0].group == "_all":
+            raise ValueError(
+                f"{what} with {shown} at the level '_all': robust standard errors need "
+                "independent groups at the top level, and '_all' is a single one. Use "
+                "vce='oim' and no sampling weights."
+            )
+        raise NotImplementedError(
+            f"{what} with {shown}: robust standard errors of models with factors are "
+            "not available in this version. Write nested factors as levels of their "
+            "own, or use vce='oim' and no sampling weights."
+        )
+    residuals = estimator.residuals
+    if residuals is not None and (
+        residuals.structure != "independent" or residuals.by is not None
+    ):
+        raise NotImplementedError(
+            f"{shown} with residuals={residuals!r}: models with factors have "
+            "independent residuals with one variance in this version."
+        )
+    weighted = [e.weight for e in equations if e.weight is not None]
+    if weighted:
+        raise NotImplementedError(
+            f"{shown} with weight={weighted[0]!r}: weights of groups are not available "
+            "in models with factors; use sample_weight."
+        )
+
+
+def factor_values(
+    source: Source | None, equations: Sequence[RandomEffects]
+) -> dict[str, Any]:
+    """Values of the factor variables by name."""
+    out: dict[str, Any] = {}
+    for equation in equations:
+        name = equation.factor
+        if name is None or name in out:
+            continue
+        assert source is not None
+        values = source.column(name)
+        if values is None:
+            raise ValueError(
+                f"The factor {name!r} of the equation for {equation.group!r} is no "
+                f"column of X or groups. {source.describe()}"
+            )
+        out[name] = values
+    return out
+
+
+def compile_factors(
+    equations: Sequence[RandomEffects],
+    names: Sequence[str],
+    values: dict[str, Any],
+    levels: Sequence[Level],
+) -> tuple[dict[int, tuple[Equation, Factor]], tuple[Term, ...]]:
+    """Terms of the factors, and their equations by place in the specification."""
+    found: dict[int, tuple[Equation, Factor]] = {}
+    terms: list[Term] = []
+    groups = [level.group for level in levels]
+    for place, (spec, name) in enumerate(zip(equations, names, strict=True)):
+        if spec.factor is None:
+            continue
+        owner = groups.index(spec.group)
+        level = levels[owner]
+        labels = values[spec.factor]
+        encoder, codes = encode(spec.factor, labels, level.codes, len(level.codes))
+        size = len(encoder.labels)
+        if spec.covariance == "exchangeable" and size > MAX_EXCHANGEABLE:
+            raise NotImplementedError(
+                f"factor={spec.factor!r} has {size} levels, an exchangeable factor may "
+                f"have {MAX_EXCHANGEABLE} in this version. With a covariance that is "
+                f"not negative [RandomEffects({spec.group!r}), RandomEffects("
+                f"{spec.group!r}, factor={spec.factor!r}, name=...)] is the same model."
+            )
+        common = spec.covariance == "exchangeable" and size > 1
+        structure = (
+            get_structure("exchangeable", size)
+            if common
+            else get_structure("identity", 1)
+        )
+        own = len(terms)
+        terms.append(Term(codes, encoder.n_groups))
+        if common:
+            terms.append(Term(level.codes, level.n_groups))
+        equation = Equation(
+            name,
+            -1,
+            (f"R.{spec.factor}",),
+            (),
+            structure,
+            terms=tuple(range(own, len(terms))),
+            n_groups=level.n_groups if common else encoder.n_groups,
+        )
+        found[place] = (
+            equation,
+            Factor(spec.factor, spec.group, owner, encoder, common),
+        )
+    return found, tuple(terms)
+
+
+def factor_index(encoders: Sequence[Encoder], factor: Factor) -> pd.Index:
+    """Index of a factor's effects: path of the group, then the factor's level."""
+    from ._compile import path_frame
+
+    above = [e for e in encoders[: factor.owner + 1] if e.group != "_all"]
+    return path_frame([*above, factor.encoder], len(above))
+
+
+def owned_codes(
+    source: Source, encoders: Sequence[Encoder], factor: Factor, owners: Array
+) -> list[Array]:
+    """Numbers of rows of new data in a factor's terms, -1 where unknown."""
+    values = source.column(factor.variable)
+    if values is None:
+        codes = np.full(source.n_rows, -1)
+    else:
+        codes = factor.encoder.transform(values, owners)
+    return [codes, owners] if factor.common else [codes]

@@ -1,0 +1,166 @@
+"""The variance model and the objective where factors cross."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ._crossed import evaluate_crossed
+from ._crossing import Crossing
+from ._model import Block, VarianceModel
+from ._objective import Objective
+from ._pieces import Pieces
+
+__all__ = ["CrossedModel", "CrossedObjective", "ExchangeableBlock"]
+
+Array = np.ndarray
+#: a change of several terms' D together: (term, matrix) each
+Direction = Sequence[tuple[int, Array]]
+
+#: step of differences of the exact gradient, relative to the scale of D
+STEP = 1e-4
+
+
+@dataclass(frozen=True, eq=False)
+class ExchangeableBlock(Block):
+    """A factor whose effects within a group have one covariance.
+
+    With variance v and covariance c it is the sum of independent effects of variance
+    v - c, the term ``floor``, and of one effect per group of variance c, possibly
+    negative: the term ``common``.
+
+    Parameters
+    ----------
+    common : int
+    """
+
+    common: int = -1
+
+
+class CrossedModel(VarianceModel):
+    """Map between the D_b of the equations and the D of the terms."""
+
+    def __init__(self, blocks, q: Sequence[int], parameterization):
+        super().__init__(blocks, len(q), parameterization)
+        self._q = list(q)
+
+    def spread(self, block: Block, D_b: Array) -> list[tuple[int, Array]]:
+        """What a D_b adds to the terms."""
+        if isinstance(block, ExchangeableBlock):
+            c = D_b[0, 1]
+            return [
+                (block.floor, np.array([[D_b[0, 0] - c]])),
+                (block.common, np.array([[c]])),
+            ]
+        return [(block.floor, block.Lambda @ D_b @ block.Lambda.T)]
+
+    def floors(self, D_blocks: list[Array]) -> list[Array]:
+        """D of each term."""
+        D = [np.zeros((q, q)) for q in self._q]
+        for block, D_b in zip(self.blocks, D_blocks, strict=True):
+            for t, part in self.spread(block, D_b):
+                D[t] += part
+        return D
+
+    def pull(self, G_floors: list[Array]) -> list[Array]:
+        """Derivative matrices of the equations from those of the terms."""
+        out = []
+        for b in self.blocks:
+            if isinstance(b, ExchangeableBlock):
+                L = b.structure.q
+                own, common = G_floors[b.floor][0, 0], G_floors[b.common][0, 0]
+                G = np.full((L, L), (common - own) / (L * (L - 1)))
+                np.fill_diagonal(G, own / L)
+                out.append(G)
+            else:
+                out.append(b.Lambda.T @ G_floors[b.floor] @ b.Lambda)
+        return out
+
+    def directions(self, gamma: Array) -> list:
+        """Changes of the terms along each gamma."""
+        return [
+            self.spread(b, M)
+            for b, s in zip(self.blocks, self.slices, strict=True)
+            for M in self.parameterization.first(b.structure, gamma[s])
+        ]
+
+    def elements(self) -> list:
+        """Changes of the terms along each element of the structures."""
+        return [self.spread(b, M) for b in self.blocks for M in b.structure.basis]
+
+
+class CrossedObjective(Objective):
+    """-2 L(gamma); the search uses the average information.
+
+    That is the mean of the observed and the expected Hessian, in which the traces
+    cancel; it costs a few solves.  Standard errors are those of the observed one, from
+    differences of the exact gradient.
+    """
+
+    tree: Crossing
+
+    def pieces(self, D_blocks: list[Array], order: int = 1) -> Pieces:
+        """c, l and their derivatives in D at given covariances."""
+        D = self.model.floors(D_blocks)
+        return evaluate_crossed(self.tree, D, reml=self.reml, order=order)
+
+    def curvature(self, D_blocks: list[Array], directions: Sequence) -> Pieces:
+        """c, l and their derivatives, the second ones along directions of D."""
+        D = self.model.floors(D_blocks)
+        at = evaluate_crossed(self.tree, D, reml=self.reml)
+        m = len(directions)
+        c_2, l_2 = np.zeros((m, m)), np.zeros((m, m))
+        for i, direction in enumerate(directions):
+            h = self._step(D, direction)
+            if not h:
+                continue
+            ends = []
+            for sign in (1.0, -1.0):
+                moved = list(D)
+                for t, M in direction:
+                    moved[t] = moved[t] + sign * h * M
+                ends.append(evaluate_crossed(self.tree, moved, reml=self.reml))
+            up, down = ends
+            for j, other in enumerate(directions):
+                for t, M in other:
+                    c_2[j, i] += np.sum((up.c_D[t] - down.c_D[t]) * M) / (2.0 * h)
+                    l_2[j, i] += np.sum((up.l_D[t] - down.l_D[t]) * M) / (2.0 * h)
+        return replace(at, c_2=0.5 * (c_2 + c_2.T), l_2=0.5 * (l_2 + l_2.T))
+
+    def hessian(self, gamma: Array) -> tuple[float, Array, Array]:
+        """-2 L, its gradient and its average information."""
+        model, nn = self.model, self.nn
+        at = evaluate_crossed(
+            self.tree,
+            model.floors(model.split(gamma)),
+            reml=self.reml,
+            directions=model.directions(gamma),
+        )
+        assert at.c_D is not None
+        assert at.c_2 is not None
+        self._last = gamma.tobytes(), replace(at, c_2=None)
+        first, G = self._first(gamma), self.block_gradients(at)
+        c_1 = self._chain(first, model.pull(at.c_D))
+        H = nn * (0.5 * at.c_2 / at.c - np.outer(c_1, c_1) / at.c**2)
+        for block, s, W in zip(model.blocks, model.slices, G, strict=True):
+            H[s, s] += model.parameterization.second(block.structure, gamma[s], W)
+        return self.deviance(at), self._chain(first, G), H
+
+    def _step(self, D: list[Array], direction: Direction) -> float:
+        """A change of D that is small beside D and beside 1 / (Z'Z)."""
+        x, steps = self.tree, []
+        for t, M in direction:
+            size = np.abs(M).max()
+            if not size:
+                continue
+            own = (
+                np.einsum("gaa->ga", x.A_first)
+                if t == x.first
+                else np.diagonal(x.A_rest)[x.slices[t]]
+            )
+            floor = 1.0 / max(float(own.max(initial=0.0)), 1e-300)
+            least = float(np.linalg.eigvalsh(D[t])[0])
+            steps.append(STEP * (max(least, 0.0) + floor) / size)
+        return min(steps, default=0.0)
