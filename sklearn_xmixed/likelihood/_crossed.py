@@ -291,9 +291,9 @@ def evaluate_crossed(
     """
     sweep = CrossedSweep(x, D)
     root = sweep.root
-    l = sweep.log_det  # noqa: E741
+    l = sweep.log_det
     if reml:
-        l = l + root.log_det  # noqa: E741
+        l = l + root.log_det
     if order == 0:
         return Pieces(root, sweep.S, root.c, l)
     p = x.p
