@@ -128,7 +128,10 @@ def estimate(
     if isinstance(tree, Crossing):
         model = CrossedModel(blocks, tree.q, metric)
         objective = CrossedObjective(
-            tree, model, reml=reml, log_det_basis=pool.log_det_R
+            tree,  # type: ignore[arg-type]
+            model,
+            reml=reml,
+            log_det_basis=pool.log_det_R,
         )
     elif rows is None:
         model = VarianceModel(blocks, tree.depth, metric)

@@ -15,7 +15,7 @@ import numpy as np
 from .._design import Design
 from .._estimation import Estimate
 from ..covariance import natural_derivatives
-from ..likelihood import Block, Scores, top_scores
+from ..likelihood import Block, Scores, Tree, top_scores
 
 __all__ = ["Sandwich", "sandwich"]
 
@@ -65,6 +65,7 @@ def sandwich(
     pool, sigma2 = estimate.pool, estimate.sigma2
     model = estimate.objective.model
     D = model.floors(estimate.D_blocks)
+    assert isinstance(estimate.tree, Tree)  # crossed models are refused before
     at = top_scores(design, pool, estimate.tree, D, estimate.pieces)
     # beta = R^-1 beta_Q, so a score in beta is R' times that in beta_Q
     beta = (at.x @ pool.R) / sigma2

@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from scipy import sparse
@@ -121,7 +122,7 @@ class CrossedSweep:
         M[np.arange(N), np.arange(N)] += self.J
         self.definite = bool((self.J > 0).all())
         if not N:
-            self.factor = M
+            self.factor: Any = M
             return
         if self.definite:
             self.factor, info = lapack.dpotrf(M.T, lower=1, overwrite_a=1, clean=0)
@@ -231,8 +232,8 @@ class CrossedSweep:
             else:
                 K = self.K_rest.reshape(-1)[i * N + j]
             K *= twice
-            out = np.bincount(row, K, minlength=G)
-            return out[:, None, None] * self.P**2
+            summed = np.bincount(row, K, minlength=G)
+            return summed[:, None, None] * self.P**2
         out = np.empty((G, q, q))
         step = max(1, CHUNK // q)
         for start in range(0, G, step):

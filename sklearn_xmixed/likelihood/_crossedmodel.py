@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ..covariance import Parameterization
 from ._crossed import evaluate_crossed
 from ._crossing import Crossing
 from ._model import Block, VarianceModel
@@ -42,7 +43,12 @@ class ExchangeableBlock(Block):
 class CrossedModel(VarianceModel):
     """Map between the D_b of the equations and the D of the terms."""
 
-    def __init__(self, blocks, q: Sequence[int], parameterization):
+    def __init__(
+        self,
+        blocks: list[Block],
+        q: Sequence[int],
+        parameterization: Parameterization,
+    ):
         super().__init__(blocks, len(q), parameterization)
         self._q = list(q)
 
@@ -99,7 +105,7 @@ class CrossedObjective(Objective):
     differences of the exact gradient.
     """
 
-    tree: Crossing
+    tree: Crossing  # type: ignore[assignment]
 
     def pieces(self, D_blocks: list[Array], order: int = 1) -> Pieces:
         """c, l and their derivatives in D at given covariances."""
@@ -123,6 +129,10 @@ class CrossedObjective(Objective):
                     moved[t] = moved[t] + sign * h * M
                 ends.append(evaluate_crossed(self.tree, moved, reml=self.reml))
             up, down = ends
+            assert up.c_D is not None
+            assert up.l_D is not None
+            assert down.c_D is not None
+            assert down.l_D is not None
             for j, other in enumerate(directions):
                 for t, M in other:
                     c_2[j, i] += np.sum((up.c_D[t] - down.c_D[t]) * M) / (2.0 * h)
@@ -136,7 +146,7 @@ class CrossedObjective(Objective):
             self.tree,
             model.floors(model.split(gamma)),
             reml=self.reml,
-            directions=model.directions(gamma),
+            directions=model.directions(gamma),  # type: ignore[arg-type]
         )
         assert at.c_D is not None
         assert at.c_2 is not None

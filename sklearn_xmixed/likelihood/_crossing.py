@@ -162,7 +162,7 @@ def build_crossing(design: Design, pool: Pool) -> Crossing:
         rest,
         _own_products(codes[first], columns[first], sizes[first], w),
         A_cross,
-        (other @ Z_rest).toarray(),
+        np.asarray(sparse.csr_array(other @ Z_rest).todense()),
         left @ top,
         other @ top,
     )
