@@ -163,8 +163,8 @@ def build_crossing(design: Design, pool: Pool) -> Crossing:
         _own_products(codes[first], columns[first], sizes[first], w),
         A_cross,
         np.asarray(sparse.csr_array(other @ Z_rest).todense()),
-        left @ top,
-        other @ top,
+        np.asarray(left @ top),
+        np.asarray(other @ top),
     )
 
 
