@@ -30,6 +30,9 @@ from .optimization import Certificate, Iteration, Optimum, certify, em, lbfgs, n
 
 __all__ = ["Estimate", "estimate"]
 
+#: numbers on the lowest floor below which a sweep costs its calls, not its arithmetic
+SMALL = 1 << 14
+
 Array = np.ndarray
 #: called with an iteration and a maker of the estimate as of then; True stops
 Watcher = Callable[[Iteration, Callable[[], "Estimate"]], bool]
@@ -136,7 +139,7 @@ def estimate(
     elif rows is None:
         model = VarianceModel(blocks, tree.depth, metric)
         objective = Objective(
-            compress(tree), model, reml=reml, log_det_basis=pool.log_det_R
+            _worth_merging(tree), model, reml=reml, log_det_basis=pool.log_det_R
         )
     else:
         model = VarianceModel(blocks, tree.depth, metric)
@@ -253,6 +256,12 @@ def _from_sample(objective: Objective, sample: Rows, gamma: Array) -> Array:
     if small.singular(found.gamma) or not np.isfinite(objective.value(found.gamma)):
         return gamma
     return found.gamma
+
+
+def _worth_merging(tree: Tree) -> Tree:
+    """The tree with equal designs merged, unless it is so small that it does not pay."""
+    size = sum(shard.floors[0].block.size for shard in tree.shards)
+    return compress(tree) if size > SMALL else tree
 
 
 def _with_rows(estimate: Estimate, rows: Rows | None) -> Estimate:
