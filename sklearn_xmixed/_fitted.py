@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -13,60 +12,23 @@ import pandas as pd
 
 from ._compile import Compiled, path_frame, read_fixed
 from ._estimation import Estimate
-from ._factors import Factor, factor_index, owned_codes
+from ._factors import factor_index, owned_codes
 from ._labels import Encoder, Source, encode
+from ._saved import FittedEquation, make_results
 from ._within import (
     compile_residuals,
     read_time,
     read_variables,
     rows_with_values,
 )
-from .inference import (
-    EquationSummary,
-    GroupSummary,
-    Results,
-    VarianceParameter,
-    likelihood_ratio,
-    natural_vcov,
-    sandwich,
-    wald,
-)
-from .inference._tests import ASSUMED, CONSERVATIVE
-from .likelihood import Crossing, Pool, Root
+from .inference import Results
+from .likelihood import Crossing, Pool
 from .optimization import Certificate, Iteration
 from .prediction import CrossedPosterior, Errors, Posterior
 
 __all__ = ["FittedModel"]
 
 Array = np.ndarray
-
-
-@dataclass(frozen=True, eq=False)
-class FittedEquation:
-    """One equation, with its place in the tree.
-
-    Parameters
-    ----------
-    name : str
-    level : int
-        Level of the design, top 0.
-    floor : int
-        Floor of the tree, lowest 0.
-    effects : tuple of str
-    T : ndarray of shape (q_floor, q)
-        From the effects to the tree's basis.
-    Sigma : ndarray of shape (q, q)
-    factor : Factor or None
-        With effects over its levels: then the terms from ``floor`` on are its own.
-    """
-
-    name: str
-    level: int
-    floor: int
-    effects: tuple[str, ...]
-    T: Array
-    Sigma: Array
-    factor: Factor | None = None
 
 
 @dataclass(eq=False)
@@ -157,7 +119,7 @@ class FittedModel:
             assert isinstance(posterior, Posterior)
             errors = Errors.of(found.rows, found.psi, posterior)
         return cls(
-            results=_results(
+            results=make_results(
                 compiled,
                 found,
                 equations,
@@ -551,303 +513,3 @@ class FittedModel:
         """Rows in the basis of each floor and in that of X."""
         W = self._rows(source, fixed, allow_nan)
         return [W[:, b.members] for b in self.pool.levels], W[:, -self.pool.p - 1 : -1]
-
-
-def _results(
-    compiled: Compiled,
-    found: Estimate,
-    equations: Sequence[FittedEquation],
-    coef: Array,
-    intercept: float,
-    vcov_kept: Array,
-    *,
-    std_errors: bool,
-    lr_test: bool,
-    reml: bool,
-    vce: str,
-    cluster: str | None,
-    frequency: bool,
-) -> Results:
-    design, objective = compiled.design, found.objective
-    blocks = objective.model.blocks
-    a = int(design.intercept)
-    names = (*compiled.fixed_names, *(("_cons",) if a else ()))
-    # the engine's order is [constant, kept columns], the user's has it last
-    place = np.concatenate([np.flatnonzero(compiled.kept), [len(coef)] * a]).astype(int)
-    order = np.concatenate([np.arange(a, design.p), np.arange(a)]).astype(int)
-
-    def in_order(kept: Array) -> Array:
-        full = np.zeros((len(names), len(names)))
-        full[np.ix_(place, place)] = kept[np.ix_(order, order)]
-        return full
-
-    parameters = _parameters(found, equations)
-    m = sum(b.structure.n_params for b in blocks)
-    n_residual = sum(p.equation is None for p in parameters)
-    log_likelihood = -0.5 * found.deviance
-    certificate = found.certificate
-    unidentified = certificate.unidentified
-    if found.sigma2 > 0 and (std_errors or not blocks):
-        alpha, alpha_vcov, definite = natural_vcov(found)
-        searched = bool(blocks) or n_residual > 1
-        if searched and not definite and unidentified is None and certificate.converged:
-            unidentified = _weakest(found)
-    else:
-        alpha, alpha_vcov = _estimates_only(found)
-    beta_vcov, n_clusters = vcov_kept, math.nan
-    if vce != "oim" and found.sigma2 > 0:
-        robust = sandwich(
-            design,
-            found,
-            vcov_kept,
-            alpha_vcov,
-            clusters=compiled.clusters,
-            frequency=frequency,
-        )
-        beta_vcov, alpha_vcov = robust.beta, robust.alpha
-        n_clusters = robust.n_clusters
-    vcov = in_order(beta_vcov)
-    tested = place[: design.p - a]
-    chi2, df, p = wald(coef[tested], vcov[np.ix_(tested, tested)])
-    top = compiled.shown[0][0] if compiled.shown else ""
-    comparison = lr = None
-    lr_df = m + n_residual - 1
-    if lr_test and lr_df and vce == "oim":
-        root = Root.solve(found.linear)
-        comparison = -0.5 * _linear_deviance(objective, root)
-        one = m == 1 and lr_df == 1
-        lr = likelihood_ratio(
-            log_likelihood,
-            comparison,
-            lr_df,
-            one_variance=one,
-            note="" if one else CONSERVATIVE if m else ASSUMED,
-        )
-    n_obs = found.tree.n if frequency else design.n_rows
-    n_sd = sum(b.structure.n_variances for b in blocks)
-    n_obs = int(n_obs) if float(n_obs).is_integer() else n_obs
-    return Results(
-        n_obs=n_obs,
-        n_params=design.p + m + n_residual,
-        n_fixed=design.p,
-        n_random=m,
-        n_sd=n_sd,
-        n_corr=m - n_sd,
-        n_residual=n_residual,
-        log_likelihood=log_likelihood,
-        wald_chi2=chi2,
-        wald_df=df,
-        wald_p=p,
-        comparison_log_likelihood=math.nan if comparison is None else comparison,
-        lr_chi2=math.nan if lr is None else lr.chi2,
-        lr_df=lr_df,
-        lr_p=math.nan if lr is None else lr.p_value,
-        lr_kind="" if lr is None else lr.kind,
-        lr_note="" if lr is None else lr.note,
-        has_lr_test=lr is not None,
-        converged=certificate.converged and unidentified is None,
-        method="REML" if reml else "ML",
-        message=_message(found, equations, unidentified),
-        target=compiled.target,
-        fixed_names=names,
-        omitted=tuple(
-            n for n, k in zip(compiled.fixed_names, compiled.kept, strict=True) if not k
-        ),
-        beta=np.append(coef, [intercept] * a),
-        beta_vcov=vcov,
-        groups=tuple(
-            GroupSummary(
-                group,
-                float(copies.sum()),
-                float(sizes.min()),
-                float(sizes @ copies / copies.sum()),
-                float(sizes.max()),
-            )
-            for group, sizes, copies in compiled.shown
-        ),
-        equations=_summaries(compiled, equations, blocks),
-        parameters=parameters,
-        Sigmas=tuple(e.Sigma for e in equations),
-        alpha=alpha,
-        alpha_vcov=alpha_vcov,
-        std_errors=std_errors,
-        vce=vce,
-        n_clusters=n_clusters,
-        cluster_name=cluster if vce == "cluster" and cluster else top,
-        pseudo=vce != "oim",
-        model_beta_vcov=in_order(vcov_kept) if vce != "oim" else None,
-        residual_label=_residual_label(compiled, objective),
-    )
-
-
-def _residual_label(compiled: Compiled, objective: Any) -> str:
-    within = compiled.design.residual
-    if within is None:
-        return ""
-    label = objective.residual.label
-    return label if within.by_name is None else f"{label}, by {within.by_name}"
-
-
-def _weakest(found: Estimate) -> int:
-    """Equation whose groups have the fewest rows: the likeliest to be undetermined."""
-    blocks = found.objective.model.blocks
-    return int(np.argmax([b.n_groups for b in blocks]))
-
-
-def _linear_deviance(objective: Any, root: Root) -> float:
-    """-2 L of linear regression."""
-    from .likelihood import Pieces
-
-    l = root.log_det if objective.reml else 0.0
-    at = Pieces(root, np.empty(0), root.c, l)
-    return objective.deviance(at) - objective.log_det_Lambda
-
-
-def _estimates_only(found: Estimate) -> tuple[Array, Array]:
-    from .covariance import to_natural
-
-    parts = [
-        to_natural(b.structure, S)
-        for b, S in zip(found.objective.model.blocks, found.Sigmas, strict=True)
-    ]
-    with np.errstate(divide="ignore"):
-        own = np.array([0.5 * np.log(found.sigma2)])
-        if found.psi is not None and found.objective.residual is not None:
-            own = found.objective.residual.estimates(own[0], found.psi)
-        alpha = np.concatenate([*parts, own])
-    return alpha, np.full((len(alpha), len(alpha)), np.nan)
-
-
-def _parameters(
-    found: Estimate, equations: Sequence[FittedEquation]
-) -> tuple[VarianceParameter, ...]:
-    out = []
-    for k, (equation, block) in enumerate(
-        zip(equations, found.objective.model.blocks, strict=True)
-    ):
-        structure = block.structure
-        for number, (i, j) in enumerate(structure.places):
-            if equation.factor is not None:
-                kind = "sd" if i == j else "corr"
-                out.append(VarianceParameter(k, equation.name, kind, equation.effects))
-                continue
-            rows, columns = np.nonzero(np.triu(structure.pattern == number))
-            if i == j:
-                members = tuple(equation.effects[r] for r in rows)
-                out.append(VarianceParameter(k, equation.name, "sd", members))
-            else:
-                at = list(dict.fromkeys([*rows.tolist(), *columns.tolist()]))
-                members = tuple(equation.effects[r] for r in sorted(at))
-                out.append(VarianceParameter(k, equation.name, "corr", members))
-    residual = found.objective.residual
-    if residual is None:
-        out.append(VarianceParameter(None, "Residual", "residual", ()))
-        return tuple(out)
-    out += [
-        VarianceParameter(
-            None, "Residual", q.kind, q.names, q.transform, residual.categories[b]
-        )
-        for b, q in residual.parameters
-    ]
-    return tuple(out)
-
-
-def _summaries(
-    compiled: Compiled, equations: Sequence[FittedEquation], blocks: Any
-) -> tuple[EquationSummary, ...]:
-    """All equations in the user's order, those without effects among them."""
-    out = [
-        EquationSummary(
-            e.name,
-            group,
-            b.structure.label,
-            e.effects,
-            q.omitted,
-            e.Sigma,
-        )
-        for e, b, q, group in zip(
-            equations,
-            blocks,
-            compiled.design.equations,
-            [
-                compiled.design.levels[e.level].group
-                if e.factor is None
-                else e.factor.group
-                for e in equations
-            ],
-            strict=True,
-        )
-    ]
-    for place, group in compiled.empty:
-        out.insert(
-            place, EquationSummary(group, group, "(empty)", (), (), np.zeros((0, 0)))
-        )
-    return tuple(out)
-
-
-def _message(
-    found: Estimate, equations: Sequence[FittedEquation], unidentified: int | None
-) -> str:
-    """What there is to say about convergence; empty where all is well."""
-    certificate = found.certificate
-    if not found.sigma2 > 0:
-        return (
-            "The fixed part fits the response exactly: the residual variance is zero "
-            "and the likelihood has no maximum. Variance components are reported as "
-            "zero."
-        )
-    if certificate.exact and equations:
-        return (
-            "The response does not vary within the lowest-level groups once the fixed "
-            "part is taken out: with random effects the residual variance goes to zero "
-            "and the likelihood grows without bound. Linear regression is reported "
-            "instead; fit one row per group."
-        )
-    if unidentified is not None and unidentified >= len(equations):
-        assert found.objective.residual is not None
-        return (
-            "The model is not identified: the data do not determine the parameters of "
-            f"the {found.objective.residual.label} residuals (smallest eigenvalue of "
-            f"the Hessian per observation {certificate.smallest:.1e}). This happens when "
-            "times are never observed together, when groups have one observation each, "
-            "or when a random effect says the same. Choose a simpler structure."
-        )
-    if unidentified is not None:
-        e = equations[unidentified]
-        terms = ", ".join(f"var({x})" for x in e.effects)
-        return (
-            f"The model is not identified: the data do not determine {terms} of level "
-            f"{e.name!r} apart from the other variances (smallest eigenvalue of the "
-            f"Hessian per observation {certificate.smallest:.1e}). This happens when "
-            "its groups have one observation each, or when two terms say the same. "
-            "Drop or simplify that term; the log likelihood is right, the split of "
-            "the variance is not."
-        )
-    if certificate.outward:
-        e = equations[certificate.outward[0]]
-        return (
-            f"The search ended at a zero variance of level {e.name!r} although the "
-            "likelihood rises beyond it. Try parameterization='matlog' or more EM "
-            "iterations."
-        )
-    if not certificate.converged:
-        kind = "EM" if certificate.em else "gradient-based"
-        what = "relative change" if certificate.em else "Newton decrement"
-        near = [
-            f"{e.name!r}"
-            for e in equations
-            if np.diagonal(e.Sigma).min(initial=np.inf) < 1e-6 * found.sigma2
-        ]
-        hint = (
-            f" A variance of level {', '.join(near)} is near zero; a model without it "
-            "may do."
-            if near
-            else f" Raise {'em_iter' if certificate.em else 'max_iter'}, or rescale "
-            "columns of very different size."
-        )
-        return (
-            f"The {kind} iterations did not converge: {what} "
-            f"{certificate.decrement:.1e}, tolerance {certificate.tolerance:.1e}, after "
-            f"{len(found.log)} iterations.{hint}"
-        )
-    return ""

@@ -37,6 +37,7 @@ AROUND = {
     "_factors",
     "_weights",
     "_within",
+    "_saved",
     "_fitted",
     "_log",
     "_callbacks",
