@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
-from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -13,14 +12,13 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.metrics import r2_score
 from sklearn.utils.metadata_routing import UNUSED
-from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._callbacks import FitTasks
 from ._compile import compile_design
 from ._estimation import Estimate, estimate
 from ._fitted import FittedModel
-from ._labels import Source
 from ._log import IterationLog
+from ._postestimation import PostEstimation
 from ._spec import RandomEffects, Residuals
 from ._validation import check_parameters, equation_names, equations_of
 from .exceptions import ExactFitWarning, NotConvergedWarning
@@ -32,7 +30,9 @@ __all__ = ["MixedLinearRegressor"]
 Array = np.ndarray
 
 
-class MixedLinearRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
+class MixedLinearRegressor(
+    PostEstimation, CallbackSupportMixin, RegressorMixin, BaseEstimator
+):
     """Multilevel mixed-effects linear regression.
 
     Fits ``y = X beta + Z u + e`` with Gaussian random effects u at any number
@@ -569,72 +569,13 @@ n_levels), default=None
             With ``kind="blup"`` where no labels are given, on an unknown level, and
             on unseen labels with ``unseen="raise"``.
         """
-        check_is_fitted(self)
-        source = Source.of(X, groups, list(self._fitted.columns))
-        validate_data(self, X, skip_check_array=True, reset=False)
         return self._fitted.predict(
-            self, source, kind=kind, level=level, return_std=return_std
+            self,
+            self._source(X, groups),
+            kind=kind,
+            level=level,
+            return_std=return_std,
         )
-
-    def forecast(self, X: Any, *, groups: Any = None) -> Array:
-        """Predict new observations of known groups from their last residuals too.
-
-        Fixed part, random effects and the expectation of the residual error given the
-        training data.  ``predict`` leaves the latter out: it treats every row alone.
-
-        Parameters
-        ----------
-        X : array-like or data frame of shape (n_samples, n_features)
-            Must hold the time of the residual structure where that has one.
-        groups : array-like or data frame, default=None
-            Labels, as for ``fit``.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,)
-            The same as ``predict`` for groups that were not seen, and with
-            independent residuals.  At a time that was in the training data it
-            returns what was observed, if that structure has times.
-
-        Examples
-        --------
-        >>> from sklearn_xmixed import MixedLinearRegressor, Residuals
-        >>> from sklearn_xmixed.datasets import load_sleepstudy
-        >>> X, y = load_sleepstudy(return_X_y=True)
-        >>> model = MixedLinearRegressor(
-        ...     "subject", fixed=["days"], residuals=Residuals("ar", time="days")
-        ... ).fit(X, y)
-        >>> ahead = X[X.days == 9].assign(days=10)
-        >>> bool(abs(model.forecast(ahead) - model.predict(ahead)).max() > 1)
-        True
-        """
-        check_is_fitted(self)
-        source = Source.of(X, groups, list(self._fitted.columns))
-        validate_data(self, X, skip_check_array=True, reset=False)
-        return self._fitted.forecast(self, source)
-
-    def standardized_residuals(self, X: Any, y: Any, *, groups: Any = None) -> Array:
-        """Residuals that are independent with unit variance if the model is right.
-
-        The residuals of ``predict`` times the inverse Cholesky factor of their
-        covariance matrix, group by group in the order of time.
-
-        Parameters
-        ----------
-        X : array-like or data frame of shape (n_samples, n_features)
-        y : array-like of shape (n_samples,)
-        groups : array-like or data frame, default=None
-            Labels, as for ``fit``.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,)
-        """
-        check_is_fitted(self)
-        source = Source.of(X, groups, list(self._fitted.columns))
-        validate_data(self, X, skip_check_array=True, reset=False)
-        y = np.asarray(y, dtype=float)
-        return self._fitted.standardized_residuals(self, source, y)
 
     def score(
         self, X: Any, y: Any, sample_weight: Any = None, *, groups: Any = None
@@ -662,59 +603,6 @@ n_levels), default=None
             if sample_weight is not None:
                 sample_weight = np.asarray(sample_weight)[known]
         return r2_score(y, mean, sample_weight=sample_weight)
-
-    # -- reporting ---------------------------------------------------------------
-
-    def summary(self, **options: Any) -> Any:
-        """Output of the fit, arranged as in the manual.
-
-        Parameters
-        ----------
-        **options : dict
-            ``metric`` ("sd", "variance" or "estimation"), ``confidence_level``,
-            and the switches ``header``, ``group_table``, ``fixed_table``,
-            ``random_table``, ``lr_test``.
-
-        Returns
-        -------
-        Summary
-            Prints as text; shows as a table in notebooks.
-        """
-        from .reporting import Summary
-
-        check_is_fitted(self)
-        return Summary(self._fitted.results, **options)
-
-    def coef_table(self, confidence_level: float = 0.95) -> pd.DataFrame:
-        """Fixed effects with standard errors, z tests and intervals.
-
-        Parameters
-        ----------
-        confidence_level : float, default=0.95
-
-        Returns
-        -------
-        DataFrame
-            Index: ``fixed_names_``, then ``_cons``; columns: estimate, std_error, z,
-            p_value, ci_lower, ci_upper.
-        """
-        check_is_fitted(self)
-        if not isinstance(confidence_level, Real) or not 0 < confidence_level < 1:
-            raise ValueError(
-                f"confidence_level must lie between 0 and 1, got {confidence_level!r}."
-            )
-        return self._fitted.results.fixed_table(confidence_level)
-
-    def vcov(self) -> pd.DataFrame:
-        """Covariance matrix of all estimates, variance parameters as log sd and atanh.
-
-        Returns
-        -------
-        DataFrame
-            Rows and columns: (response, coefficient), then (level, parameter).
-        """
-        check_is_fitted(self)
-        return self._fitted.results.vcov
 
 
 def _vce(estimator: MixedLinearRegressor) -> str:

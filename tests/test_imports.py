@@ -39,6 +39,7 @@ AROUND = {
     "_within",
     "_saved",
     "_fitted",
+    "_postestimation",
     "_log",
     "_callbacks",
     "datasets",
