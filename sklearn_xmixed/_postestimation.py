@@ -69,7 +69,8 @@ class PostEstimation:
         >>> bool(abs(model.forecast(ahead) - model.predict(ahead)).max() > 1)
         True
         """
-        return self._fitted.forecast(self, self._source(X, groups))
+        source = self._source(X, groups)
+        return self._fitted.forecast(self, source)
 
     def standardized_residuals(self, X: Any, y: Any, *, groups: Any = None) -> Array:
         """Residuals that are independent with unit variance if the model is right.

@@ -569,12 +569,9 @@ n_levels), default=None
             With ``kind="blup"`` where no labels are given, on an unknown level, and
             on unseen labels with ``unseen="raise"``.
         """
+        source = self._source(X, groups)
         return self._fitted.predict(
-            self,
-            self._source(X, groups),
-            kind=kind,
-            level=level,
-            return_std=return_std,
+            self, source, kind=kind, level=level, return_std=return_std
         )
 
     def score(
