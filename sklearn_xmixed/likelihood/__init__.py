@@ -2,10 +2,11 @@
 
 from ._basis import Pool
 from ._compress import compress
-from ._crossed import CrossedSweep
+from ._crossed import Exact, Frame
 from ._crossedmodel import CrossedModel, CrossedObjective, ExchangeableBlock
 from ._crossing import Crossing, build_crossing
 from ._crossproducts import build_tree
+from ._elimination import Elimination
 from ._model import Block, VarianceModel
 from ._objective import Objective
 from ._oracle import Oracle, oracle
@@ -19,9 +20,11 @@ __all__ = [
     "Block",
     "CrossedModel",
     "CrossedObjective",
-    "CrossedSweep",
     "Crossing",
+    "Elimination",
+    "Exact",
     "ExchangeableBlock",
+    "Frame",
     "Objective",
     "Oracle",
     "Pieces",
