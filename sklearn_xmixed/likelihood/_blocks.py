@@ -8,10 +8,11 @@ in place.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy import sparse
-from scipy.linalg import blas, lapack
+from scipy.linalg import lapack
 from scipy.sparse.csgraph import connected_components
 
 __all__ = ["Blocks", "Layout"]
@@ -25,89 +26,81 @@ PANEL = 1024
 
 
 @dataclass(frozen=True, eq=False)
-class Batch:
-    """Blocks of one size.
-
-    Parameters
-    ----------
-    size : int
-    columns : ndarray of int of shape (C, size)
-        Column of the matrix at each place; N where padded.
-    members : ndarray of int or slice
-        Which of the pattern's elements lie here.
-    offsets : ndarray of int
-        Where, in the flattened batch.
-    """
-
-    size: int
-    columns: Array
-    members: Array | slice
-    offsets: Array
-
-
-@dataclass(frozen=True, eq=False)
 class Layout:
-    """Where the elements of a sparsity pattern stand.
+    """Which columns form blocks of their own.
 
     Parameters
     ----------
     N : int
-    batches : tuple of Batch
+    batches : tuple of ndarray of int of shape (C, size)
+        Blocks of one size each: column of the matrix at each place; N where padded.
     label, place : ndarray of int of shape (N,)
         Block of each column and its place in it.
     """
 
     N: int
-    batches: tuple[Batch, ...]
+    batches: tuple[Array, ...]
     label: Array
     place: Array
 
     @classmethod
-    def of(cls, N: int, i: Array, j: Array) -> Layout:
-        """Of a lower triangle that includes the diagonal."""
-        graph = sparse.coo_array((np.ones(len(i), dtype=np.int8), (i, j)), shape=(N, N))
-        n_blocks, label = connected_components(graph, directed=False) if N else (0, i)
+    def of(cls, matrix: sparse.csr_array) -> Layout:
+        """Of a symmetric sparse matrix."""
+        N = matrix.shape[0]
+        n_blocks, label = connected_components(matrix, directed=False)
+        if n_blocks <= 1:
+            return cls.whole(N)
         size = np.bincount(label, minlength=n_blocks)
         order = np.argsort(label, kind="stable")
-        first = np.cumsum(size) - size
         place = np.empty(N, dtype=np.int64)
-        place[order] = np.arange(N) - np.repeat(first, size)
-        padded = np.where(
-            size <= SMALL, 2 ** np.ceil(np.log2(np.maximum(size, 1))), size
-        ).astype(np.int64)
+        place[order] = np.arange(N) - np.repeat(np.cumsum(size) - size, size)
+        padded = np.where(size <= SMALL, 2 ** np.ceil(np.log2(size)), size)
+        padded = padded.astype(np.int64)
         batches = []
         for s in np.unique(padded):
-            blocks = np.flatnonzero(padded == s)
-            slot = np.full(n_blocks, -1)
-            slot[blocks] = np.arange(len(blocks))
-            columns = np.full((len(blocks), s), N)
+            slot = _slots(np.flatnonzero(padded == s), n_blocks)
             mine = np.flatnonzero(slot[label] >= 0)
+            columns = np.full((int(slot.max()) + 1, s), N)
             columns[slot[label[mine]], place[mine]] = mine
-            members: Array | slice = slice(None)
-            rows, cols = i, j
-            if n_blocks > 1:
-                members = np.flatnonzero(slot[label[j]] >= 0)
-                rows, cols = i[members], j[members]
-            offsets = (slot[label[cols]] * s + place[cols]) * s + place[rows]
-            batches.append(Batch(int(s), columns, members, offsets))
-        return cls(N, tuple(batches), label, place)
+            batches.append(columns)
+        return cls(N, tuple(batches), label.astype(np.int64), place)
 
     @classmethod
     def whole(cls, N: int) -> Layout:
         """One block."""
         at = np.arange(N)
-        batch = Batch(N, at[None], slice(None), at[:0])
-        return cls(N, (batch,), np.zeros(N, dtype=np.int64), at)
+        return cls(N, (at[None],), np.zeros(N, dtype=np.int64), at)
+
+    def scatter(self, matrix: sparse.csr_array, columns: Array) -> Array:
+        """A sparse matrix as dense blocks, shape (C, size, size), both triangles."""
+        C, s = columns.shape
+        if len(self.batches) == 1 and C == 1:
+            return np.asarray(matrix.toarray())[None]
+        rows = np.repeat(np.arange(self.N), np.diff(matrix.indptr))
+        slot = _slots(self.label[columns[:, 0]], int(self.label.max()) + 1)
+        at = slot[self.label[rows]]
+        mine = at >= 0
+        out = np.zeros((C, s, s))
+        j = matrix.indices[mine]
+        out[at[mine], self.place[rows[mine]], self.place[j]] = matrix.data[mine]
+        return out
 
     @property
     def cubes(self) -> float:
         """Sum of the cubes of the blocks' sizes."""
-        return float(sum(len(b.columns) * float(b.size) ** 3 for b in self.batches))
+        return float(sum(len(b) * float(b.shape[1]) ** 3 for b in self.batches))
 
     @property
     def squares(self) -> float:
         """Elements of all blocks."""
-        return float(sum(len(b.columns) * float(b.size) ** 2 for b in self.batches))
+        return float(sum(len(b) * float(b.shape[1]) ** 2 for b in self.batches))
+
+
+def _slots(labels: Array, n: int) -> Array:
+    """Number of each block in its batch, -1 for the others."""
+    slot = np.full(n, -1)
+    slot[labels] = np.arange(len(labels))
+    return slot
 
 
 class Blocks:
@@ -116,8 +109,8 @@ class Blocks:
     Parameters
     ----------
     layout : Layout
-    elements : ndarray of shape (k,) or (N, N)
-        Of the lower triangle, in the order of the pattern; or the whole matrix.
+    matrix : csr_array of shape (N, N)
+        Without the unit matrix that is added to it.
 
     Raises
     ------
@@ -125,32 +118,23 @@ class Blocks:
         If the matrix is not positive definite.
     """
 
-    def __init__(self, layout: Layout, elements: Array):
+    def __init__(self, layout: Layout, matrix: sparse.csr_array):
         self.layout = layout
         self.inverted = False
         self.log_det = 0.0
         self._data: list[Array] = []
-        for batch in layout.batches:
-            C, s = batch.columns.shape
-            if elements.ndim == 2:
-                data = np.ascontiguousarray(elements)[None]
-            else:
-                data = np.zeros((C, s, s))
-                data.reshape(-1)[batch.offsets] = elements[batch.members]
-            if s <= SMALL:
-                if elements.ndim == 1:
-                    c, k = np.nonzero(batch.columns == layout.N)
-                    data[c, k, k] = 1.0
-                    data += np.triu(data, 1).transpose(0, 2, 1)
+        for columns in layout.batches:
+            data = layout.scatter(matrix, columns)
+            at = np.arange(columns.shape[1])
+            data[:, at, at] += 1.0
+            if len(at) <= SMALL:
                 L = np.linalg.cholesky(data)
-                self.log_det += 2.0 * float(
-                    np.log(np.diagonal(L, axis1=1, axis2=2)).sum()
-                )
+                diagonal = np.diagonal(L, axis1=1, axis2=2)
+                self.log_det += 2.0 * float(np.log(diagonal).sum())
                 half = np.linalg.inv(L)
                 data = half.transpose(0, 2, 1) @ half
             else:
                 for block in data:
-                    # the upper triangle by rows is the lower one by columns
                     factor, info = lapack.dpotrf(
                         block.T, lower=1, overwrite_a=1, clean=0
                     )
@@ -163,62 +147,57 @@ class Blocks:
         """M^-1 rhs."""
         out = np.empty_like(rhs)
         padded = np.concatenate([rhs, np.zeros((1, rhs.shape[1]))])
-        for batch, data in zip(self.layout.batches, self._data, strict=True):
-            part = padded[batch.columns]
-            if batch.size <= SMALL:
+        for columns, data in zip(self.layout.batches, self._data, strict=True):
+            part = padded[columns]
+            if columns.shape[1] <= SMALL or self.inverted:
                 solved = data @ part
             else:
                 solved = np.empty_like(part)
                 for c, block in enumerate(data):
-                    if self.inverted:
-                        solved[c] = blas.dsymm(1.0, block.T, part[c], lower=1)
-                    else:
-                        solved[c] = lapack.dpotrs(block.T, part[c], lower=1)[0]
-            real = batch.columns < self.layout.N
-            out[batch.columns[real]] = solved[real]
+                    solved[c] = lapack.dpotrs(block.T, part[c], lower=1)[0]
+            real = columns < self.layout.N
+            out[columns[real]] = solved[real]
         return out
 
     def invert(self) -> None:
         """Turn the factor into the inverse, in place."""
         if self.inverted:
             return
-        for batch, data in zip(self.layout.batches, self._data, strict=True):
-            if batch.size > SMALL:
+        for columns, data in zip(self.layout.batches, self._data, strict=True):
+            if columns.shape[1] > SMALL:
                 for block in data:
                     lapack.dpotri(block.T, lower=1, overwrite_c=1)
+                    _mirror(block)
         self.inverted = True
 
     def diagonal(self) -> Array:
         """Diagonal of the inverse."""
         self.invert()
         out = np.empty(self.layout.N)
-        for batch, data in zip(self.layout.batches, self._data, strict=True):
-            real = batch.columns < self.layout.N
-            out[batch.columns[real]] = np.diagonal(data, axis1=1, axis2=2)[real]
-        return out
-
-    def elements(self, n: int) -> Array:
-        """Elements of the inverse at the n places of the pattern."""
-        self.invert()
-        out = np.empty(n)
-        for batch, data in zip(self.layout.batches, self._data, strict=True):
-            out[batch.members] = data.reshape(-1)[batch.offsets]
+        for columns, data in zip(self.layout.batches, self._data, strict=True):
+            real = columns < self.layout.N
+            out[columns[real]] = np.diagonal(data, axis1=1, axis2=2)[real]
         return out
 
     def at(self, i: Array, j: Array) -> Array:
-        """Any elements of the inverse."""
+        """Elements of the inverse."""
         self.invert()
         layout = self.layout
+        if len(layout.batches) == 1 and len(self._data[0]) == 1:
+            return self._data[0][0][i, j]
         out = np.zeros(len(i))
-        low, high = layout.place[j], layout.place[i]
-        low, high = np.minimum(low, high), np.maximum(low, high)
-        together = layout.label[i] == layout.label[j]
-        for batch, data in zip(layout.batches, self._data, strict=True):
-            slot = np.full(int(layout.label.max()) + 1, -1)
-            slot[layout.label[batch.columns[:, 0]]] = np.arange(len(batch.columns))
-            mine = np.flatnonzero(together & (slot[layout.label[i]] >= 0))
-            out[mine] = data[slot[layout.label[i[mine]]], low[mine], high[mine]]
+        block = np.where(layout.label[i] == layout.label[j], layout.label[i], -1)
+        for columns, data in zip(layout.batches, self._data, strict=True):
+            slot = _slots(layout.label[columns[:, 0]], int(layout.label.max()) + 2)
+            mine = np.flatnonzero(slot[block] >= 0)
+            place = layout.place[i[mine]], layout.place[j[mine]]
+            out[mine] = data[slot[block[mine]], *place]
         return out
+
+    def inner(self, matrix: sparse.csr_array) -> float:
+        """tr(M^-1 W) of a sparse W in the blocks."""
+        rows = np.repeat(np.arange(self.layout.N), np.diff(matrix.indptr))
+        return float(self.at(rows, matrix.indices) @ matrix.data)
 
     def whole(self) -> Array:
         """The inverse as one matrix."""
@@ -226,22 +205,20 @@ class Blocks:
         N = self.layout.N
         out = np.zeros((N, N))
         for batch, data in zip(self.layout.batches, self._data, strict=True):
-            for columns, block in zip(batch.columns, data, strict=True):
+            for columns, block in zip(batch, data, strict=True):
                 real = columns < N
-                at = columns[real]
-                upper = np.triu(block[np.ix_(real, real)])
-                out[np.ix_(at, at)] = upper + np.triu(upper, 1).T
+                out[np.ix_(columns[real], columns[real])] = block[np.ix_(real, real)]
         return out
 
     def traces(
-        self, W: list[Array], terms: Array, n_terms: int
+        self, W: list[sparse.csr_array], terms: Array, n_terms: int
     ) -> tuple[Array, Array, Array]:
         """Sums over the inverse that second derivatives consist of.
 
         Parameters
         ----------
-        W : list of ndarray of shape (k,)
-            Symmetric matrices of the same pattern.
+        W : list of csr_array of shape (N, N)
+            Symmetric matrices in the blocks.
         terms : ndarray of int of shape (N,)
             Term of each column.
 
@@ -258,85 +235,48 @@ class Blocks:
         m = len(W)
         WW, Wt = np.zeros((m, m)), np.zeros((m, n_terms))
         tt = np.zeros((n_terms, n_terms))
-        for batch, data in zip(self.layout.batches, self._data, strict=True):
-            C, s = batch.columns.shape
+        for columns, data in zip(self.layout.batches, self._data, strict=True):
+            C, s = columns.shape
             member = np.zeros((C, s, n_terms))
-            c, k = np.nonzero(batch.columns < self.layout.N)
-            member[c, k, terms[batch.columns[c, k]]] = 1.0
-            if s <= SMALL:
-                dense = [_dense(values, batch) for values in W]
-                _add_traces(data, [data @ w for w in dense], member, WW, Wt, tt)
-                continue
-            place, at = np.divmod(batch.offsets, s * s)
-            for slot, block in enumerate(data):
-                _mirror(block)
-                mine = place == slot
-                j, i = np.divmod(at[mine], s)
-                products = [
-                    _times_sparse(block, values[batch.members][mine], i, j)
-                    for values in W
-                ]
-                _add_traces(
-                    block[None],
-                    [F[None] for F in products],
-                    member[slot][None],
-                    WW,
-                    Wt,
-                    tt,
-                )
+            c, k = np.nonzero(columns < self.layout.N)
+            member[c, k, terms[columns[c, k]]] = 1.0
+            if C == 1 and len(self.layout.batches) == 1:
+                products = [_times_sparse(data[0], w)[None] for w in W]
+            else:
+                products = [data @ self.layout.scatter(w, columns) for w in W]
+            for c_, start in _panels(data):
+                rows = slice(start, start + PANEL)
+                part, own = data[c_, rows], member[c_, rows]
+                own = own.reshape(-1, n_terms)
+                for i, first in enumerate(products):
+                    inner = np.einsum("...ab,...ab->...a", first[c_, rows], part)
+                    Wt[i] += inner.ravel() @ own
+                    for h, second in enumerate(products[: i + 1]):
+                        across = np.swapaxes(second[c_][..., rows], -1, -2)
+                        WW[i, h] += np.sum(first[c_, rows] * across)
+                part = part.copy()
+                at = np.arange(part.shape[-2])
+                part[..., at, start + at] -= 1.0
+                part *= part
+                tt += own.T @ (part @ member[c_]).reshape(-1, n_terms)
         return np.tril(WW) + np.tril(WW, -1).T, Wt, tt
 
 
-def _add_traces(
-    data: Array, F: list[Array], member: Array, WW: Array, Wt: Array, tt: Array
-) -> None:
-    for c, start in _panels(data):
-        rows = slice(start, start + PANEL)
-        part, own = data[c, rows], member[c, rows]
-        for i, first in enumerate(F):
-            Wt[i] += np.einsum("...ab,...ab->...a", first[c, rows], part).ravel() @ (
-                own.reshape(-1, own.shape[-1])
-            )
-            for h, second in enumerate(F[: i + 1]):
-                if isinstance(c, slice):
-                    WW[i, h] += np.einsum("cab,cba->", first, second)
-                else:
-                    WW[i, h] += np.einsum(
-                        "ab,ba->", first[c, rows], second[c][:, rows]
-                    )
-        part = part.copy()
-        at = np.arange(part.shape[-2])
-        part[..., at, start + at] -= 1.0
-        part *= part
-        half = (part @ member[c]).reshape(-1, own.shape[-1])
-        tt += own.reshape(half.shape).T @ half
-
-
-def _dense(values: Array, batch: Batch) -> Array:
-    out = np.zeros((*batch.columns.shape, batch.size))
-    out.reshape(-1)[batch.offsets] = values[batch.members]
-    return out + np.triu(out, 1).transpose(0, 2, 1)
-
-
-def _times_sparse(block: Array, values: Array, i: Array, j: Array) -> Array:
-    """block @ W, W given by its lower triangle, a panel of W dense at a time."""
-    s, below = len(block), i != j
-    rows, columns = np.append(i, j[below]), np.append(j, i[below])
-    both = np.append(values, values[below])
-    W = sparse.csr_array((both, (rows, columns)), shape=(s, s))
-    out = np.empty_like(block)
-    for start in range(0, s, PANEL):
-        part = slice(start, min(start + PANEL, s))
-        out[:, part] = block @ W[part].toarray().T
-    return out
-
-
-def _panels(data: Array) -> list[tuple[int | slice, int]]:
+def _panels(data: Array) -> list[tuple[Any, int]]:
     """Small blocks all at once, large ones by panels of rows."""
     C, s, _ = data.shape
     if s <= SMALL:
         return [(slice(None), 0)]
     return [(c, start) for c in range(C) for start in range(0, s, PANEL)]
+
+
+def _times_sparse(block: Array, W: sparse.csr_array) -> Array:
+    """block @ W for symmetric W, a panel of it dense at a time."""
+    out = np.empty_like(block)
+    for start in range(0, len(block), PANEL):
+        part = slice(start, start + PANEL)
+        out[:, part] = block @ W[part].toarray().T
+    return out
 
 
 def _mirror(block: Array) -> None:

@@ -17,9 +17,8 @@ from scipy import sparse
 from scipy.linalg import lu_factor, lu_solve
 
 from ._blocks import Blocks, Layout
-from ._crossing import Crossing
+from ._crossing import Crossing, block_diagonal
 from ._elimination import Direction, Elimination
-from ._pattern import Pattern
 from ._pieces import Pieces
 
 __all__ = ["Exact", "Frame", "evaluate_crossed"]
@@ -40,20 +39,30 @@ class Frame:
 
     def __init__(self, x: Crossing):
         self.x = x
-        self.pattern = Pattern.of(x)
-        self.terms = np.concatenate(
-            [np.full(x.q[t] * x.G[t], k) for k, t in enumerate(x.rest)]
-            or [np.zeros(0, dtype=np.int64)]
-        ).astype(np.int64)
+        sizes = [x.q[t] * x.G[t] for t in x.rest]
+        #: term of each remaining column
+        self.terms = np.repeat(np.arange(len(sizes)), sizes)
         #: every remaining term has one column per group
         self.scalar = all(x.q[t] == 1 for t in x.rest)
+        self.cross_t = x.A_cross.T.tocsr()
+
+    def products(self, M: Array) -> sparse.csr_array:
+        """A_rs M A_sr for matrices of the first term's groups, shape (G, q, q)."""
+        A = self.x.A_cross
+        if self.x.q[self.x.first] == 1:
+            weights = np.repeat(M[:, 0, 0], np.diff(A.indptr))
+            right = sparse.csr_array((A.data * weights, A.indices, A.indptr), A.shape)
+        else:
+            right = block_diagonal(M) @ A
+        return self.cross_t @ right
 
     @cached_property
     def layout(self) -> Layout:
         """Blocks of the remaining matrix."""
-        if self.scalar:
-            return Layout.of(self.x.N, self.pattern.i, self.pattern.j)
-        return Layout.whole(self.x.N)
+        if not self.scalar:
+            return Layout.whole(self.x.N)
+        ones = np.ones(self.x.A_first.shape)
+        return Layout.of(self.x.A_rest + abs(self.products(ones)))
 
 
 class Exact(Elimination):
@@ -61,42 +70,42 @@ class Exact(Elimination):
 
     def __init__(self, frame: Frame, D: list[Array]):
         super().__init__(frame.x, D)
-        self.frame, self.pattern = frame, frame.pattern
-        self._elements = self.pattern.values(self.K_class)
-        self.log_det = self.log_det_first + self._factorise()
+        self.frame = frame
+        self.blocks: Blocks | None = None
+        self.log_det = self.log_det_first
+        if self.x.N:
+            self.log_det += self._factorise()
         self.U = self.times_K_rest(self.B)
         self.S = self.C - self.B.T @ self.U
 
-    def times_A(self, u: Array) -> Array:
-        return self.A @ u
-
-    @cached_property
-    def A(self) -> Any:
-        """A_rr - A_rs K_s A_sr, sparse."""
-        return self.pattern.symmetric(self._elements)
-
     def _factorise(self) -> float:
-        N, pattern = self.x.N, self.pattern
-        self.blocks: Blocks | None = None
-        if not N:
-            return 0.0
-        diagonal = pattern.i == pattern.j
-        if self.definite and self.frame.scalar:
-            M = self._elements * self.lam[pattern.i]
-            M *= self.lam[pattern.j]
-            M[diagonal] += 1.0
-            self.blocks = Blocks(self.frame.layout, M)
-            return self.blocks.log_det
-        if self.Lam is None:
-            M = self.lam[:, None] * self.A.toarray() * self.lam
+        x, N = self.x, self.x.N
+        #: A_rs P^2 A_sr, which comes with A_rs K_s A_sr at no cost
+        self._slope_weight: sparse.csr_array | None = None
+        if x.q[x.first] == 1:
+            both = self.frame.products(self.K_first + 1j * self.P**2)
+            taken = sparse.csr_array((both.data.real, both.indices, both.indptr), (N, N))
+            self._slope_weight = sparse.csr_array(
+                (both.data.imag.copy(), both.indices, both.indptr), (N, N)
+            )
         else:
-            M = (self.Lam.T @ self.A @ self.Lam).toarray()
-        M[np.arange(N), np.arange(N)] += self.J
+            taken = self.frame.products(self.K_first)
+        M = self.scaled(x.A_rest - taken)
         if self.definite:
             self.blocks = Blocks(self.frame.layout, M)
             return self.blocks.log_det
+        M = M.toarray()
+        M[np.arange(N), np.arange(N)] += self.J
         self._lu = lu_factor(M)
         return float(np.log(np.abs(np.diagonal(self._lu[0]))).sum())
+
+    def scaled(self, A: sparse.csr_array) -> sparse.csr_array:
+        """L'A L."""
+        if self.Lam is not None:
+            return sparse.csr_array(self.Lam.T @ A @ self.Lam)
+        data = A.data * np.repeat(self.lam, np.diff(A.indptr))
+        data *= self.lam[A.indices]
+        return sparse.csr_array((data, A.indices, A.indptr), A.shape)
 
     def solve(self, rhs: Array) -> Array:
         if self.blocks is None:
@@ -110,32 +119,29 @@ class Exact(Elimination):
             return lu_solve(self._lu, np.eye(self.x.N))
         return self.blocks.whole()
 
-    @cached_property
-    def K_elements(self) -> Array:
-        """K_r where A is not zero."""
-        pattern = self.pattern
-        i, j = pattern.i, pattern.j
-        if self.Lam is not None:
-            K = self.Lam @ (self.Lam @ self.M_inverse).T
-            return K[i, j]
-        if self.blocks is None:
-            K = self.M_inverse[i, j]
-        else:
-            K = self.blocks.elements(len(i))
-        return K * self.lam[i] * self.lam[j]
+    def inner(self, W: sparse.csr_array) -> float:
+        """tr(K_r W) for a W that vanishes where A does."""
+        W = self.scaled(W)
+        if self.blocks is not None:
+            return self.blocks.inner(W)
+        return float(np.sum(W.multiply(self.M_inverse)))
 
     def slope(self, t: int) -> Array:
         x, q = self.x, self.x.q[t]
         if t != x.first:
             return self.T(t).sum(axis=0)
-        A = x.A_first[x.classes[0]]
-        out = np.tensordot(self.count, self.P_class @ A, axes=1)
-        if x.N:
-            drop = self.pattern.per_class(self.K_elements, q)
-            out = out - (self.P_class @ drop @ self.P_class.transpose(0, 2, 1)).sum(
-                axis=0
-            )
-        return out
+        out = np.einsum("gab,gbc->ac", self.P, x.A_first)
+        if not x.N:
+            return out
+        if self._slope_weight is not None:
+            return out - self.inner(self._slope_weight)
+        drop = np.empty((q, q))
+        for a in range(q):
+            for b in range(a + 1):
+                M = 0.5 * (self.P[:, a, :, None] * self.P[:, b, None, :])
+                W = self.frame.products(M + M.transpose(0, 2, 1))
+                drop[a, b] = drop[b, a] = self.inner(W)
+        return out - drop
 
     def T(self, t: int) -> Array:
         x, q, G = self.x, self.x.q[t], self.x.G[t]
@@ -149,23 +155,18 @@ class Exact(Elimination):
             return self._near_zero_T(t)
         sign = self.signs[t]
         values, vectors, _ = self.roots[t]
-        if q == 1:
-            J = self.J[part]
-            if self.blocks is None:
-                diagonal = np.diagonal(self.M_inverse)[part]
-            else:
-                diagonal = self.blocks.diagonal()[part]
-            return ((J - diagonal) / np.abs(values[0]))[:, None, None]
         own = np.arange(part.start, part.stop).reshape(G, q)
-        i, j = np.repeat(own, q, axis=1), np.tile(own, (1, q))
-        if self.blocks is None:
-            inverse = self.M_inverse[i, j]
-        else:
-            inverse = self.blocks.at(i.ravel(), j.ravel())
-        inverse = inverse.reshape(G, q, q)
+        i, j = np.repeat(own, q, axis=1).ravel(), np.tile(own, (1, q)).ravel()
+        inverse = self._inverse_at(i, j).reshape(G, q, q)
         inner = np.diag(sign) - sign[:, None] * inverse * sign
         out = vectors / np.sqrt(np.abs(values))
         return out @ inner @ out.T
+
+    def _inverse_at(self, i: Array, j: Array) -> Array:
+        """Elements of M^-1."""
+        if self.blocks is None:
+            return self.M_inverse[i, j]
+        return self.blocks.at(i, j)
 
     def _near_zero_T(self, t: int) -> Array:
         """A - A K_r A, which holds for singular D."""
@@ -174,13 +175,15 @@ class Exact(Elimination):
         step = max(1, CHUNK // q)
         for start in range(0, x.G[t], step):
             stop = min(start + step, x.G[t])
-            rows = self.A[part.start + start * q : part.start + stop * q].toarray()
-            solved = self.times_K_rest(np.ascontiguousarray(rows.T)).T
             k = stop - start
-            at = np.arange(part.start + start * q, part.start + stop * q).reshape(k, q)
-            own = rows.reshape(k, q, -1)
-            block = np.take_along_axis(own, at[:, None, :], axis=2)
-            out[start:stop] = block - solved.reshape(k, q, -1) @ own.transpose(0, 2, 1)
+            at = np.arange(part.start + start * q, part.start + stop * q)
+            unit = np.zeros((x.N, k * q))
+            unit[at, np.arange(k * q)] = 1.0
+            columns = self.times_A(unit)
+            solved = self.times_K_rest(columns)
+            inner = columns[at] - columns.T @ solved
+            index = np.arange(k)
+            out[start:stop] = inner.reshape(k, q, k, q)[index, :, index]
         return out
 
     def _drop(self) -> Array:
@@ -188,20 +191,24 @@ class Exact(Elimination):
         x = self.x
         q, G = x.q[x.first], x.G[x.first]
         _, column, value = x.coupled
-        pattern = self.pattern
-        key = pattern.i * np.int64(x.N) + pattern.j
         out = np.zeros((G, q, q))
-        for left, right, group in x.pairs(np.arange(G)):
+        K = None
+        if self.Lam is not None:
+            K = self.half(self.half(self.M_inverse).T)
+        for left, right, group in x.pairs():
             i, j = column[left], column[right]
-            at = np.searchsorted(key, i.astype(np.int64) * x.N + j)
-            K = self.K_elements[at] * np.where(i == j, 0.5, 1.0)
+            if K is not None:
+                inner = K[i, j]
+            else:
+                inner = self._inverse_at(i, j) * self.lam[i] * self.lam[j]
+            inner *= np.where(i == j, 0.5, 1.0)
             for a in range(q):
                 for b in range(a + 1):
                     product = (
                         value[a][left] * value[b][right]
                         + value[b][left] * value[a][right]
                     )
-                    out[:, a, b] += np.bincount(group, K * product, minlength=G)
+                    out[:, a, b] += np.bincount(group, inner * product, minlength=G)
         upper = np.triu_indices(q, 1)
         out[:, upper[0], upper[1]] = out[:, upper[1], upper[0]]
         return out
@@ -224,35 +231,32 @@ class Exact(Elimination):
                     on_r[x.rest.index(t)][k] += M
         moved = [k for k in range(m) if on_s[k].any()]
         out = np.zeros((m, m))
-        P, A = self.P_class, x.A_first[x.classes[0]]
-        T0 = P @ A
-        drop = np.zeros_like(T0)
-        if x.N and moved:
-            drop = self.pattern.per_class(self.K_elements, x.q[s])
-            drop = P @ drop @ P.transpose(0, 2, 1)
+        P, P_t = self.P, self.P.transpose(0, 2, 1)
+        T0 = P @ x.A_first
         W = []
         for k in moved:
-            W.append(self.pattern.products(P.transpose(0, 2, 1) @ on_s[k] @ P))
-            for h in moved:
-                T0M = T0 @ on_s[h]
-                out[k, h] += self.count @ np.einsum(
-                    "gab,gba->g", T0 @ on_s[k], T0M
-                ) - 2.0 * np.einsum("gab,gba->", drop @ on_s[k], T0M)
+            W.append(self.frame.products(P_t @ on_s[k] @ P) if x.N else None)
+            for h in moved[: moved.index(k) + 1]:
+                middle = on_s[k] @ T0 @ on_s[h]
+                value = np.einsum("gab,gba->", T0, middle)
+                if x.N:
+                    middle = middle + middle.transpose(0, 2, 1)
+                    value -= self.inner(self.frame.products(P_t @ middle @ P))
+                out[k, h] += value
+                out[h, k] += value * (h != k)
         if x.N:
             traces = self._scalar if self.frame.scalar else self._general
             traces(out, moved, W, on_r)
         return -0.5 * (out + out.T)
 
     def _scalar(
-        self, out: Array, moved: list[int], W: list[Array], on_r: list[Array]
+        self, out: Array, moved: list[int], W: list, on_r: list[Array]
     ) -> None:
         assert self.blocks is not None
-        x, pattern = self.x, self.pattern
-        scale = self.lam[pattern.i] * self.lam[pattern.j]
+        x = self.x
         D = np.array([self.D[t][0, 0] for t in x.rest])
-        WW, Wt, tt = self.blocks.traces(
-            [w * scale for w in W], self.frame.terms, len(x.rest)
-        )
+        scaled = [self.scaled(w) for w in W]
+        WW, Wt, tt = self.blocks.traces(scaled, self.frame.terms, len(x.rest))
         move = np.array([on[:, 0, 0] for on in on_r]).T / D  # (m, terms)
         out += move @ tt @ move.T
         out[np.ix_(moved, moved)] += WW
@@ -261,12 +265,12 @@ class Exact(Elimination):
         out[:, moved] += cross.T
 
     def _general(
-        self, out: Array, moved: list[int], W: list[Array], on_r: list[Array]
+        self, out: Array, moved: list[int], W: list, on_r: list[Array]
     ) -> None:
         x, m = self.x, len(out)
         K = self.half(self.half(self.M_inverse).T)
-        F = [np.asarray(K @ self.pattern.symmetric(w)) for w in W]
-        T, Y, TM = np.empty_like(K), [], []
+        F = [np.asarray(K @ w) for w in W]
+        Y, TM = [], []
         inverse = [np.linalg.inv(self.D[t]) for t in x.rest]
         D_inverse = _along(inverse, x)
         T = -(D_inverse @ (D_inverse @ K).T)

@@ -91,18 +91,6 @@ class Crossing:
         }
 
     @cached_property
-    def classes(self) -> tuple[Array, Array]:
-        """Groups of the first term with the same A: one of each, and whose is whose."""
-        flat = self.A_first.reshape(len(self.A_first), -1)
-        if flat.shape[1] == 1:
-            _, one, which = np.unique(flat[:, 0], return_index=True, return_inverse=True)
-        else:
-            _, one, which = np.unique(
-                flat, axis=0, return_index=True, return_inverse=True
-            )
-        return one, which.ravel()
-
-    @cached_property
     def coupled(self) -> tuple[Array, Array, Array]:
         """Columns that meet each group of the first term.
 
@@ -124,28 +112,21 @@ class Crossing:
         pointer = np.searchsorted(key, np.arange(G + 1, dtype=np.int64) * N)
         return pointer, (key % N).astype(np.int32), value
 
-    @property
-    def n_pairs(self) -> int:
-        """Pairs of columns that meet in some group of the first term."""
-        size = np.diff(self.coupled[0])
-        return int((size * (size + 1)).sum() // 2)
-
-    def pairs(self, group_order: Array) -> Iterator[tuple[Array, Array, Array]]:
+    def pairs(self) -> Iterator[tuple[Array, Array, Array]]:
         """Pairs of places in ``coupled`` that share a group, and the group.
 
-        In portions, groups in the order given; each pair once, and each place with
-        itself.
+        In portions; each pair once, and each place with itself.
         """
-        pointer, column, _ = self.coupled
-        size = np.diff(pointer)[group_order]
+        pointer = self.coupled[0]
+        size = np.diff(pointer)
         many = size * (size + 1) // 2
         ends = np.cumsum(many)
         total = int(ends[-1]) if len(ends) else 0
         cuts = np.searchsorted(ends, np.arange(PAIRS, total + PAIRS, PAIRS), "left") + 1
         cuts = np.unique(np.concatenate([[0], cuts.clip(max=len(size))]))
         for start, stop in pairwise(cuts):
-            groups, length = group_order[start:stop], size[start:stop]
-            first = np.repeat(pointer[groups], length)
+            length = size[start:stop]
+            first = np.repeat(pointer[start:stop], length)
             rank = np.arange(length.sum()) - np.repeat(
                 np.cumsum(length) - length, length
             )
@@ -153,11 +134,11 @@ class Crossing:
             finish = np.cumsum(rank + 1)
             right = np.arange(len(left)) - np.repeat(finish - (rank + 1), rank + 1)
             right += np.repeat(first, rank + 1)
-            yield left, right, np.repeat(groups, many[start:stop])
+            yield left, right, np.repeat(np.arange(start, stop), many[start:stop])
 
     def __getstate__(self) -> dict:
-        kept = ("classes", "coupled", "slices")
-        return {k: v for k, v in self.__dict__.items() if k not in kept}
+        lost = ("coupled", "slices")
+        return {k: v for k, v in self.__dict__.items() if k not in lost}
 
 
 def build_crossing(design: Design, pool: Pool) -> Crossing:

@@ -51,21 +51,16 @@ class Elimination:
     def __init__(self, x: Crossing, D: list[Array]):
         self.x, self.D = x, D
         s, m = x.first, x.total.shape[0]
-        one, which = x.classes
-        A, q = x.A_first[one], x.q[s]
-        #: groups in each class
-        self.count = np.bincount(which, minlength=len(one))
-        N = np.eye(q) + A @ D[s]
+        q = x.q[s]
+        N = np.eye(q) + x.A_first @ D[s]
         if q == 1:
-            self.P_class = 1.0 / N
-            log_dets = np.log(N[:, 0, 0])
+            self.P = 1.0 / N
+            self.log_det_first = float(np.log(N).sum())
         else:
-            self.P_class = np.linalg.inv(N)
-            log_dets = np.linalg.slogdet(N)[1]
-        self.log_det_first = float(self.count @ log_dets)
-        self.K_class = D[s] @ self.P_class
-        self.K_class = 0.5 * (self.K_class + self.K_class.transpose(0, 2, 1))
-        self.P, self.K_first = self.P_class[which], self.K_class[which]
+            self.P = np.linalg.inv(N)
+            self.log_det_first = float(np.linalg.slogdet(N)[1].sum())
+        K = D[s] @ self.P
+        self.K_first = 0.5 * (K + K.transpose(0, 2, 1))
         KB = self.times_K(x.B_first)
         self.C = x.total - x.B_first.T @ KB
         self.B = x.B_rest - x.A_cross.T @ KB
