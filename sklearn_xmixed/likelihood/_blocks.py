@@ -7,6 +7,7 @@ in place.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,10 +45,16 @@ class Layout:
     place: Array
 
     @classmethod
-    def of(cls, matrix: sparse.csr_array) -> Layout:
-        """Of a symmetric sparse matrix."""
-        N = matrix.shape[0]
-        n_blocks, label = connected_components(matrix, directed=False)
+    def of(cls, A_cross: sparse.csr_array, A_rest: sparse.csr_array) -> Layout:
+        """Of what remains when columns that meet are connected."""
+        G, N = A_cross.shape
+        graph = sparse.block_array([[None, A_cross], [None, A_rest]], format="csr")
+        pad = sparse.csr_array(
+            (graph.data, graph.indices + G, graph.indptr), (G + N,) * 2
+        )
+        _, label = connected_components(pad, directed=False)
+        _, label = np.unique(label[G:], return_inverse=True)
+        n_blocks = int(label.max(initial=-1)) + 1
         if n_blocks <= 1:
             return cls.whole(N)
         size = np.bincount(label, minlength=n_blocks)
@@ -71,18 +78,24 @@ class Layout:
         at = np.arange(N)
         return cls(N, (at[None],), np.zeros(N, dtype=np.int64), at)
 
-    def scatter(self, matrix: sparse.csr_array, columns: Array) -> Array:
-        """A sparse matrix as dense blocks, shape (C, size, size), both triangles."""
+    def scatter(self, parts: Sequence[sparse.csr_array], columns: Array) -> Array:
+        """Sum of sparse matrices as dense blocks, shape (C, size, size)."""
         C, s = columns.shape
-        if len(self.batches) == 1 and C == 1:
-            return np.asarray(matrix.toarray())[None]
-        rows = np.repeat(np.arange(self.N), np.diff(matrix.indptr))
-        slot = _slots(self.label[columns[:, 0]], int(self.label.max()) + 1)
-        at = slot[self.label[rows]]
-        mine = at >= 0
         out = np.zeros((C, s, s))
-        j = matrix.indices[mine]
-        out[at[mine], self.place[rows[mine]], self.place[j]] = matrix.data[mine]
+        whole = len(self.batches) == 1 and C == 1
+        for part in parts:
+            rows = np.repeat(np.arange(self.N), np.diff(part.indptr))
+            if whole and part.nnz > s * s / 8:
+                if out.any():
+                    out[0] += part.toarray()
+                else:
+                    out = np.ascontiguousarray(part.toarray())[None]
+                continue
+            slot = _slots(self.label[columns[:, 0]], int(self.label.max()) + 1)
+            at = slot[self.label[rows]]
+            mine = slice(None) if whole else at >= 0
+            j = self.place[part.indices[mine]]
+            out[at[mine], self.place[rows[mine]], j] += part.data[mine]
         return out
 
     @property
@@ -109,8 +122,8 @@ class Blocks:
     Parameters
     ----------
     layout : Layout
-    matrix : csr_array of shape (N, N)
-        Without the unit matrix that is added to it.
+    parts : sequence of csr_array of shape (N, N)
+        They and the unit matrix are added up.
 
     Raises
     ------
@@ -118,13 +131,13 @@ class Blocks:
         If the matrix is not positive definite.
     """
 
-    def __init__(self, layout: Layout, matrix: sparse.csr_array):
+    def __init__(self, layout: Layout, parts: Sequence[sparse.csr_array]):
         self.layout = layout
         self.inverted = False
         self.log_det = 0.0
         self._data: list[Array] = []
         for columns in layout.batches:
-            data = layout.scatter(matrix, columns)
+            data = layout.scatter(parts, columns)
             at = np.arange(columns.shape[1])
             data[:, at, at] += 1.0
             if len(at) <= SMALL:
@@ -184,7 +197,7 @@ class Blocks:
         self.invert()
         layout = self.layout
         if len(layout.batches) == 1 and len(self._data[0]) == 1:
-            return self._data[0][0][i, j]
+            return self._data[0].reshape(-1)[i * np.int64(layout.N) + j]
         out = np.zeros(len(i))
         block = np.where(layout.label[i] == layout.label[j], layout.label[i], -1)
         for columns, data in zip(layout.batches, self._data, strict=True):
@@ -196,7 +209,11 @@ class Blocks:
 
     def inner(self, matrix: sparse.csr_array) -> float:
         """tr(M^-1 W) of a sparse W in the blocks."""
-        rows = np.repeat(np.arange(self.layout.N), np.diff(matrix.indptr))
+        N = self.layout.N
+        self.invert()
+        if len(self._data) == 1 and len(self._data[0]) == 1 and matrix.nnz > N * N / 8:
+            return float(np.vdot(self._data[0][0], matrix.toarray()))
+        rows = np.repeat(np.arange(N), np.diff(matrix.indptr))
         return float(self.at(rows, matrix.indices) @ matrix.data)
 
     def whole(self) -> Array:
@@ -243,7 +260,7 @@ class Blocks:
             if C == 1 and len(self.layout.batches) == 1:
                 products = [_times_sparse(data[0], w)[None] for w in W]
             else:
-                products = [data @ self.layout.scatter(w, columns) for w in W]
+                products = [data @ self.layout.scatter([w], columns) for w in W]
             for c_, start in _panels(data):
                 rows = slice(start, start + PANEL)
                 part, own = data[c_, rows], member[c_, rows]

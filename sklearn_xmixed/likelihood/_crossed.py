@@ -61,8 +61,16 @@ class Frame:
         """Blocks of the remaining matrix."""
         if not self.scalar:
             return Layout.whole(self.x.N)
-        ones = np.ones(self.x.A_first.shape)
-        return Layout.of(self.x.A_rest + abs(self.products(ones)))
+        return Layout.of(self._by_group(), self.x.A_rest)
+
+    def _by_group(self) -> sparse.csr_array:
+        """Which columns meet which group of the first term."""
+        A, q = self.x.A_cross, self.x.q[self.x.first]
+        if q == 1:
+            return A
+        pointer = A.indptr[::q]
+        parts = (np.ones(A.nnz), A.indices, pointer)
+        return sparse.csr_array(parts, (self.x.G[self.x.first], self.x.N))
 
 
 class Exact(Elimination):
@@ -84,27 +92,32 @@ class Exact(Elimination):
         self._slope_weight: sparse.csr_array | None = None
         if x.q[x.first] == 1:
             both = self.frame.products(self.K_first + 1j * self.P**2)
-            taken = sparse.csr_array((both.data.real, both.indices, both.indptr), (N, N))
-            self._slope_weight = sparse.csr_array(
-                (both.data.imag.copy(), both.indices, both.indptr), (N, N)
+            taken, self._slope_weight = (
+                sparse.csr_array((part, both.indices, both.indptr), (N, N))
+                for part in (both.data.real.copy(), both.data.imag.copy())
             )
         else:
             taken = self.frame.products(self.K_first)
-        M = self.scaled(x.A_rest - taken)
+        taken.data *= -1.0
+        parts = [self.scaled(taken), self.scaled(x.A_rest)]
         if self.definite:
-            self.blocks = Blocks(self.frame.layout, M)
+            self.blocks = Blocks(self.frame.layout, parts)
             return self.blocks.log_det
-        M = M.toarray()
+        M = (parts[0] + parts[1]).toarray()
         M[np.arange(N), np.arange(N)] += self.J
         self._lu = lu_factor(M)
         return float(np.log(np.abs(np.diagonal(self._lu[0]))).sum())
 
     def scaled(self, A: sparse.csr_array) -> sparse.csr_array:
         """L'A L."""
+        x = self.x
         if self.Lam is not None:
             return sparse.csr_array(self.Lam.T @ A @ self.Lam)
-        data = A.data * np.repeat(self.lam, np.diff(A.indptr))
-        data *= self.lam[A.indices]
+        if len(x.rest) == 1:
+            data = A.data * self.lam[0] ** 2
+        else:
+            data = A.data * np.repeat(self.lam, np.diff(A.indptr))
+            data *= self.lam[A.indices]
         return sparse.csr_array((data, A.indices, A.indptr), A.shape)
 
     def solve(self, rhs: Array) -> Array:
@@ -249,9 +262,7 @@ class Exact(Elimination):
             traces(out, moved, W, on_r)
         return -0.5 * (out + out.T)
 
-    def _scalar(
-        self, out: Array, moved: list[int], W: list, on_r: list[Array]
-    ) -> None:
+    def _scalar(self, out: Array, moved: list[int], W: list, on_r: list[Array]) -> None:
         assert self.blocks is not None
         x = self.x
         D = np.array([self.D[t][0, 0] for t in x.rest])
@@ -296,7 +307,10 @@ class Exact(Elimination):
 
 def _along(blocks: list[Array], x: Crossing) -> Any:
     """The same block for every group of each remaining term."""
-    parts = [sparse.kron(sparse.eye_array(x.G[t]), b) for t, b in zip(x.rest, blocks, strict=True)]
+    parts = [
+        sparse.kron(sparse.eye_array(x.G[t]), b)
+        for t, b in zip(x.rest, blocks, strict=True)
+    ]
     return sparse.csr_array(sparse.block_diag(parts, format="csr"))
 
 
