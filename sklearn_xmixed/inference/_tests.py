@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from numbers import Real
+from typing import Any
 
 import numpy as np
 from scipy.special import chdtrc
 
-__all__ = ["ASSUMED", "CONSERVATIVE", "LikelihoodRatio", "likelihood_ratio", "wald"]
+__all__ = [
+    "ASSUMED",
+    "CONSERVATIVE",
+    "LikelihoodRatio",
+    "check_level",
+    "likelihood_ratio",
+    "wald",
+]
 
 Array = np.ndarray
 
@@ -99,3 +108,22 @@ def wald(beta: Array, vcov: Array) -> tuple[float, int, float]:
     if not np.isfinite(chi2) or chi2 < 0:
         return math.nan, df, math.nan
     return chi2, df, float(chdtrc(df, chi2))
+
+
+def check_level(confidence_level: Any) -> float:
+    """A confidence level as a number.
+
+    Raises
+    ------
+    ValueError
+        If it does not lie between 0 and 1.
+    """
+    level = confidence_level
+    if isinstance(level, bool) or not isinstance(level, Real) or not 0 < level < 1:
+        hint = ""
+        if isinstance(level, Real) and 1 < level < 100:
+            hint = f" Write {float(level) / 100:g} for {float(level):g} %."
+        raise ValueError(
+            f"confidence_level must lie between 0 and 1, got {level!r}.{hint}"
+        )
+    return float(level)
