@@ -118,12 +118,14 @@ def check_level(confidence_level: Any) -> float:
     ValueError
         If it does not lie between 0 and 1.
     """
-    level = confidence_level
-    if isinstance(level, bool) or not isinstance(level, Real) or not 0 < level < 1:
-        hint = ""
-        if isinstance(level, Real) and 1 < level < 100:
-            hint = f" Write {float(level) / 100:g} for {float(level):g} %."
+    number = isinstance(confidence_level, Real) and not isinstance(
+        confidence_level, bool
+    )
+    level = float(confidence_level) if number else math.nan
+    if not 0 < level < 1:
+        percent = 1 < level < 100
+        hint = f" Write {level / 100:g} for {level:g} %." if percent else ""
         raise ValueError(
-            f"confidence_level must lie between 0 and 1, got {level!r}.{hint}"
+            f"confidence_level must lie between 0 and 1, got {confidence_level!r}.{hint}"
         )
-    return float(level)
+    return level
