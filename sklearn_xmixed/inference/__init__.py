@@ -3,7 +3,7 @@
 from ._lrtest import lrtest
 from ._results import EquationSummary, GroupSummary, Results
 from ._robust import sandwich
-from ._tests import LikelihoodRatio, likelihood_ratio, wald
+from ._tests import LikelihoodRatio, check_level, likelihood_ratio, wald
 from ._variance import (
     VarianceParameter,
     VarianceTable,
@@ -17,6 +17,7 @@ __all__ = [
     "Results",
     "VarianceParameter",
     "VarianceTable",
+    "check_level",
     "likelihood_ratio",
     "lrtest",
     "natural_vcov",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import KW_ONLY, dataclass
 from functools import cached_property
-from numbers import Integral, Real
+from numbers import Integral
 
-from ..inference import Results
+from ..inference import Results, check_level
 from ._html import render_html
 from ._page import Page, compose
 from ._text import WIDTH, render_text
@@ -86,11 +86,7 @@ class Summary:
                 f"metric must be one of {', '.join(map(repr, METRICS))}, got "
                 f"{self.metric!r}."
             )
-        level = self.confidence_level
-        if not isinstance(level, Real) or not 0 < level < 1:
-            raise ValueError(
-                f"confidence_level must lie between 0 and 1, got {level!r}."
-            )
+        check_level(self.confidence_level)
         if not isinstance(self.width, Integral) or self.width < WIDTH:
             raise ValueError(
                 f"width must be an integer that is at least {WIDTH}, got "
