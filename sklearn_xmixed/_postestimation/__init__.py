@@ -6,9 +6,10 @@ input and hands over to the room that knows how.
 
 from ._rows import RowMethods
 from ._tables import TableMethods
+from ._tests import TestMethods
 
 __all__ = ["PostEstimation"]
 
 
-class PostEstimation(RowMethods, TableMethods):
+class PostEstimation(RowMethods, TableMethods, TestMethods):
     """Methods of a fitted ``MixedLinearRegressor``."""
