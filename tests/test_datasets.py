@@ -658,5 +658,5 @@ def test_stand_ins_have_the_shape_of_the_manual_data(name):
 
 
 def test_stand_ins_are_known_by_name():
-    with pytest.raises(ValueError, match="'pig', 'childweight', .*; found 'ovary'"):
+    with pytest.raises(ValueError, match=r"'pig', 'childweight', .*; found 'ovary'"):
         datasets.make_xtmixed_data("ovary")

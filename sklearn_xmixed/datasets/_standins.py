@@ -88,7 +88,7 @@ def _pisa2000(rng: np.random.Generator) -> pd.DataFrame:
     frame = pd.DataFrame(
         rng.binomial(1, rates, (len(schools), 6)), columns=names, index=schools.index
     )
-    effect = frame @ [0.5, 6.5, 19.0, -1.0, 0.5, 2.5]
+    effect = frame.to_numpy() @ [0.5, 6.5, 19.0, -1.0, 0.5, 2.5]
     noise = rng.normal(0, 14.8, len(frame))
     frame.insert(1, "isei", (schools["y"] + effect + noise).clip(16, 90).round())
     frame["id_school"] = schools["level2"] + 1
