@@ -65,6 +65,8 @@ class Compiled:
         Cluster of each top-level group, with ``vce="cluster"``.
     factors : tuple of (Factor or None)
         One per equation of the design.
+    kept_rows : ndarray of bool or None
+        Which of the rows passed are in the design; None for all.
     """
 
     design: Design
@@ -80,6 +82,7 @@ class Compiled:
     n_dropped: int
     clusters: Array | None
     factors: tuple[Factor | None, ...] = ()
+    kept_rows: Array | None = None
 
 
 def variables_in_X(estimator: Any, equations: Sequence[RandomEffects]) -> set[str]:
@@ -196,7 +199,7 @@ def compile_design(
         weighted=weights is not None,
     )
     factors, terms = compile_factors(equations, names, over, levels)
-    return _assemble(
+    compiled = _assemble(
         estimator,
         equations,
         names,
@@ -216,6 +219,7 @@ def compile_design(
         factors,
         terms,
     )
+    return replace(compiled, kept_rows=keep_rows)
 
 
 def _feature_names(estimator: Any) -> list[str]:
