@@ -15,9 +15,10 @@ import numpy as np
 import pandas as pd
 from sklearn.base import clone
 
-from .._compile import Compiled, compile_design, path_frame
+from .._compile import Compiled, compile_design
 from .._fitted import FittedModel
 from .._labels import Source
+from .._levels import path_frame
 from ..likelihood import Rows
 from ..likelihood._crossproducts import row_blocks
 from ..prediction import CrossedPosterior
@@ -102,9 +103,8 @@ class Sample:
             [W[:, b.members] for b in pool.levels]
             + [top[:, :-1] @ root.F, top @ root.v]
         )
-        kept = compiled.kept_rows
-        given = order if kept is None else np.flatnonzero(kept)[order]
-        n_passed = len(order) if kept is None else len(kept)
+        n_passed = len(order) + compiled.n_dropped
+        given = np.delete(np.arange(n_passed), compiled.dropped)[order]
         codes = _codes(compiled, Source.of(X, groups), given)
         if codes and (np.diff(codes[-1]) < 0).any():  # a lowest level without effects
             again = np.argsort(codes[-1], kind="stable")

@@ -233,7 +233,7 @@ def _alpha_of_elements(estimate: Estimate) -> Array:
             else:
                 scale = sd[i] * sd[j]
                 r = Sigma[i, j] / scale
-                left = (scale**2 - Sigma[i, j] ** 2) / scale**2  # 1 - r^2
+                left = (1.0 - r) * (1.0 + r)
                 J[row, s] = moved[:, i, j] / scale - r * (log_sd[:, i] + log_sd[:, j])
                 J[row, s] /= left
     return J
@@ -446,16 +446,17 @@ def _covariance(
     i, j = ends[0], ends[-1]
     r = np.tanh(alpha[k])
     with np.errstate(invalid="ignore"):
-        value = r * np.exp(alpha[i] + alpha[j])
+        size = np.exp(alpha[i] + alpha[j])
+        value = r * size
     if not np.isfinite(value):
         return 0.0, np.nan
-    slope = np.zeros(len(alpha))
-    slope[i] += value
-    slope[j] += value
-    slope[k] = (1.0 - r**2) * np.exp(alpha[i] + alpha[j])
+    slope = np.zeros(len(alpha))  # over size, whose square may leave the range
+    slope[i] += r
+    slope[j] += r
+    slope[k] = 1.0 - r**2
     used = np.unique([i, j, k])
     variance = slope[used] @ vcov[np.ix_(used, used)] @ slope[used]
-    return float(value), float(np.sqrt(variance))
+    return float(value), float(size * np.sqrt(variance))
 
 
 def _sd_of(
