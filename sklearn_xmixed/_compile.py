@@ -50,7 +50,7 @@ class Compiled:
         Equations without any effect: place among the equations, group.
     target : str
         Name of the response.
-    n_dropped : int
+    dropped : ndarray of int
         Rows left out for missing values or zero weights.
     clusters : Clusters or None
         Of robust standard errors.
@@ -68,9 +68,14 @@ class Compiled:
     shown: tuple[tuple[str, Array, Array], ...]
     empty: tuple[tuple[int, str], ...]
     target: str
-    n_dropped: int
+    dropped: Array
     clusters: Clusters | None
     factors: tuple[Factor | None, ...] = ()
+
+    @property
+    def n_dropped(self) -> int:
+        """Number of rows left out."""
+        return len(self.dropped)
 
 
 def compile_design(
@@ -142,7 +147,7 @@ def compile_design(
         group_sizes(levels, weights, frequency),
         laid.empty,
         target if isinstance(target, str) else "y",
-        everything.n_rows - rows.n_rows,
+        rows.dropped,
         clusters,
         laid.factors,
     )

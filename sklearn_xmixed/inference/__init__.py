@@ -1,7 +1,8 @@
 """Standard errors, intervals and tests; the results of a fit."""
 
 from ._lrtest import lrtest
-from ._results import EquationSummary, GroupSummary, Results
+from ._parts import EquationSummary, GroupSummary, Specification
+from ._results import Results
 from ._robust import sandwich
 from ._tests import LikelihoodRatio, check_level, likelihood_ratio, wald
 from ._variance import (
@@ -15,6 +16,7 @@ __all__ = [
     "GroupSummary",
     "LikelihoodRatio",
     "Results",
+    "Specification",
     "VarianceParameter",
     "VarianceTable",
     "check_level",
