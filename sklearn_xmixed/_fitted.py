@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ._compile import Compiled, path_frame, read_fixed
+from ._compile import Compiled
 from ._estimation import Estimate
 from ._factors import factor_index, owned_codes
+from ._fixed import read_fixed
 from ._labels import Encoder, Source, encode
+from ._levels import path_frame
 from ._saved import FittedEquation, make_results
 from ._within import (
     compile_residuals,
@@ -21,7 +23,7 @@ from ._within import (
     read_variables,
     rows_with_values,
 )
-from .inference import Results
+from .inference import Results, Specification
 from .likelihood import Crossing, Pool
 from .optimization import Certificate, Iteration
 from .prediction import CrossedPosterior, Errors, Posterior
@@ -52,6 +54,7 @@ class FittedModel:
     certificate: Certificate
     log: tuple[Iteration, ...]
     reml: bool
+    dropped: Array
 
     @classmethod
     def of(
@@ -65,6 +68,7 @@ class FittedModel:
         vce: str,
         cluster: str | None,
         frequency: bool,
+        specification: Specification,
     ) -> FittedModel:
         """Results of an estimate in the user's terms."""
         design, pool = compiled.design, found.pool
@@ -132,6 +136,7 @@ class FittedModel:
                 vce=vce,
                 cluster=cluster,
                 frequency=frequency,
+                specification=specification,
             ),
             columns=compiled.columns,
             fixed_names=compiled.fixed_names,
@@ -149,6 +154,7 @@ class FittedModel:
             certificate=found.certificate,
             log=tuple(found.log),
             reml=reml,
+            dropped=compiled.dropped,
         )
 
     def __getstate__(self) -> dict:
@@ -158,6 +164,13 @@ class FittedModel:
     def equation_names(self) -> list[str]:
         """Names of the equations with random effects."""
         return [e.name for e in self.equations]
+
+    @property
+    def sample(self) -> Array:
+        """Which rows of the training data were used."""
+        used = np.ones(self.results.specification.n_rows, dtype=bool)
+        used[self.dropped] = False
+        return used
 
     @property
     def exact(self) -> bool:

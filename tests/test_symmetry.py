@@ -142,7 +142,7 @@ def test_rows_of_weight_zero_are_not_there(case):
 # ----------------------------------------------------------------- response
 
 
-@pytest.mark.parametrize("scale", [1e3, 1e-6, -1.0, 1e9])
+@pytest.mark.parametrize("scale", [1e3, 1e-6, -1.0, 1e9, 1e120, 1e-120])
 def test_unit_of_the_response(case, scale):
     other = replace(case, frame=case.frame.assign(y=scale * case.frame["y"]))
     new, old = other.fit(), case.fit()

@@ -1,25 +1,33 @@
 """Standard errors, intervals and tests; the results of a fit."""
 
+from ._combination import combine
 from ._lrtest import lrtest
-from ._results import EquationSummary, GroupSummary, Results
+from ._parts import EquationSummary, GroupSummary, Specification
+from ._results import Results
 from ._robust import sandwich
-from ._tests import LikelihoodRatio, likelihood_ratio, wald
+from ._tests import LikelihoodRatio, check_level, likelihood_ratio, wald
 from ._variance import (
     VarianceParameter,
     VarianceTable,
     natural_vcov,
 )
+from ._wald import WaldTest, wald_test
 
 __all__ = [
     "EquationSummary",
     "GroupSummary",
     "LikelihoodRatio",
     "Results",
+    "Specification",
     "VarianceParameter",
     "VarianceTable",
+    "WaldTest",
+    "check_level",
+    "combine",
     "likelihood_ratio",
     "lrtest",
     "natural_vcov",
     "sandwich",
     "wald",
+    "wald_test",
 ]

@@ -183,7 +183,7 @@ class CrossedObjective(Objective):
         self._last = gamma.tobytes(), replace(at, c_2=None)
         first, G = self._first(gamma), self.block_gradients(at)
         c_1 = self._chain(first, model.pull(at.c_D))
-        H = nn * (0.5 * at.c_2 / at.c - np.outer(c_1, c_1) / at.c**2)
+        H = nn * (0.5 * at.c_2 / at.c - np.outer(c_1 / at.c, c_1 / at.c))
         for block, s, W in zip(model.blocks, model.slices, G, strict=True):
             H[s, s] += model.parameterization.second(block.structure, gamma[s], W)
         return self.deviance(at), self._chain(first, G), H

@@ -121,10 +121,11 @@ class Objective:
         c_1 = self._chain(first, model.pull(at.c_D))
         l_1 = self._chain(first, model.pull(at.l_D))
         G = self.block_gradients(at)
-        H = nn * (at.c_2 / at.c - np.outer(c_1, c_1) / at.c**2) + at.l_2
+        r = c_1 / at.c  # c alone may be squared only where y is of moderate size
+        H = nn * (at.c_2 / at.c - np.outer(r, r)) + at.l_2
         for block, s, W in zip(model.blocks, model.slices, G, strict=True):
             H[s, s] += model.parameterization.second(block.structure, gamma[s], W)
-        return self.deviance(at), nn * c_1 / at.c + l_1, H
+        return self.deviance(at), nn * r + l_1, H
 
     def last(self, gamma: Array) -> Pieces | None:
         """The evaluation behind the last Hessian, if that was at ``gamma``."""

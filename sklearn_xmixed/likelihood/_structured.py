@@ -142,7 +142,7 @@ class StructuredObjective(Objective):
         H[:, m:] = at.psi_2
         H[m:, :m] = at.psi_2[:m].T
         H[m:, m:] = 0.5 * (H[m:, m:] + H[m:, m:].T)
-        H -= nn * np.outer(c_1, c_1) / at.c**2
+        H -= nn * np.outer(c_1 / at.c, c_1 / at.c)
         return self.deviance(at), g, H
 
     def curvature(
