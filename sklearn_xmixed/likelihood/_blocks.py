@@ -52,8 +52,8 @@ class Layout:
         pad = sparse.csr_array(
             (graph.data, graph.indices + G, graph.indptr), (G + N,) * 2
         )
-        _, label = connected_components(pad, directed=False)
-        _, label = np.unique(label[G:], return_inverse=True)
+        _, found = connected_components(pad, directed=False)
+        _, label = np.unique(found[G:], return_inverse=True)
         n_blocks = int(label.max(initial=-1)) + 1
         if n_blocks <= 1:
             return cls.whole(N)

@@ -50,7 +50,7 @@ class Elimination:
 
     def __init__(self, x: Crossing, D: list[Array]):
         self.x, self.D = x, D
-        s, m = x.first, x.total.shape[0]
+        s = x.first
         q = x.q[s]
         N = np.eye(q) + x.A_first @ D[s]
         if q == 1:
