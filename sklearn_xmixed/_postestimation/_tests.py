@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from ..inference import WaldTest, combine, wald_test
+from ..inference import WaldTest, combine, information_criteria, wald_test
 from ._base import FittedMethods
 
 __all__ = ["TestMethods"]
@@ -153,3 +153,44 @@ class TestMethods(FittedMethods):
         array([[0.576 , 0.0921]])
         """
         return combine(self._results(), expression, confidence_level, linear=False)
+
+    def information_criteria(self, n: Any = "observations") -> pd.Series:
+        """AIC and BIC, the manual's ``estat ic``.
+
+        Parameters
+        ----------
+        n : {"observations", "groups"}, str or float, default="observations"
+            N of BIC: observations, groups of the top level, groups of a level of this
+            name, or a number.
+
+        Returns
+        -------
+        Series
+            n, log_likelihood, n_params, aic = -2 L + 2 n_params,
+            bic = -2 L + log(n) n_params.
+
+        Raises
+        ------
+        ValueError
+            If ``n`` is none of these.
+
+        See Also
+        --------
+        compare_fits : The same for several fits.
+
+        Notes
+        -----
+        Observations of one group are not independent: for the parameters of a level N is
+        rather the number of its groups, for those within groups the number of
+        observations.  Which N to use is an open question; the manual takes observations.
+
+        Examples
+        --------
+        >>> from sklearn_xmixed import MixedLinearRegressor
+        >>> from sklearn_xmixed.datasets import load_sleepstudy
+        >>> X, y = load_sleepstudy(return_X_y=True)
+        >>> model = MixedLinearRegressor("subject").fit(X, y)
+        >>> float(model.information_criteria("subject")["bic"].round(2))
+        1805.64
+        """
+        return information_criteria(self._results(), n)

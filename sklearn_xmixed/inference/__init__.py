@@ -1,6 +1,7 @@
 """Standard errors, intervals and tests; the results of a fit."""
 
 from ._combination import combine
+from ._criteria import compare_fits, criteria_row, information_criteria
 from ._lrtest import lrtest
 from ._parts import EquationSummary, GroupSummary, Specification
 from ._results import Results
@@ -24,6 +25,9 @@ __all__ = [
     "WaldTest",
     "check_level",
     "combine",
+    "compare_fits",
+    "criteria_row",
+    "information_criteria",
     "likelihood_ratio",
     "lrtest",
     "natural_vcov",
