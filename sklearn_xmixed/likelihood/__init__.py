@@ -10,6 +10,8 @@ from ._model import Block, VarianceModel
 from ._objective import Objective
 from ._oracle import Oracle, oracle
 from ._pieces import Pieces, Root, evaluate
+from ._replicates import ManyPieces, Replicates, evaluate_many
+from ._resample import Redrawn, Reweighted
 from ._rows import Rows
 from ._scores import Scores, top_scores
 from ._structured import StructuredObjective
@@ -22,10 +24,14 @@ __all__ = [
     "CrossedSweep",
     "Crossing",
     "ExchangeableBlock",
+    "ManyPieces",
     "Objective",
     "Oracle",
     "Pieces",
     "Pool",
+    "Redrawn",
+    "Replicates",
+    "Reweighted",
     "Root",
     "Rows",
     "Scores",
@@ -36,6 +42,7 @@ __all__ = [
     "build_tree",
     "compress",
     "evaluate",
+    "evaluate_many",
     "oracle",
     "top_scores",
 ]
