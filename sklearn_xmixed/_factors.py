@@ -11,6 +11,7 @@ import pandas as pd
 
 from ._design import Equation, Level, Term
 from ._labels import Encoder, Source, encode
+from ._levels import path_frame
 from ._spec import RandomEffects
 from .covariance import get_structure
 
@@ -165,8 +166,6 @@ def compile_factors(
 
 def factor_index(encoders: Sequence[Encoder], factor: Factor) -> pd.Index:
     """Index of a factor's effects: path of the group, then the factor's level."""
-    from ._compile import path_frame
-
     above = [e for e in encoders[: factor.owner + 1] if e.group != "_all"]
     return path_frame([*above, factor.encoder], len(above))
 

@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ._compile import Compiled, path_frame, read_fixed
+from ._compile import Compiled
 from ._estimation import Estimate
 from ._factors import factor_index, owned_codes
+from ._fixed import read_fixed
 from ._labels import Encoder, Source, encode
+from ._levels import path_frame
 from ._saved import FittedEquation, make_results
 from ._within import (
     compile_residuals,

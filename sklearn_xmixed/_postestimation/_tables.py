@@ -21,14 +21,36 @@ class TableMethods(FittedMethods):
         Parameters
         ----------
         **options : dict
-            ``metric`` ("sd", "variance" or "estimation"), ``confidence_level``,
-            and the switches ``header``, ``group_table``, ``fixed_table``,
-            ``random_table``, ``lr_test``.
+            ``metric`` ("sd", "variance" or "estimation"), ``confidence_level``; the
+            switches ``header``, ``group_table``, ``fixed_table``, ``random_table``,
+            ``lr_test``, ``omitted``, and ``coef_legend`` for the names of the
+            estimates in expressions; the formats ``cformat``, ``pformat`` and
+            ``sformat``; ``width`` of the text.
 
         Returns
         -------
         Summary
             Prints as text; shows as a table in notebooks.
+
+        Raises
+        ------
+        ValueError
+            If an option is out of its range.
+
+        Examples
+        --------
+        >>> from sklearn_xmixed import MixedLinearRegressor
+        >>> from sklearn_xmixed.datasets import load_sleepstudy
+        >>> X, y = load_sleepstudy(return_X_y=True)
+        >>> model = MixedLinearRegressor("subject").fit(X, y)
+        >>> print(model.summary(header=False, random_table=False, lr_test=False,
+        ...                     cformat=".2f", confidence_level=0.9))
+        ------------------------------------------------------------------------------
+            reaction |      Coef.   Std. Err.      z    P>|z|     [90% Conf. Interval]
+        -------------+----------------------------------------------------------------
+                days |      10.47       0.80    13.06   0.000         9.15       11.79
+               _cons |     251.41       9.51    26.45   0.000       235.77      267.04
+        ------------------------------------------------------------------------------
         """
         from ..reporting import Summary
 

@@ -171,6 +171,23 @@ class Results:
         }
 
     @property
+    def boundary(self) -> tuple[tuple[str, str], ...]:
+        """(level, term) of variance parameters at the end of their range.
+
+        Variances of zero, correlations of one and what depends on them: they have
+        estimates, but no standard errors.  Empty without ``std_errors``, and where
+        none has one because the model is not identified.
+        """
+        lost = np.isnan(np.diagonal(self.alpha_vcov))
+        if not self.std_errors or lost.all():
+            return ()
+        return tuple(
+            (p.level, p.term("sd"))
+            for p, gone in zip(self.parameters, lost, strict=True)
+            if gone
+        )
+
+    @property
     def aic(self) -> float:
         """Akaike's information criterion, -2 L + 2 n_params."""
         return -2.0 * self.log_likelihood + 2.0 * self.n_params

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..inference import Results
-from ._format import count, decimal, general
+from ._format import Formats, count, decimal, general
 from ._tables import Table, fixed_table, group_table, random_table
 
 __all__ = ["Fact", "Header", "Page", "compose"]
@@ -78,13 +78,20 @@ def compose(
     fixed_table: bool,
     random_table: bool,
     lr_test: bool,
+    formats: Formats,
+    legend: bool,
+    omitted: bool,
 ) -> Page:
     """The page of a fit; see ``Summary`` for the parameters."""
     lr = _lr_test(results) if lr_test and results.has_lr_test else None
     return Page(
         _header(results, group_table) if header else None,
-        _fixed(results, confidence_level) if fixed_table else None,
-        _random(results, metric, confidence_level) if random_table else None,
+        _fixed(results, confidence_level, formats, legend=legend, omitted=omitted)
+        if fixed_table
+        else None,
+        _random(results, metric, confidence_level, formats, legend=legend)
+        if random_table
+        else None,
         lr,
         _notes(results, random=random_table, lr=lr is not None),
     )
@@ -165,6 +172,14 @@ def _notes(results: Results, *, random: bool, lr: bool) -> tuple[str, ...]:
             for equation in results.equations
             if equation.omitted
         ]
+        if results.std_errors and results.boundary:
+            level, term = results.boundary[0]
+            others = len(results.boundary) - 1
+            more = f" and {others} more" if others else ""
+            notes.append(
+                f"Note: {term} of {level}{more}: no standard error, because the "
+                "estimate is on the boundary of its range."
+            )
     if results.message:
         notes.append(f"Warning: {results.message}")
     return tuple(notes)
