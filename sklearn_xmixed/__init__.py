@@ -5,6 +5,7 @@ from ._compare import compare_residuals
 from ._regressor import MixedLinearRegressor
 from ._spec import RandomEffects, Residuals
 from .inference import lrtest
+from .resampling import bootstrap, by, jackknife, mi_estimate, rolling, statsby
 
 __version__ = "0.1.0"
 
@@ -13,7 +14,13 @@ __all__ = [
     "RandomEffects",
     "Residuals",
     "__version__",
+    "bootstrap",
+    "by",
     "compare_residuals",
     "datasets",
+    "jackknife",
     "lrtest",
+    "mi_estimate",
+    "rolling",
+    "statsby",
 ]

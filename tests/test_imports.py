@@ -22,6 +22,7 @@ FLOORS = [
     {"_estimation"},
     {"inference", "prediction"},
     {"reporting"},
+    {"resampling"},
     {"_regressor"},
     {"stata", "plotting", "_compare"},
 ]

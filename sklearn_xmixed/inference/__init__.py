@@ -8,6 +8,7 @@ from ._variance import (
     VarianceParameter,
     VarianceTable,
     natural_vcov,
+    variance_table,
 )
 
 __all__ = [
@@ -22,5 +23,6 @@ __all__ = [
     "lrtest",
     "natural_vcov",
     "sandwich",
+    "variance_table",
     "wald",
 ]

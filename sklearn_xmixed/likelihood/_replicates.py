@@ -108,6 +108,8 @@ class ManyPieces:
     ----------
     beta : ndarray of shape (p, B)
     c, l : ndarray of shape (B,)
+    pivot : ndarray of shape (B,)
+        Smallest share of a column of X that the columns before it do not explain.
     c_D, l_D : list of ndarray of shape (q, q, B)
     c_2, l_2 : ndarray of shape (m, m, B)
         Second derivatives along the directions asked for.
@@ -116,6 +118,7 @@ class ManyPieces:
     beta: Array
     c: Array
     l: Array
+    pivot: Array
     c_D: list[Array]
     l_D: list[Array]
     c_2: Array | None = None
@@ -192,7 +195,9 @@ def _first_order(
         if reml:
             slope = slope - np.einsum("ahg...,bhg...->ab...", E[k][:, 1:], Es[:, 1:])
         l_D.append(slope)
-    return ManyPieces(beta, c, l, c_D, l_D)
+    size = np.einsum("ii...->i...", S[:p, :p])
+    pivot = (pivots.real**2 / size.real).min(axis=0, initial=1.0)
+    return ManyPieces(beta, c, l, pivot, c_D, l_D)
 
 
 def _ascend(
@@ -209,7 +214,9 @@ def _ascend(
             got = received[k]
             block = semidefinite_root(block if got is None else block + got, q)
         pivots, YX = forward(_identity_plus(block[:, :q], D[k][:, :, None]), block)
-        logdet = logdet + 2.0 * np.einsum("ag...,g...->...", np.log(pivots), floor.count)
+        logdet = logdet + 2.0 * np.einsum(
+            "ag...,g...->...", np.log(pivots), floor.count
+        )
         share = floor.shares[-1]
         S = S + _gram(YX[:, -m:], share)
         if k > 0:

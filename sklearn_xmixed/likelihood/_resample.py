@@ -99,7 +99,9 @@ class Reweighted:
             shares = [None if s is None else s[:, None] for s in floor.shares]
             shares[-1] = w if share is None else share[:, None] * w
             floors.append(
-                _replicated(floor, floor.block[..., None], floor.count[:, None] * w, shares)
+                _replicated(
+                    floor, floor.block[..., None], floor.count[:, None] * w, shares
+                )
             )
         return Replicates(tuple(floors), within, n)
 
@@ -167,7 +169,9 @@ class Redrawn:
         c_y = _solve_root(lowest.block[:, : lowest.q], zy[0])
         own = lowest.block[:, lowest.q :]
         within = np.repeat(self.tree.within[:, :, None], B, axis=2)
-        within[:-1, -1] = X.T @ new - np.tensordot(own[:, -m:-1], c_y, axes=([0, 2], [0, 1]))
+        within[:-1, -1] = X.T @ new - np.tensordot(
+            own[:, -m:-1], c_y, axes=([0, 2], [0, 1])
+        )
         within[-1, :-1] = within[:-1, -1]
         within[-1, -1] = (new**2).sum(axis=0) - (c_y**2).sum(axis=(0, 1))
         n = np.full(B, self.tree.n)

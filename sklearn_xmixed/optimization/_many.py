@@ -65,7 +65,7 @@ Hessians
         As for ``newton``.
     """
     gamma = np.array(gamma, dtype=float)
-    m, B = gamma.shape
+    B = gamma.shape[1]
     f, g, H = evaluate(np.arange(B), gamma)
     radius = np.maximum(1.0, np.sqrt((gamma**2).sum(axis=0)))
     converged, was_done = np.zeros(B, dtype=bool), np.zeros(B, dtype=bool)

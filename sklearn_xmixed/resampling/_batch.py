@@ -39,6 +39,8 @@ CHUNK = 1 << 17
 NULL_SHARE, NULL_SIZE = 1e-9, 1e-10
 #: curvature per observation below which a direction is flat
 FLAT = 1e-7
+#: share of a column of X that is left, below which it may be collinear
+COLLINEAR = 1e-10
 LOG_2PI = math.log(2.0 * math.pi)
 
 
@@ -130,7 +132,6 @@ class Batch:
         """
         model, B = self.model, len(data)
         nn = data.n - data.p if self.reml else data.n
-        everything = np.arange(B)
 
         def evaluate(which: Array, gamma: Array) -> tuple[Array, Array, Array]:
             part = data if len(which) == B else data.take(which)
@@ -144,16 +145,17 @@ class Batch:
             at = evaluate_many(data, D, reml=self.reml)
             share = nn / at.c
             certain = found.converged & np.isfinite(found.value) & (at.c > 0)
+            certain &= at.pivot > COLLINEAR
             singular = np.zeros(B, dtype=bool)
-            for block, D_b in zip(model.blocks, D_blocks, strict=True):
+            for k, block in enumerate(model.blocks):
                 W = share * at.c_D[block.floor] + at.l_D[block.floor]
-                zero, falls = _boundary(block, D_b, W, nn)
+                zero, falls, D_blocks[k] = _boundary(block, D_blocks[k], W, nn)
                 singular |= zero
                 certain &= ~falls
             certain &= singular | (found.smallest > FLAT)
             theta = self._theta(at.beta, at.c / nn, D_blocks, metric)
         certain &= np.isfinite(theta).all(axis=1) | singular
-        return theta, certain[everything]
+        return theta, certain
 
     def _parts(self) -> list[tuple[Block, slice]]:
         return list(zip(self.model.blocks, self.model.slices, strict=True))
@@ -249,26 +251,39 @@ def _parameters(structure: Structure, Sigma: Array, metric: str) -> Array:
             out[k] = sd[i]
         else:
             scale = sd[i] * sd[j]
-            r = np.divide(out[k], scale, out=np.full_like(scale, np.nan), where=scale > 0)
+            r = np.divide(
+                out[k], scale, out=np.full_like(scale, np.nan), where=scale > 0
+            )
             out[k] = r.clip(-1.0, 1.0)
     return out
 
 
 def _boundary(
     block: Block, D: Array, W: Array, nn: Array
-) -> tuple[Array, Array]:
-    """Whether an equation is at a zero variance, and whether -2 L falls beyond it."""
+) -> tuple[Array, Array, Array]:
+    """Whether an equation is at a zero variance, and whether -2 L falls beyond it.
+
+    The third result is D with what is as good as zero set to zero.
+    """
     structure = block.structure
     values, vectors = np.linalg.eigh(D.transpose(2, 0, 1))
     null = values <= np.maximum(NULL_SHARE * values[:, -1:], NULL_SIZE)
-    zero = null.any(axis=1)
+    zero = np.asarray(null.any(axis=1))
     falls = np.zeros(len(values), dtype=bool)
     if zero.any():
         at = np.flatnonzero(zero)
-        slopes = _sandwich(block.Lambda.T, W[:, :, at])
-        pattern = np.tensordot(structure.averages, slopes.reshape(-1, len(at)), axes=1)
-        slopes = np.tensordot(structure.basis, pattern, axes=([0], [0]))
+        slopes = _patterned(structure, _sandwich(block.Lambda.T, W[:, :, at]))
         V = vectors[at] * null[at][:, None, :]
         flat = np.einsum("Bai,abB,Bbj->Bij", V, slopes, V)
         falls[at] = np.linalg.eigvalsh(flat)[:, 0] < -1e-7 * np.sqrt(nn[at])
-    return zero, falls
+        kept = np.where(null[at], 0.0, values[at])
+        clipped = np.einsum("Bai,Bi,Bbi->abB", vectors[at], kept, vectors[at])
+        D = D.copy()
+        D[:, :, at] = _patterned(structure, clipped)
+    return zero, falls, D
+
+
+def _patterned(structure: Structure, matrices: Array) -> Array:
+    """Averages over equal elements, (q, q, B)."""
+    flat = matrices.reshape(-1, matrices.shape[-1])
+    return np.tensordot(structure.basis, structure.averages @ flat, axes=([0], [0]))
