@@ -15,6 +15,7 @@ from .likelihood import (
     CrossedObjective,
     Crossing,
     ExchangeableBlock,
+    Frame,
     Objective,
     Pieces,
     Pool,
@@ -131,7 +132,7 @@ def estimate(
     if isinstance(tree, Crossing):
         model = CrossedModel(blocks, tree.q, metric)
         objective = CrossedObjective(
-            tree,  # type: ignore[arg-type]
+            Frame(tree),
             model,
             reml=reml,
             log_det_basis=pool.log_det_R,

@@ -23,7 +23,7 @@ from ._within import (
     read_variables,
     rows_with_values,
 )
-from .inference import Results
+from .inference import Results, Specification
 from .likelihood import Crossing, Pool
 from .optimization import Certificate, Iteration
 from .prediction import CrossedPosterior, Errors, Posterior
@@ -54,6 +54,7 @@ class FittedModel:
     certificate: Certificate
     log: tuple[Iteration, ...]
     reml: bool
+    dropped: Array
 
     @classmethod
     def of(
@@ -67,6 +68,7 @@ class FittedModel:
         vce: str,
         cluster: str | None,
         frequency: bool,
+        specification: Specification,
     ) -> FittedModel:
         """Results of an estimate in the user's terms."""
         design, pool = compiled.design, found.pool
@@ -134,6 +136,7 @@ class FittedModel:
                 vce=vce,
                 cluster=cluster,
                 frequency=frequency,
+                specification=specification,
             ),
             columns=compiled.columns,
             fixed_names=compiled.fixed_names,
@@ -151,6 +154,7 @@ class FittedModel:
             certificate=found.certificate,
             log=tuple(found.log),
             reml=reml,
+            dropped=compiled.dropped,
         )
 
     def __getstate__(self) -> dict:
@@ -160,6 +164,13 @@ class FittedModel:
     def equation_names(self) -> list[str]:
         """Names of the equations with random effects."""
         return [e.name for e in self.equations]
+
+    @property
+    def sample(self) -> Array:
+        """Which rows of the training data were used."""
+        used = np.ones(self.results.specification.n_rows, dtype=bool)
+        used[self.dropped] = False
+        return used
 
     @property
     def exact(self) -> bool:

@@ -19,6 +19,7 @@ from ._estimation import Estimate, estimate
 from ._fitted import FittedModel
 from ._log import IterationLog
 from ._postestimation import PostEstimation
+from ._saved import describe
 from ._spec import RandomEffects, Residuals
 from ._validation import check_parameters, equation_names, equations_of
 from .exceptions import ExactFitWarning, NotConvergedWarning
@@ -131,6 +132,9 @@ class MixedLinearRegressor(
         Gradient-based iterations (EM iterations with ``em_only``).
     history_ : DataFrame
         The iteration log: phase, iteration, log_likelihood, criterion, note.
+    sample_ : ndarray of bool
+        Which rows passed to ``fit`` were used; the others had missing values or
+        weights of zero.
     results_ : Results
         Everything the fit saves.
     n_features_in_ : int
@@ -422,6 +426,7 @@ n_levels), default=None
             vce=_vce(self),
             cluster=self.cluster,
             frequency=self.weight_type == "frequency",
+            specification=describe(self, compiled, found),
         )
 
     def _warn(self) -> None:
@@ -523,6 +528,11 @@ n_levels), default=None
     def n_iter_(self) -> int:
         """Number of iterations, at least 1."""
         return self._state("n_iter_").n_iter
+
+    @property
+    def sample_(self) -> Array:
+        """Which rows of the training data were used."""
+        return self._state("sample_").sample
 
     @property
     def history_(self) -> pd.DataFrame:

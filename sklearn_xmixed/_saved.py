@@ -12,11 +12,13 @@ import numpy as np
 from ._compile import Compiled
 from ._estimation import Estimate
 from ._factors import Factor
+from ._validation import equations_of
 from .covariance import to_natural
 from .inference import (
     EquationSummary,
     GroupSummary,
     Results,
+    Specification,
     VarianceParameter,
     likelihood_ratio,
     natural_vcov,
@@ -26,7 +28,7 @@ from .inference import (
 from .inference._tests import ASSUMED, CONSERVATIVE
 from .likelihood import Pieces, Root
 
-__all__ = ["FittedEquation", "make_results"]
+__all__ = ["FittedEquation", "describe", "make_results"]
 
 Array = np.ndarray
 
@@ -73,7 +75,9 @@ def make_results(
     vce: str,
     cluster: str | None,
     frequency: bool,
+    specification: Specification,
 ) -> Results:
+    """What there is to save of an estimate."""
     design, objective = compiled.design, found.objective
     blocks = objective.model.blocks
     a = int(design.intercept)
@@ -101,14 +105,14 @@ def make_results(
     else:
         alpha, alpha_vcov = _estimates_only(found)
     beta_vcov, n_clusters = vcov_kept, math.nan
-    if vce != "oim" and found.sigma2 > 0:
+    if compiled.clusters is not None and found.sigma2 > 0:
         robust = sandwich(
             design,
             found,
             vcov_kept,
             alpha_vcov,
-            clusters=compiled.clusters,
-            frequency=frequency,
+            compiled.clusters.codes,
+            compiled.clusters.counts,
         )
         beta_vcov, alpha_vcov = robust.beta, robust.alpha
         n_clusters = robust.n_clusters
@@ -183,6 +187,46 @@ def make_results(
         pseudo=vce != "oim",
         model_beta_vcov=in_order(vcov_kept) if vce != "oim" else None,
         residual_label=_residual_label(compiled, objective),
+        specification=specification,
+    )
+
+
+def describe(estimator: Any, compiled: Compiled, found: Estimate) -> Specification:
+    """How the fit was asked for."""
+    design, residual = compiled.design, found.objective.residual
+    equations = equations_of(estimator.__dict__["random_effects"])
+    level_weights = {e.group: e.weight for e in equations if e.weight is not None}
+    weighted = design.weights is not None or bool(level_weights)
+    within = design.residual
+    order: int | None = None
+    times: list[float] = []
+    categories: tuple[str, ...] = ()
+    if residual is not None and within is not None:
+        structure = residual.parts[0].structure
+        order = getattr(structure, "order", getattr(structure, "band", None))
+        if within.structure in ("ar", "ma") and order is None:
+            order = 1
+        if within.structure == "unstructured":
+            order = None
+        times = [float(t) for t in getattr(structure, "times", ())]
+        categories = tuple(c for c in residual.categories if c)
+    spec = estimator.residuals
+    how = "em" if estimator.em_only else estimator.solver
+    return Specification(
+        weight_type=estimator.weight_type if weighted else "",
+        weight_name="sample_weight" if design.weights is not None else "",
+        level_weights=level_weights,
+        weight_scaling=estimator.weight_scaling or "",
+        residual_structure="independent" if spec is None else spec.structure,
+        residual_order=None if order is None else int(order),
+        residual_time="" if spec is None or within is None else spec.time or "",
+        residual_by="" if within is None else within.by_name or "",
+        residual_categories=categories,
+        residual_times=tuple(times),
+        optimization=how if design.equations or within is not None else "closed form",
+        parameterization=estimator.parameterization,
+        n_rows=design.n_rows + compiled.n_dropped,
+        n_dropped=compiled.n_dropped,
     )
 
 

@@ -1,7 +1,10 @@
 """Standard errors, intervals and tests; the results of a fit."""
 
+from ._combination import combine
+from ._criteria import compare_fits, criteria_row, information_criteria
 from ._lrtest import lrtest
-from ._results import EquationSummary, GroupSummary, Results
+from ._parts import EquationSummary, GroupSummary, Specification
+from ._results import Results
 from ._robust import sandwich
 from ._tests import LikelihoodRatio, check_level, likelihood_ratio, wald
 from ._variance import (
@@ -10,19 +13,27 @@ from ._variance import (
     natural_vcov,
     variance_table,
 )
+from ._wald import WaldTest, wald_test
 
 __all__ = [
     "EquationSummary",
     "GroupSummary",
     "LikelihoodRatio",
     "Results",
+    "Specification",
     "VarianceParameter",
     "VarianceTable",
+    "WaldTest",
     "check_level",
+    "combine",
+    "compare_fits",
+    "criteria_row",
+    "information_criteria",
     "likelihood_ratio",
     "lrtest",
     "natural_vcov",
     "sandwich",
     "variance_table",
     "wald",
+    "wald_test",
 ]

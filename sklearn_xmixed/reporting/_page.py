@@ -120,7 +120,7 @@ def _header(results: Results, show_groups: bool) -> Header:
             f"{results.cluster_name})"
         )
     return Header(
-        _title(results),
+        results.title,
         Fact("Number of obs", count(results.n_obs)),
         single,
         _groups(groups) if len(groups) > 1 else None,
@@ -131,13 +131,6 @@ def _header(results: Results, show_groups: bool) -> Header:
         ),
         clusters,
     )
-
-
-def _title(results: Results) -> str:
-    if not results.equations:
-        return "Linear regression"
-    method = "" if results.pseudo else f"{results.method} "
-    return f"Mixed-effects {method}regression"
 
 
 def _likelihood(results: Results) -> str:
