@@ -11,6 +11,8 @@ from ._model import Block, VarianceModel
 from ._objective import Objective
 from ._oracle import Oracle, oracle
 from ._pieces import Pieces, Root, evaluate
+from ._replicates import ManyPieces, Replicates, evaluate_many
+from ._resample import Redrawn, Reweighted
 from ._rows import Rows
 from ._scores import Scores, cluster_scores
 from ._structured import StructuredObjective
@@ -25,10 +27,14 @@ __all__ = [
     "Exact",
     "ExchangeableBlock",
     "Frame",
+    "ManyPieces",
     "Objective",
     "Oracle",
     "Pieces",
     "Pool",
+    "Redrawn",
+    "Replicates",
+    "Reweighted",
     "Root",
     "Rows",
     "Scores",
@@ -40,5 +46,6 @@ __all__ = [
     "cluster_scores",
     "compress",
     "evaluate",
+    "evaluate_many",
     "oracle",
 ]
