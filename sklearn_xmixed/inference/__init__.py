@@ -3,6 +3,7 @@
 from ._combination import combine
 from ._criteria import compare_fits, criteria_row, information_criteria
 from ._lrtest import lrtest
+from ._montecarlo import MonteCarlo, monte_carlo
 from ._parts import EquationSummary, GroupSummary, Specification
 from ._results import Results
 from ._robust import sandwich
@@ -19,6 +20,7 @@ __all__ = [
     "EquationSummary",
     "GroupSummary",
     "LikelihoodRatio",
+    "MonteCarlo",
     "Results",
     "Specification",
     "VarianceParameter",
@@ -31,6 +33,7 @@ __all__ = [
     "information_criteria",
     "likelihood_ratio",
     "lrtest",
+    "monte_carlo",
     "natural_vcov",
     "sandwich",
     "variance_table",

@@ -294,7 +294,7 @@ class Iterative(Elimination):
         return self._first_T() if t == self.x.first else self._rest_T(t)
 
     def _rest_T(self, t: int) -> Array:
-        x, q, G, part = self.x, self.x.q[t], self.x.G[t], self.x.slices[t]
+        q, G, part = self.x.q[t], self.x.G[t], self.x.slices[t]
         z = self.probes.signs[part]
         Nz, solved = (a[part] for a in self._probed)
         # N^-1 = I - (N - I) + rest: only the rest is estimated
