@@ -448,7 +448,7 @@ def _covariance(
     vcov: Array,
 ) -> tuple[float, float]:
     """A covariance and its standard error from alpha by the delta method."""
-    ends = [_sd_of(parameter, effect, parameters) for effect in parameter.effects[:2]]
+    ends = [sd_of(parameter, effect, parameters) for effect in parameter.effects[:2]]
     i, j = ends[0], ends[-1]
     r = np.tanh(alpha[k])
     with np.errstate(invalid="ignore"):
@@ -465,7 +465,7 @@ def _covariance(
     return float(value), float(size * np.sqrt(variance))
 
 
-def _sd_of(
+def sd_of(
     parameter: VarianceParameter, effect: str, parameters: tuple[VarianceParameter, ...]
 ) -> int:
     for k, p in enumerate(parameters):
