@@ -11,7 +11,7 @@ from ._objective import Objective
 from ._oracle import Oracle, oracle
 from ._pieces import Pieces, Root, evaluate
 from ._rows import Rows
-from ._scores import Scores, cluster_scores
+from ._scores import Scores, cluster_scores, crossed_scores
 from ._structured import StructuredObjective
 from ._tree import Tree
 
@@ -36,6 +36,7 @@ __all__ = [
     "build_tree",
     "cluster_scores",
     "compress",
+    "crossed_scores",
     "evaluate",
     "oracle",
 ]
