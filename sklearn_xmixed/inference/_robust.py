@@ -17,7 +17,7 @@ from .._estimation import Estimate
 from ..covariance import natural_derivatives
 from ..likelihood import (
     Block,
-    CrossedSweep,
+    CrossedObjective,
     Scores,
     Tree,
     VarianceModel,
@@ -121,7 +121,8 @@ def parameter_scores(
             estimate.psi,
         )
     else:
-        sweep = CrossedSweep(estimate.tree, D)
+        assert isinstance(estimate.objective, CrossedObjective)
+        sweep = estimate.objective.sweep(D)
         at = crossed_scores(design, estimate.pool, sweep, D, root, sigma2, clusters)
     # beta = R^-1 beta_Q, so a score in beta is R' times that in beta_Q
     beta = (at.x @ estimate.pool.R) / sigma2

@@ -14,8 +14,8 @@ import numpy as np
 
 from .._design import Design
 from ._basis import Pool
-from ._crossed import CrossedSweep
 from ._crossproducts import row_blocks
+from ._elimination import Elimination
 from ._pieces import Root
 from ._rows import Rows
 from ._tree import Ascent, Descent, Floor, Tree, ascend, descend
@@ -111,7 +111,7 @@ def cluster_scores(
 def crossed_scores(
     design: Design,
     pool: Pool,
-    sweep: CrossedSweep,
+    sweep: Elimination,
     D: list[Array],
     root: Root,
     sigma2: float,
@@ -121,7 +121,7 @@ def crossed_scores(
 
     Parameters
     ----------
-    sweep : CrossedSweep
+    sweep : Elimination
         At D.
     """
     M = int(clusters.max()) + 1
