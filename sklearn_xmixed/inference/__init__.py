@@ -1,5 +1,7 @@
 """Standard errors, intervals and tests; the results of a fit."""
 
+from ._combination import combine
+from ._criteria import compare_fits, criteria_row, information_criteria
 from ._lrtest import lrtest
 from ._parts import EquationSummary, GroupSummary, Specification
 from ._results import Results
@@ -9,7 +11,9 @@ from ._variance import (
     VarianceParameter,
     VarianceTable,
     natural_vcov,
+    variance_table,
 )
+from ._wald import WaldTest, wald_test
 
 __all__ = [
     "EquationSummary",
@@ -19,10 +23,17 @@ __all__ = [
     "Specification",
     "VarianceParameter",
     "VarianceTable",
+    "WaldTest",
     "check_level",
+    "combine",
+    "compare_fits",
+    "criteria_row",
+    "information_criteria",
     "likelihood_ratio",
     "lrtest",
     "natural_vcov",
     "sandwich",
+    "variance_table",
     "wald",
+    "wald_test",
 ]
