@@ -16,7 +16,7 @@ from ._plan import Plan, make_plan
 from ._replicates import ManyPieces, Replicates, evaluate_many
 from ._resample import Redrawn, Reweighted
 from ._rows import Rows
-from ._scores import Scores, cluster_scores
+from ._scores import Scores, cluster_scores, crossed_scores
 from ._structured import StructuredObjective
 from ._tree import Tree
 
@@ -50,6 +50,7 @@ __all__ = [
     "build_tree",
     "cluster_scores",
     "compress",
+    "crossed_scores",
     "evaluate",
     "evaluate_many",
     "make_plan",
