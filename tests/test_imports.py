@@ -21,7 +21,7 @@ FLOORS = [
     {"optimization"},
     {"_estimation"},
     {"inference", "prediction"},
-    {"reporting"},
+    {"reporting", "marginal"},
     {"diagnostics"},
     {"_regressor"},
     {"stata", "plotting", "_compare"},

@@ -2,6 +2,8 @@
 
 from ._combination import combine
 from ._criteria import compare_fits, criteria_row, information_criteria
+from ._icc import icc
+from ._levels import group_table, level_covariances
 from ._lrtest import lrtest
 from ._parts import EquationSummary, GroupSummary, Specification
 from ._results import Results
@@ -27,7 +29,10 @@ __all__ = [
     "combine",
     "compare_fits",
     "criteria_row",
+    "group_table",
+    "icc",
     "information_criteria",
+    "level_covariances",
     "likelihood_ratio",
     "lrtest",
     "natural_vcov",
