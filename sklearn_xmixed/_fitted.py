@@ -113,7 +113,7 @@ class FittedModel:
         posterior: Posterior | CrossedPosterior
         if isinstance(found.tree, Crossing):
             posterior = CrossedPosterior(
-                found.tree, D, found.pieces, pool, found.sigma2
+                found.tree, D, found.pieces, pool, found.sigma2, _probes(found)
             )
         else:
             posterior = Posterior(found.tree, D, found.pieces, pool, found.sigma2)
@@ -537,3 +537,9 @@ class FittedModel:
         """Rows in the basis of each floor and in that of X."""
         W = self._rows(source, fixed, allow_nan)
         return [W[:, b.members] for b in self.pool.levels], W[:, -self.pool.p - 1 : -1]
+
+
+def _probes(found: Estimate) -> tuple[int, int] | None:
+    """Number and seed of the probes, where crossed factors were fitted by them."""
+    probes = getattr(found.objective, "probes", None)
+    return None if probes is None else (probes.count, probes.seed)

@@ -5,6 +5,7 @@ from ._criteria import compare_fits, criteria_row, information_criteria
 from ._icc import icc
 from ._levels import group_table, level_covariances
 from ._lrtest import lrtest
+from ._montecarlo import MonteCarlo, monte_carlo
 from ._parts import EquationSummary, GroupSummary, Specification
 from ._results import Results
 from ._robust import sandwich
@@ -13,6 +14,7 @@ from ._variance import (
     VarianceParameter,
     VarianceTable,
     natural_vcov,
+    variance_table,
 )
 from ._wald import WaldTest, wald_test
 
@@ -20,6 +22,7 @@ __all__ = [
     "EquationSummary",
     "GroupSummary",
     "LikelihoodRatio",
+    "MonteCarlo",
     "Results",
     "Specification",
     "VarianceParameter",
@@ -35,8 +38,10 @@ __all__ = [
     "level_covariances",
     "likelihood_ratio",
     "lrtest",
+    "monte_carlo",
     "natural_vcov",
     "sandwich",
+    "variance_table",
     "wald",
     "wald_test",
 ]
