@@ -440,7 +440,7 @@ def test_insteval(method, n_factors):
     ("spec", "options", "error", "words"),
     [
         (WEEK, {"vce": "robust"}, ValueError, "'_all' is a single one"),
-        (STATE, {"vce": "robust"}, NotImplementedError, "models with factors"),
+        (STATE, {"vce": "robust"}, ValueError, "at least two clusters"),
         (
             RandomEffects("_all", factor="week", covariance="unstructured"),
             {},
