@@ -411,6 +411,17 @@ class FittedModel:
         used |= {e.factor.group for e in self.equations if e.factor is not None}
         return [e.group for e in self.encoders if e.group in used]
 
+    def has_labels(self, source: Source) -> bool:
+        """Whether ``predict`` finds labels of any level or factor."""
+        names = [e.group for e in self.encoders]
+        labels = source.levels([g for g in names if g != "_all"])
+        if any(values is not None for values in labels.values()):
+            return True
+        factors = [e.factor.variable for e in self.equations if e.factor is not None]
+        if factors:
+            return any(source.column(name) is not None for name in factors)
+        return "_all" in names
+
     def forecast(self, estimator: Any, source: Source) -> Array:
         """See ``MixedLinearRegressor.forecast``."""
         mean = self.predict(estimator, source, kind=None, level=None, return_std=False)
