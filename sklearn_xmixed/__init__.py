@@ -5,6 +5,7 @@ from ._compare import compare_residuals
 from ._regressor import MixedLinearRegressor
 from ._spec import RandomEffects, Residuals
 from .inference import lrtest
+from .stata import xtmixed
 
 __version__ = "0.1.0"
 
@@ -16,4 +17,5 @@ __all__ = [
     "compare_residuals",
     "datasets",
     "lrtest",
+    "xtmixed",
 ]

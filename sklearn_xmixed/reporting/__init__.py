@@ -1,5 +1,6 @@
 """Numbers to tables, tables to text and HTML."""
 
 from ._summary import Summary
+from ._tables import FixedBlock, FixedRow
 
-__all__ = ["Summary"]
+__all__ = ["FixedBlock", "FixedRow", "Summary"]
