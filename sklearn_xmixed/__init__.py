@@ -4,7 +4,9 @@ from . import datasets
 from ._compare import compare_residuals
 from ._regressor import MixedLinearRegressor
 from ._spec import RandomEffects, Residuals
-from .inference import lrtest
+from .formula import from_formula
+from .inference import compare_fits, lrtest
+from .resampling import bootstrap, by, jackknife, mi_estimate, rolling, statsby
 from .stata import xtmixed
 
 __version__ = "0.1.0"
@@ -14,8 +16,16 @@ __all__ = [
     "RandomEffects",
     "Residuals",
     "__version__",
+    "bootstrap",
+    "by",
+    "compare_fits",
     "compare_residuals",
     "datasets",
+    "from_formula",
+    "jackknife",
     "lrtest",
+    "mi_estimate",
+    "rolling",
+    "statsby",
     "xtmixed",
 ]

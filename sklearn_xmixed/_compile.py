@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from ._clusters import nested_clusters
+from ._clusters import Clusters, make_clusters
 from ._design import Design
 from ._equations import Columns, lay_equations, levels_with_effects
-from ._factors import Factor, check_factors, compile_factors
+from ._factors import Factor, check_factors, compile_factors, lay_terms
 from ._labels import Encoder
 from ._levels import make_levels
 from ._validation import equation_names, equations_of
@@ -50,10 +50,10 @@ class Compiled:
         Equations without any effect: place among the equations, group.
     target : str
         Name of the response.
-    n_dropped : int
+    dropped : ndarray of int
         Rows left out for missing values or zero weights.
-    clusters : ndarray of int or None
-        Cluster of each top-level group, with ``vce="cluster"``.
+    clusters : Clusters or None
+        Of robust standard errors.
     factors : tuple of (Factor or None)
         One per equation of the design.
     """
@@ -68,9 +68,14 @@ class Compiled:
     shown: tuple[tuple[str, Array, Array], ...]
     empty: tuple[tuple[int, str], ...]
     target: str
-    n_dropped: int
-    clusters: Array | None
+    dropped: Array
+    clusters: Clusters | None
     factors: tuple[Factor | None, ...] = ()
+
+    @property
+    def n_dropped(self) -> int:
+        """Number of rows left out."""
+        return len(self.dropped)
 
 
 def compile_design(
@@ -94,7 +99,9 @@ def compile_design(
         encoders,
         equations,
     )
-    clusters = nested_clusters(rows.clusters, levels, encoders)
+    clusters = make_clusters(
+        estimator, rows.clusters, levels, encoders, rows.n_rows, weights
+    )
     residual = compile_residuals(
         estimator.residuals,
         rows.residual,
@@ -112,13 +119,16 @@ def compile_design(
         totals=total_weights(weights, levels),
     )
     laid = lay_equations(equations, names, columns, list(rows.labels), factors)
-    with_effects, compiled, numbers = levels_with_effects(levels, laid.compiled)
+    terms = lay_terms(terms, laid.compiled)
+    with_effects, compiled, numbers, row_weights = levels_with_effects(
+        levels, laid.compiled, weights
+    )
     frequency = estimator.weight_type == "frequency"
     design = Design(
         columns.X,
         columns.extra,
         rows.y,
-        weights,
+        row_weights,
         bool(estimator.fit_intercept),
         with_effects,
         compiled,
@@ -138,7 +148,7 @@ def compile_design(
         group_sizes(levels, weights, frequency),
         laid.empty,
         target if isinstance(target, str) else "y",
-        everything.n_rows - rows.n_rows,
+        rows.dropped,
         clusters,
         laid.factors,
     )

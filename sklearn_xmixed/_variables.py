@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -48,6 +48,8 @@ class Variables:
         Levels of the factors by name.
     columns, fixed_names, extra_names : list of str
         Names of the columns of the user's X, of X and of extra.
+    dropped : ndarray of int
+        Rows that were left out.
     """
 
     X: Array
@@ -62,6 +64,7 @@ class Variables:
     columns: list[str]
     fixed_names: list[str]
     extra_names: list[str]
+    dropped: Array = field(default_factory=lambda: np.zeros(0, dtype=np.intp))
 
     @property
     def n_rows(self) -> int:
@@ -148,6 +151,7 @@ class Variables:
             clusters=rows(self.clusters),
             residual=each(self.residual),
             factors=each(self.factors),
+            dropped=np.flatnonzero(~keep),
         )
 
     def _rows_to_keep(self, estimator: Any) -> Array | None:

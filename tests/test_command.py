@@ -50,7 +50,7 @@ def test_printing(sleep, capsys):
     assert printed.endswith(f"{found}\n")
     xtmixed(line + ", nolog", sleep)
     assert capsys.readouterr().out == f"{found}\n"
-    for quiet in (dict(show=False), dict()):
+    for quiet in ({"show": False}, {}):
         command = line if quiet else f"quietly xtmixed {line}"
         xtmixed(command, sleep, **quiet)
         assert capsys.readouterr().out == ""

@@ -1,6 +1,7 @@
 """Numbers to tables, tables to text and HTML."""
 
+from ._plain import PlainPage
 from ._summary import Summary
 from ._tables import FixedBlock, FixedRow
 
-__all__ = ["FixedBlock", "FixedRow", "Summary"]
+__all__ = ["FixedBlock", "FixedRow", "PlainPage", "Summary"]

@@ -129,7 +129,7 @@ def _header(results: Results, show_groups: bool) -> Header:
             f"{results.cluster_name})"
         )
     return Header(
-        _title(results),
+        results.title,
         Fact("Number of obs", count(results.n_obs)),
         single,
         _groups(groups) if len(groups) > 1 else None,
@@ -140,13 +140,6 @@ def _header(results: Results, show_groups: bool) -> Header:
         ),
         clusters,
     )
-
-
-def _title(results: Results) -> str:
-    if not results.equations:
-        return "Linear regression"
-    method = "" if results.pseudo else f"{results.method} "
-    return f"Mixed-effects {method}regression"
 
 
 def _likelihood(results: Results) -> str:
@@ -191,4 +184,6 @@ def _notes(results: Results, *, random: bool, lr: bool) -> tuple[str, ...]:
             )
     if results.message:
         notes.append(f"Warning: {results.message}")
+    if results.monte_carlo is not None:
+        notes.append(str(results.monte_carlo))
     return tuple(notes)
