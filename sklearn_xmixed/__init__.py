@@ -8,6 +8,7 @@ from .formula import from_formula
 from .inference import compare_fits, lrtest
 from .resampling import bootstrap, by, jackknife, mi_estimate, rolling, statsby
 from .stata import xtmixed
+from .translation import to_lme4, to_nlme, to_sas
 
 __version__ = "0.1.0"
 
@@ -27,5 +28,8 @@ __all__ = [
     "mi_estimate",
     "rolling",
     "statsby",
+    "to_lme4",
+    "to_nlme",
+    "to_sas",
     "xtmixed",
 ]
