@@ -33,11 +33,6 @@ class CommandRegressor(MixedLinearRegressor):
         names of columns, such as ``1.girl#c.age``.
     recipe : Recipe
         How these columns are made.
-
-    Attributes
-    ----------
-    sample_ : ndarray of bool, shape (n_samples,)
-        The rows that entered the fit.
     """
 
     def __init__(
@@ -143,7 +138,8 @@ class CommandRegressor(MixedLinearRegressor):
             pd.Series(response[keep], name=name),
             None if weights is None else weights[keep],
         )
-        self.sample_ = keep
+        keep[keep] = self._fitted.sample
+        self._fitted.sample = keep  # among the user's rows
         return self
 
     def score(
