@@ -4,7 +4,7 @@ from . import datasets
 from ._compare import compare_residuals
 from ._regressor import MixedLinearRegressor
 from ._spec import RandomEffects, Residuals
-from .inference import lrtest
+from .inference import compare_fits, lrtest
 
 __version__ = "0.1.0"
 
@@ -13,6 +13,7 @@ __all__ = [
     "RandomEffects",
     "Residuals",
     "__version__",
+    "compare_fits",
     "compare_residuals",
     "datasets",
     "lrtest",

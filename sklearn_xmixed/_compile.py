@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ._clusters import nested_clusters
+from ._clusters import Clusters, make_clusters
 from ._design import Design
 from ._equations import Columns, lay_equations, levels_with_effects
 from ._factors import Factor, check_factors, compile_factors
@@ -52,8 +52,8 @@ class Compiled:
         Name of the response.
     dropped : ndarray of int
         Rows left out for missing values or zero weights.
-    clusters : ndarray of int or None
-        Cluster of each top-level group, with ``vce="cluster"``.
+    clusters : Clusters or None
+        Of robust standard errors.
     factors : tuple of (Factor or None)
         One per equation of the design.
     """
@@ -69,7 +69,7 @@ class Compiled:
     empty: tuple[tuple[int, str], ...]
     target: str
     dropped: Array
-    clusters: Array | None
+    clusters: Clusters | None
     factors: tuple[Factor | None, ...] = ()
 
     @property
@@ -99,7 +99,9 @@ def compile_design(
         encoders,
         equations,
     )
-    clusters = nested_clusters(rows.clusters, levels, encoders)
+    clusters = make_clusters(
+        estimator, rows.clusters, levels, encoders, rows.n_rows, weights
+    )
     residual = compile_residuals(
         estimator.residuals,
         rows.residual,
@@ -117,13 +119,15 @@ def compile_design(
         totals=total_weights(weights, levels),
     )
     laid = lay_equations(equations, names, columns, list(rows.labels), factors)
-    with_effects, compiled, numbers = levels_with_effects(levels, laid.compiled)
+    with_effects, compiled, numbers, row_weights = levels_with_effects(
+        levels, laid.compiled, weights
+    )
     frequency = estimator.weight_type == "frequency"
     design = Design(
         columns.X,
         columns.extra,
         rows.y,
-        weights,
+        row_weights,
         bool(estimator.fit_intercept),
         with_effects,
         compiled,

@@ -13,6 +13,7 @@ from ._levels import parents_among
 from ._moments import Moments
 from ._spec import RandomEffects
 from ._variables import Variables
+from ._weights import total_weights
 from .covariance import get_structure
 
 __all__ = ["Columns", "Equations", "lay_equations", "levels_with_effects"]
@@ -199,9 +200,18 @@ def _constant_places(equations: Sequence[RandomEffects]) -> list[bool]:
 
 
 def levels_with_effects(
-    levels: Sequence[Level], equations: Sequence[Equation]
-) -> tuple[tuple[Level, ...], tuple[Equation, ...], tuple[int, ...]]:
+    levels: Sequence[Level], equations: Sequence[Equation], weights: Array | None
+) -> tuple[tuple[Level, ...], tuple[Equation, ...], tuple[int, ...], Array | None]:
     """Levels that have effects of their own, the equations numbered after them.
+
+    Without effects of their own the parts of a group are independent given the groups
+    above, so that its weight is a factor of theirs: it goes to the next
+    level below that has effects, or to the rows.
+
+    Parameters
+    ----------
+    weights : ndarray of shape (n,) or None
+        Of the rows.
 
     Returns
     -------
@@ -209,20 +219,25 @@ def levels_with_effects(
     equations : tuple of Equation
     numbers : tuple of int
         Which of the levels asked for each level is.
+    weights : ndarray of shape (n,) or None
+        Of the rows.
     """
     final: list[Level] = []
     used: list[int] = []
     skipped = False
+    passed: Array | None = None
     for number, level in enumerate(levels):
         mine = [eq for eq in equations if eq.level == number]
         if not mine:
-            if level.weights is not None:
-                raise ValueError(
-                    f"Level {level.group!r} has weights but no random effects; give it "
-                    "a random intercept, or put the weights into sample_weight."
-                )
+            passed = total_weights(passed, [level])
             skipped = True
             continue
+        if passed is not None:
+            own = np.empty(level.n_groups)
+            own[level.codes] = passed
+            if level.weights is not None:
+                own = own * level.weights
+            level, passed = replace(level, weights=own), None
         places = dict.fromkeys(p for eq in mine for p in eq.positions)
         parents = level.parents
         if skipped:
@@ -238,4 +253,6 @@ def levels_with_effects(
         used.append(number)
     renumber = {number: i for i, number in enumerate(used)} | {-1: -1}
     numbered = tuple(replace(eq, level=renumber[eq.level]) for eq in equations)
-    return tuple(final), numbered, tuple(used)
+    if passed is not None:
+        weights = passed if weights is None else weights * passed
+    return tuple(final), numbered, tuple(used), weights

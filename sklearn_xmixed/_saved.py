@@ -105,14 +105,14 @@ def make_results(
     else:
         alpha, alpha_vcov = _estimates_only(found)
     beta_vcov, n_clusters = vcov_kept, math.nan
-    if vce != "oim" and found.sigma2 > 0:
+    if compiled.clusters is not None and found.sigma2 > 0:
         robust = sandwich(
             design,
             found,
             vcov_kept,
             alpha_vcov,
-            clusters=compiled.clusters,
-            frequency=frequency,
+            compiled.clusters.codes,
+            compiled.clusters.counts,
         )
         beta_vcov, alpha_vcov = robust.beta, robust.alpha
         n_clusters = robust.n_clusters

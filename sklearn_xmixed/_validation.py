@@ -82,11 +82,6 @@ def _check_residuals(estimator: Any) -> None:
                     f"independent with constant variance, got residuals={residuals!r}. "
                     f"Set {name}={wanted}."
                 )
-        if estimator.vce != "oim" or estimator.weight_type == "sampling":
-            raise NotImplementedError(
-                "Robust standard errors are not available in this version with "
-                f"residuals={residuals!r}; use vce='oim' and no sampling weights."
-            )
 
 
 def _check_weighting(estimator: Any) -> None:

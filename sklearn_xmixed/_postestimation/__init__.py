@@ -7,9 +7,10 @@ input and hands over to the room that knows how.
 from ._diagnostics import DiagnosticMethods
 from ._rows import RowMethods
 from ._tables import TableMethods
+from ._tests import TestMethods
 
 __all__ = ["PostEstimation"]
 
 
-class PostEstimation(RowMethods, TableMethods, DiagnosticMethods):
+class PostEstimation(RowMethods, TableMethods, TestMethods, DiagnosticMethods):
     """Methods of a fitted ``MixedLinearRegressor``."""

@@ -1,5 +1,7 @@
 """Standard errors, intervals and tests; the results of a fit."""
 
+from ._combination import combine
+from ._criteria import compare_fits, criteria_row, information_criteria
 from ._lrtest import lrtest
 from ._parts import EquationSummary, GroupSummary, Specification
 from ._results import Results
@@ -10,6 +12,7 @@ from ._variance import (
     VarianceTable,
     natural_vcov,
 )
+from ._wald import WaldTest, wald_test
 
 __all__ = [
     "EquationSummary",
@@ -19,10 +22,16 @@ __all__ = [
     "Specification",
     "VarianceParameter",
     "VarianceTable",
+    "WaldTest",
     "check_level",
+    "combine",
+    "compare_fits",
+    "criteria_row",
+    "information_criteria",
     "likelihood_ratio",
     "lrtest",
     "natural_vcov",
     "sandwich",
     "wald",
+    "wald_test",
 ]

@@ -16,7 +16,13 @@ from .._estimation import Estimate
 from ..covariance import Structure, natural_derivatives, to_natural
 from ..likelihood import Block, Pieces
 
-__all__ = ["VarianceParameter", "VarianceTable", "natural_vcov", "variance_table"]
+__all__ = [
+    "VarianceParameter",
+    "VarianceTable",
+    "natural_vcov",
+    "of_residuals",
+    "variance_table",
+]
 
 Array = np.ndarray
 
@@ -130,7 +136,7 @@ def natural_vcov(estimate: Estimate) -> tuple[Array, Array, bool]:
                 [[lift @ second[i][j] @ lift.T for j in keep] for i in keep],
             )
         )
-    own, slope, inside = _of_residuals(estimate)
+    own, slope, inside = of_residuals(estimate)
     alpha = np.concatenate([*alphas, own])
     mask = np.concatenate([*free, np.ones(len(own), dtype=bool)])
     vcov = np.full((len(alpha), len(alpha)), np.nan)
@@ -239,7 +245,7 @@ def _alpha_of_elements(estimate: Estimate) -> Array:
     return J
 
 
-def _of_residuals(estimate: Estimate) -> tuple[Array, Array, Array]:
+def of_residuals(estimate: Estimate) -> tuple[Array, Array, Array]:
     """Reported parameters of the residuals, and their slopes in (psi, log sigma).
 
     The third result says which of the latter are not at the end of their range.
@@ -442,7 +448,7 @@ def _covariance(
     vcov: Array,
 ) -> tuple[float, float]:
     """A covariance and its standard error from alpha by the delta method."""
-    ends = [_sd_of(parameter, effect, parameters) for effect in parameter.effects[:2]]
+    ends = [sd_of(parameter, effect, parameters) for effect in parameter.effects[:2]]
     i, j = ends[0], ends[-1]
     r = np.tanh(alpha[k])
     with np.errstate(invalid="ignore"):
@@ -459,7 +465,7 @@ def _covariance(
     return float(value), float(size * np.sqrt(variance))
 
 
-def _sd_of(
+def sd_of(
     parameter: VarianceParameter, effect: str, parameters: tuple[VarianceParameter, ...]
 ) -> int:
     for k, p in enumerate(parameters):

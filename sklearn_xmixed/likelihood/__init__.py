@@ -11,7 +11,7 @@ from ._objective import Objective
 from ._oracle import Oracle, oracle
 from ._pieces import Pieces, Root, evaluate
 from ._rows import Rows
-from ._scores import Scores, top_scores
+from ._scores import Scores, cluster_scores
 from ._structured import StructuredObjective
 from ._tree import Tree
 
@@ -34,8 +34,8 @@ __all__ = [
     "VarianceModel",
     "build_crossing",
     "build_tree",
+    "cluster_scores",
     "compress",
     "evaluate",
     "oracle",
-    "top_scores",
 ]

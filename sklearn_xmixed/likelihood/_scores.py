@@ -1,8 +1,8 @@
-"""Scores of the top-level groups, for robust standard errors.
+"""Scores of clusters of top-level groups, for robust standard errors.
 
 At fixed variances V^-1 r is the conditional residual r - Z u_hat, so the score in beta
-is a sum of rows; those in the variance parameters are the groups' shares of
-the sums in Eq. (14) (Eqs. 22-23 of the likelihood page).
+is a sum of rows; those in the variance parameters are the clusters' shares of
+the sums in Eq. (14) (Eqs. 22-24 of the likelihood page).
 """
 
 from __future__ import annotations
@@ -14,17 +14,18 @@ import numpy as np
 from .._design import Design
 from ._basis import Pool
 from ._crossproducts import row_blocks
-from ._pieces import Pieces
-from ._tree import Tree, ascend, descend
+from ._pieces import Root
+from ._rows import Rows
+from ._tree import Ascent, Descent, Tree, ascend, descend
 
-__all__ = ["Scores", "top_scores"]
+__all__ = ["Scores", "cluster_scores"]
 
 Array = np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
 class Scores:
-    """Each top-level group's part of the derivatives, its weight included.
+    """Each cluster's part of the derivatives, its weights included.
 
     Parameters
     ----------
@@ -34,21 +35,31 @@ class Scores:
         r'V^-1 r.
     n : ndarray of shape (M,)
         Number of observations.
-    c_D, l_D : list of ndarray of shape (q, q, M)
-        Derivatives of c and l in D, per floor, lowest first.
+    D : list of ndarray of shape (q, q, M)
+        Derivatives of c / sigma^2 + l in D, per floor, lowest first.
+    psi : ndarray of shape (M, k)
+        Those of c / sigma^2 + l + log|Lambda| in the residuals' parameters.
     """
 
     x: Array
     c: Array
     n: Array
-    c_D: list[Array]
-    l_D: list[Array]
+    D: list[Array]
+    psi: Array
 
 
-def top_scores(
-    design: Design, pool: Pool, tree: Tree, D: list[Array], pieces: Pieces
+def cluster_scores(
+    design: Design,
+    pool: Pool,
+    tree: Tree,
+    D: list[Array],
+    root: Root,
+    sigma2: float,
+    clusters: Array,
+    rows: Rows | None = None,
+    psi: Array | None = None,
 ) -> Scores:
-    """Derivatives of the log likelihood by top-level group (by row without levels).
+    """Derivatives of the log likelihood by cluster.
 
     Parameters
     ----------
@@ -59,53 +70,105 @@ def top_scores(
         Not compressed.
     D : list of ndarray
         Per floor, lowest first.
-    pieces : Pieces
+    root : Root
         At D.
+    sigma2 : float
+    clusters : ndarray of int, shape (n,)
+        Cluster of each row, from 0; top-level groups are nested in them.
+    rows : Rows, optional
+        With structured residuals; ``tree`` is that of its rows whitened by ``psi``.
+    psi : ndarray, optional
     """
-    p, v = tree.p, pieces.root.v
-    levels = design.levels[::-1]
-    M = levels[-1].n_groups if levels else design.n_rows
-    c_D, l_D, effects = [], [], []
-    (shard,) = tree.shards or (None,)
-    if shard is not None:
-        down = descend(shard, D, ascend(shard, D, p + 1), v[:, None])
-        for k, floor in enumerate(shard.floors):
-            T, drop, e = down.T[k], down.drop[k], down.E[k][:, 0]
-            share = floor.shares[-1]
-            es = e if share is None else e * share
-            l = T * floor.count
-            if drop is not None:
-                l = l - (drop if share is None else drop * share)
-            c = -e[:, None] * es[None]
-            if floor.starts:  # sum up to the top level
-                l = np.add.reduceat(l, floor.starts[-1], axis=-1)
-                c = np.add.reduceat(c, floor.starts[-1], axis=-1)
-            c_D.append(c)
-            l_D.append(l)
-            effects.append(D[k] @ e)
+    M = int(clusters.max()) + 1
+    sweeps: list[tuple[Ascent, Descent]] = []
+    for shard in tree.shards:
+        up = ascend(shard, D, tree.p + 1)
+        sweeps.append((up, descend(shard, D, up, root.v[:, None])))
+    x, c, n = _by_rows(design, pool, D, root.v, clusters, M, sweeps, rows, psi)
+    slopes = np.empty((M, 0))
+    if rows is not None and psi is not None:
+        left, right = rows.given(tree, D, root, sweeps, 1.0 / sigma2, reml=False)
+        slopes = rows.residual.slopes(
+            psi, left, right, clusters[rows.order], rows.share
+        )
+    return Scores(x, c, n, _by_nodes(design, tree, sweeps, sigma2, clusters), slopes)
 
-    x, c_g, n_g = np.zeros((M, p)), np.zeros(M), np.zeros(M)
-    for start, stop, W, rows in row_blocks(design, pool):
-        top = W[:, -p - 1 :]
+
+def _by_nodes(
+    design: Design,
+    tree: Tree,
+    sweeps: list[tuple[Ascent, Descent]],
+    sigma2: float,
+    clusters: Array,
+) -> list[Array]:
+    """Sums over the nodes of each cluster, per floor."""
+    if not sweeps:
+        return []
+    (shard,), ((_, down),) = tree.shards, sweeps
+    top = design.levels[0]
+    of_top = np.empty(top.n_groups, dtype=np.intp)
+    of_top[top.codes] = clusters
+    same = bool((of_top == np.arange(len(of_top))).all())
+    out = []
+    for k, floor in enumerate(shard.floors):
+        T, drop, e = down.T[k], down.drop[k], down.E[k][:, 0]
+        share = floor.shares[-1]
+        weight = T * floor.count
+        if drop is not None:
+            weight -= drop if share is None else drop * share
+        es = e / sigma2 if share is None else e * (share / sigma2)
+        weight -= e[:, None] * es[None]
+        if floor.starts:  # sum up to the top level
+            weight = np.add.reduceat(weight, floor.starts[-1], axis=-1)
+        if not same:
+            summed = np.zeros((*weight.shape[:2], int(clusters.max()) + 1))
+            for i, j in np.ndindex(*weight.shape[:2]):
+                np.add.at(summed[i, j], of_top, weight[i, j])
+            weight = summed
+        out.append(weight)
+    return out
+
+
+def _by_rows(
+    design: Design,
+    pool: Pool,
+    D: list[Array],
+    v: Array,
+    clusters: Array,
+    M: int,
+    sweeps: list[tuple[Ascent, Descent]],
+    rows: Rows | None,
+    psi: Array | None,
+) -> tuple[Array, Array, Array]:
+    """X'V^-1 r, r'V^-1 r and the number of observations of each cluster."""
+    m = len(v)
+    levels = design.levels[::-1]
+    effects = [
+        d @ e[:, 0] for (_, down) in sweeps for d, e in zip(D, down.E, strict=True)
+    ]
+    stream = row_blocks(design, pool)
+    if rows is not None and psi is not None:
+        stream = rows.whitened(psi)
+    sums = np.zeros((m + 1, M))  # by column: X'V^-1 r, r'V^-1 r, observations
+    for start, stop, W, here in stream:
+        top = W[:, -m:]
         r = top @ v
         left = r.copy()
         weight = np.ones(stop - start)
         if design.weights is not None:
-            weight = weight * design.weights[rows]
+            weight *= design.weights[here]
         for basis, level, u in zip(pool.levels, levels, effects, strict=True):
-            codes = level.codes[rows]
+            codes = level.codes[here]
             for j, own in zip(basis.members, u, strict=True):
                 left -= W[:, j] * own[codes]
             if level.weights is not None:
-                weight = weight * level.weights[codes]
-        code = levels[-1].codes[rows] if levels else np.arange(start, stop)[:]
-        if not levels and not isinstance(rows, slice):
-            code = rows
+                weight *= level.weights[codes]
+        code = clusters[here]
         first = np.flatnonzero(np.append(True, code[1:] != code[:-1]))
         group = code[first]
         left *= weight
-        for j in range(p):
-            x[group, j] += np.add.reduceat(left * top[:, j], first)
-        c_g[group] += np.add.reduceat(r * left, first)
-        n_g[group] += np.add.reduceat(weight, first)
-    return Scores(x, c_g, n_g, c_D, l_D)
+        for row, values in zip(
+            sums, [*(left * x for x in top.T[:-1]), left * r, weight], strict=True
+        ):
+            np.add.at(row, group, np.add.reduceat(values, first))
+    return sums[:-2].T, sums[-2], sums[-1]
