@@ -5,6 +5,7 @@ from ._compare import compare_residuals
 from ._regressor import MixedLinearRegressor
 from ._spec import RandomEffects, Residuals
 from .inference import compare_fits, lrtest
+from .resampling import bootstrap, by, jackknife, mi_estimate, rolling, statsby
 
 __version__ = "0.1.0"
 
@@ -13,8 +14,14 @@ __all__ = [
     "RandomEffects",
     "Residuals",
     "__version__",
+    "bootstrap",
+    "by",
     "compare_fits",
     "compare_residuals",
     "datasets",
+    "jackknife",
     "lrtest",
+    "mi_estimate",
+    "rolling",
+    "statsby",
 ]

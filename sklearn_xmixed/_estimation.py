@@ -15,6 +15,7 @@ from .likelihood import (
     CrossedObjective,
     Crossing,
     ExchangeableBlock,
+    Frame,
     Objective,
     Pieces,
     Pool,
@@ -28,7 +29,7 @@ from .likelihood import (
 )
 from .optimization import Certificate, Iteration, Optimum, certify, em, lbfgs, newton
 
-__all__ = ["Estimate", "estimate"]
+__all__ = ["Estimate", "equation_blocks", "estimate"]
 
 #: numbers on the lowest floor below which a sweep costs its calls, not its arithmetic
 SMALL = 1 << 14
@@ -123,7 +124,7 @@ def estimate(
         tree = build_tree(design, pool)
     else:
         tree, _ = rows.tree(rows.residual.start())
-    blocks = _blocks(design, pool, tree)
+    blocks = equation_blocks(design, pool, tree)
     metric = PARAMETERIZATIONS[parameterization]
     objective: Objective
     sample: Rows | None = None
@@ -131,7 +132,7 @@ def estimate(
     if isinstance(tree, Crossing):
         model = CrossedModel(blocks, tree.q, metric)
         objective = CrossedObjective(
-            tree,  # type: ignore[arg-type]
+            Frame(tree),
             model,
             reml=reml,
             log_det_basis=pool.log_det_R,
@@ -360,7 +361,7 @@ def _finish(
     )
 
 
-def _blocks(design: Design, pool: Pool, tree: Tree | Crossing) -> list[Block]:
+def equation_blocks(design: Design, pool: Pool, tree: Tree | Crossing) -> list[Block]:
     """The equations in the tree's basis, in columns of unit size."""
     depth = len(design.levels)
     out = []

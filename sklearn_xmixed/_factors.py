@@ -60,22 +60,19 @@ def check_factors(estimator: Any, equations: Sequence[RandomEffects]) -> None:
     if not factors:
         return
     shown = f"factor={factors[0].factor!r}"
-    if estimator.vce != "oim" or estimator.weight_type == "sampling":
-        what = (
-            "sampling weights"
-            if estimator.weight_type == "sampling"
-            else f"vce={estimator.vce!r}"
+    sampling = estimator.weight_type == "sampling"
+    if (estimator.vce != "oim" or sampling) and equations[0].group == "_all":
+        what = "sampling weights" if sampling else f"vce={estimator.vce!r}"
+        raise ValueError(
+            f"{what} with {shown} at the level '_all': robust standard errors need "
+            "independent groups at the top level, and '_all' is a single one. Use "
+            "vce='oim' and no sampling weights."
         )
-        if equations[0].group == "_all":
-            raise ValueError(
-                f"{what} with {shown} at the level '_all': robust standard errors need "
-                "independent groups at the top level, and '_all' is a single one. Use "
-                "vce='oim' and no sampling weights."
-            )
-        raise NotImplementedError(
-            f"{what} with {shown}: robust standard errors of models with factors are "
-            "not available in this version. Write nested factors as levels of their "
-            "own, or use vce='oim' and no sampling weights."
+    if estimator.weight_scaling is not None:
+        raise ValueError(
+            f"weight_scaling={estimator.weight_scaling!r} with {shown}: the scalings are "
+            "defined for one level of groups, to which a factor adds another. Pass "
+            "weights that are scaled already, and weight_scaling=None."
         )
     residuals = estimator.residuals
     if residuals is not None and (
@@ -88,8 +85,9 @@ def check_factors(estimator: Any, equations: Sequence[RandomEffects]) -> None:
     weighted = [e.weight for e in equations if e.weight is not None]
     if weighted:
         raise NotImplementedError(
-            f"{shown} with weight={weighted[0]!r}: weights of groups are not available "
-            "in models with factors; use sample_weight."
+            f"{shown} with weight={weighted[0]!r}: a weight of a group is the number of "
+            "its independent copies, which models with factors cannot count in this "
+            "version. Weights of observations (sample_weight) work."
         )
 
 

@@ -106,6 +106,11 @@ SPECS = {
         RandomEffects("g", ["x"], intercept=False),
         RandomEffects("g"),
     ],
+    "blocks": [
+        RandomEffects("h"),
+        RandomEffects("h", factor="a"),
+        RandomEffects("h", factor="g"),
+    ],
     "factor within groups": [
         RandomEffects("_all", factor="a"),
         RandomEffects("g", factor="h"),
@@ -221,12 +226,12 @@ def test_gradient_and_standard_errors_of_predictions(name):
     model_of = objective.model
     directions = model_of.directions(gamma)
     exact = objective.curvature(model_of.split(gamma), directions)
-    average = evaluate_crossed(
-        objective.tree,
-        model_of.floors(model_of.split(gamma)),
-        reml=True,
-        directions=directions,
-    )
+    D = model_of.floors(model_of.split(gamma))
+    average = evaluate_crossed(objective.sweep(D), reml=True, directions=directions)
+    by_differences = objective.differences(D, directions)
+    for which in ("c_2", "l_2"):
+        one, other = getattr(exact, which), getattr(by_differences, which)
+        assert_allclose(one, other, rtol=1e-6, atol=1e-7 * np.abs(one).max())
     assert_allclose(
         average.c_2, exact.c_2, rtol=1e-6, atol=1e-7 * np.abs(exact.c_2).max()
     )
@@ -435,7 +440,7 @@ def test_insteval(method, n_factors):
     ("spec", "options", "error", "words"),
     [
         (WEEK, {"vce": "robust"}, ValueError, "'_all' is a single one"),
-        (STATE, {"vce": "robust"}, NotImplementedError, "models with factors"),
+        (STATE, {"vce": "robust"}, ValueError, "at least two clusters"),
         (
             RandomEffects("_all", factor="week", covariance="unstructured"),
             {},

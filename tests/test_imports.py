@@ -22,7 +22,7 @@ FLOORS = [
     {"_estimation"},
     {"inference", "prediction"},
     {"reporting"},
-    {"diagnostics"},
+    {"diagnostics", "resampling"},
     {"_regressor"},
     {"stata", "plotting", "_compare"},
 ]

@@ -103,7 +103,7 @@ class Structure:
         return basis
 
     @cached_property
-    def _averages(self) -> Array:
+    def averages(self) -> Array:
         """Rows that average the elements of a parameter, shape (n_params, q * q)."""
         flat = self.basis.reshape(self.n_params, -1)
         return flat / flat.sum(axis=1, keepdims=True)
@@ -115,7 +115,7 @@ class Structure:
 
     def gather(self, matrix: Array) -> Array:
         """Average of ``matrix`` over the places of each parameter."""
-        return self._averages @ matrix.ravel()
+        return self.averages @ matrix.ravel()
 
     @cached_property
     def places(self) -> list[tuple[int, int]]:

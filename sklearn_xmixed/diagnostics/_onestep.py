@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .._estimation import _blocks
+from .._estimation import equation_blocks
 from ..covariance import PARAMETERIZATIONS, Parameterization, Structure
 from ..covariance._parameterization import MatLog, MatSqrt
 from ..likelihood import VarianceModel
@@ -67,7 +67,7 @@ def one_step(sample: Sample) -> OneStep:
     """
     fitted = sample.fitted
     tree, D = fitted.posterior.tree, fitted.posterior.D
-    blocks = _blocks(sample.compiled.design, fitted.pool, tree)
+    blocks = equation_blocks(sample.compiled.design, fitted.pool, tree)
     model = VarianceModel(blocks, len(D), PARAMETERIZATIONS["matsqrt"])
     D_blocks = []
     for block, equation in zip(blocks, fitted.equations, strict=True):

@@ -11,6 +11,7 @@ from ._variance import (
     VarianceParameter,
     VarianceTable,
     natural_vcov,
+    variance_table,
 )
 from ._wald import WaldTest, wald_test
 
@@ -32,6 +33,7 @@ __all__ = [
     "lrtest",
     "natural_vcov",
     "sandwich",
+    "variance_table",
     "wald",
     "wald_test",
 ]

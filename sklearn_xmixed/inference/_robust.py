@@ -15,7 +15,15 @@ import numpy as np
 from .._design import Design
 from .._estimation import Estimate
 from ..covariance import natural_derivatives
-from ..likelihood import Block, Scores, Tree, cluster_scores
+from ..likelihood import (
+    Block,
+    CrossedObjective,
+    Scores,
+    Tree,
+    VarianceModel,
+    cluster_scores,
+    crossed_scores,
+)
 from ._variance import of_residuals
 
 __all__ = ["Sandwich", "sandwich"]
@@ -99,25 +107,30 @@ def parameter_scores(
     """
     sigma2, model = estimate.sigma2, estimate.objective.model
     D = model.floors(estimate.D_blocks)
-    assert isinstance(estimate.tree, Tree)  # crossed models are refused before
-    at = cluster_scores(
-        design,
-        estimate.pool,
-        estimate.tree,
-        D,
-        estimate.pieces.root,
-        sigma2,
-        clusters,
-        estimate.rows,
-        estimate.psi,
-    )
+    root = estimate.pieces.root
+    if isinstance(estimate.tree, Tree):
+        at = cluster_scores(
+            design,
+            estimate.pool,
+            estimate.tree,
+            D,
+            root,
+            sigma2,
+            clusters,
+            estimate.rows,
+            estimate.psi,
+        )
+    else:
+        assert isinstance(estimate.objective, CrossedObjective)
+        sweep = estimate.objective.sweep(D)
+        at = crossed_scores(design, estimate.pool, sweep, D, root, sigma2, clusters)
     # beta = R^-1 beta_Q, so a score in beta is R' times that in beta_Q
     beta = (at.x @ estimate.pool.R) / sigma2
     log_sigma = at.c / sigma2 - at.n
     for d, W in zip(D, at.D, strict=True):
         log_sigma = log_sigma + np.tensordot(d, W, axes=2)
     blocks = [
-        _alpha_scores(block, Sigma, at, sigma2)
+        _alpha_scores(model, block, Sigma, at, sigma2)
         for block, Sigma in zip(model.blocks, estimate.Sigmas, strict=True)
     ]
     own = _residual_scores(estimate, at, log_sigma, free)
@@ -129,13 +142,17 @@ def _meat(scores: Array, counts: Array) -> Array:
     return scores.T @ (scores / counts[:, None])
 
 
-def _alpha_scores(block: Block, Sigma: Array, at: Scores, sigma2: float) -> Array:
+def _alpha_scores(
+    model: VarianceModel, block: Block, Sigma: Array, at: Scores, sigma2: float
+) -> Array:
     """Derivatives of the log likelihood along alpha, one row per cluster."""
-    lift = block.Lambda @ np.linalg.inv(block.metric) / np.sqrt(sigma2)
+    lift = np.linalg.inv(block.metric) / np.sqrt(sigma2)
     first, _ = natural_derivatives(block.structure, Sigma)
-    moves = np.array([lift @ M @ lift.T for M in first])
-    W = at.D[block.floor]
-    return -0.5 * (moves.reshape(len(moves), -1) @ W.reshape(-1, W.shape[-1])).T
+    out = np.zeros((len(at.n), len(first)))
+    for k, M in enumerate(first):
+        for floor, moved in model.spread(block, lift @ M @ lift.T):
+            out[:, k] -= 0.5 * np.tensordot(moved, at.D[floor], axes=2)
+    return out
 
 
 def _residual_scores(

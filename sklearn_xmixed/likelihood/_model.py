@@ -59,6 +59,10 @@ class VarianceModel:
         for b in blocks:
             self._q[b.floor] = b.Lambda.shape[0]
 
+    def spread(self, block: Block, D_b: Array) -> list[tuple[int, Array]]:
+        """What a D_b adds to the floors."""
+        return [(block.floor, block.Lambda @ D_b @ block.Lambda.T)]
+
     def floors(self, D_blocks: list[Array]) -> list[Array]:
         """D of each floor from the D_b of the equations."""
         D = [np.zeros((q, q)) for q in self._q]

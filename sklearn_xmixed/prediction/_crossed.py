@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-from ..likelihood import CrossedSweep, Crossing, Pieces, Pool
+from ..likelihood import Crossing, Elimination, Exact, Frame, Pieces, Pool
 
 __all__ = ["CrossedPosterior"]
 
@@ -42,17 +42,17 @@ class CrossedPosterior:
     pieces: Pieces
     pool: Pool
     sigma2: float
-    _sweep: CrossedSweep | None = None
+    _sweep: Elimination | None = None
     _means: list[Array] | None = None
 
     def __getstate__(self) -> dict:
         return {**self.__dict__, "_sweep": None, "_means": None}
 
     @property
-    def sweep(self) -> CrossedSweep:
+    def sweep(self) -> Elimination:
         """The elimination, done when first asked for."""
         if self._sweep is None:
-            self._sweep = CrossedSweep(self.tree, self.D)
+            self._sweep = Exact(Frame(self.tree), self.D)
         return self._sweep
 
     @property
@@ -171,7 +171,7 @@ class CrossedPosterior:
                 shape = (k, tree.G[t] * q)
                 parts.append(sparse.csr_array((known[t].ravel(), place), shape=shape))
             left = (sparse.hstack(parts) - pick @ tree.A_cross).toarray()
-            out += np.einsum("nj,nj->n", left @ sweep.K_rest, left)
+            out += np.einsum("nj,jn->n", left, sweep.times_K_rest(left.T))
             x = x - left @ sweep.U[:, :p]
         if not fixed_known:
             half = x @ self.pieces.root.F
