@@ -61,3 +61,41 @@ class DiagnosticMethods(FittedMethods):
 
         check_is_fitted(self)
         return Influence.of(self, X, y, sample_weight, groups, level)
+
+    def diagnose(
+        self,
+        X: Any = None,
+        y: Any = None,
+        sample_weight: Any = None,
+        *,
+        groups: Any = None,
+    ) -> Any:
+        """Say in plain words what is wrong or fragile, and propose a simpler model.
+
+        Parameters
+        ----------
+        X, y, sample_weight, groups : default=None
+            What was passed to ``fit``, for the checks that need the rows: sizes of
+            groups, columns that are constant within groups, influence, outliers.
+
+        Returns
+        -------
+        Diagnosis
+            Prints as text and as HTML; has ``findings``, ``to_frame()``, and the
+            simplified model as ``model`` and as ``code``.
+
+        Examples
+        --------
+        >>> from sklearn_xmixed import MixedLinearRegressor, RandomEffects
+        >>> from sklearn_xmixed.datasets import load_orthodont
+        >>> X, y = load_orthodont(return_X_y=True)
+        >>> model = MixedLinearRegressor(
+        ...     RandomEffects("subject", ["age"]), fixed=["age"], method="reml"
+        ... ).fit(X, y)
+        >>> print(model.diagnose().findings)
+        ()
+        """
+        from ..diagnostics import diagnose
+
+        check_is_fitted(self)
+        return diagnose(self, X, y, sample_weight, groups=groups)
