@@ -113,7 +113,7 @@ class FittedModel:
         posterior: Posterior | CrossedPosterior
         if isinstance(found.tree, Crossing):
             posterior = CrossedPosterior(
-                found.tree, D, found.pieces, pool, found.sigma2
+                found.tree, D, found.pieces, pool, found.sigma2, _probes(found)
             )
         else:
             posterior = Posterior(found.tree, D, found.pieces, pool, found.sigma2)
@@ -406,6 +406,17 @@ class FittedModel:
         used |= {e.factor.group for e in self.equations if e.factor is not None}
         return [e.group for e in self.encoders if e.group in used]
 
+    def has_labels(self, source: Source) -> bool:
+        """Whether ``predict`` finds labels of any level or factor."""
+        names = [e.group for e in self.encoders]
+        labels = source.levels([g for g in names if g != "_all"])
+        if any(values is not None for values in labels.values()):
+            return True
+        factors = [e.factor.variable for e in self.equations if e.factor is not None]
+        if factors:
+            return any(source.column(name) is not None for name in factors)
+        return "_all" in names
+
     def forecast(self, estimator: Any, source: Source) -> Array:
         """See ``MixedLinearRegressor.forecast``."""
         mean = self.predict(estimator, source, kind=None, level=None, return_std=False)
@@ -526,3 +537,9 @@ class FittedModel:
         """Rows in the basis of each floor and in that of X."""
         W = self._rows(source, fixed, allow_nan)
         return [W[:, b.members] for b in self.pool.levels], W[:, -self.pool.p - 1 : -1]
+
+
+def _probes(found: Estimate) -> tuple[int, int] | None:
+    """Number and seed of the probes, where crossed factors were fitted by them."""
+    probes = getattr(found.objective, "probes", None)
+    return None if probes is None else (probes.count, probes.seed)

@@ -21,6 +21,7 @@ from .inference import (
     Specification,
     VarianceParameter,
     likelihood_ratio,
+    monte_carlo,
     natural_vcov,
     sandwich,
     wald,
@@ -188,6 +189,7 @@ def make_results(
         model_beta_vcov=in_order(vcov_kept) if vce != "oim" else None,
         residual_label=_residual_label(compiled, objective),
         specification=specification,
+        monte_carlo=monte_carlo(found, alpha_vcov) if found.sigma2 > 0 else None,
     )
 
 

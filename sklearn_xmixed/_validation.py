@@ -22,6 +22,7 @@ _CHOICES: dict[str, tuple[Any, ...]] = {
     "solver": ("newton", "lbfgs"),
     "missing": ("raise", "drop"),
     "unseen": ("zero", "nan", "raise"),
+    "crossed": ("auto", "exact", "iterative"),
 }
 _COUNTS = ("em_iter", "max_iter", "verbose")
 _SWITCHES = ("fit_intercept", "em_only", "std_errors", "lr_test")
@@ -50,6 +51,8 @@ def check_parameters(estimator: Any) -> None:
         value = getattr(estimator, name)
         if not isinstance(value, numbers.Integral) or value < 0:
             refuse(name, "an integer that is at least 0")
+    if not isinstance(estimator.n_probes, numbers.Integral) or estimator.n_probes < 2:
+        refuse("n_probes", "an integer that is at least 2")
     for name in _TOLERANCES:
         value = getattr(estimator, name)
         if not isinstance(value, numbers.Real) or not float(value) >= 0:

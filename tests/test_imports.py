@@ -21,7 +21,7 @@ FLOORS = [
     {"optimization"},
     {"_estimation"},
     {"inference", "prediction"},
-    {"reporting"},
+    {"reporting", "marginal"},
     {"diagnostics", "resampling"},
     {"_regressor"},
     {"stata", "plotting", "_compare"},
