@@ -124,11 +124,11 @@ def inline_math(translator, node):
 def block_math(translator, node):
     """Write a displayed equation with its number and the anchor of its label."""
     attributes = {"CLASS": "equation"}
-    if node["label"]:
+    if node.get("label"):
         attributes["ids"] = node.get("ids", [])
     translator.body.append(translator.starttag(node, "div", **attributes))
     translator.body.append(tex2mathml(node.astext(), as_block=True))
-    if node["number"]:
+    if node.get("number"):
         translator.body.append(f'<span class="number">({node["number"]})</span>')
     translator.body.append("</div>\n")
     raise nodes.SkipNode
