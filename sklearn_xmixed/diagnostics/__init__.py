@@ -3,5 +3,15 @@
 from ._doctor import diagnose
 from ._finding import Diagnosis, Finding
 from ._influence import Influence
+from ._profile import Profile, profile
+from ._within_correlation import within_correlation
 
-__all__ = ["Diagnosis", "Finding", "Influence", "diagnose"]
+__all__ = [
+    "Diagnosis",
+    "Finding",
+    "Influence",
+    "Profile",
+    "diagnose",
+    "profile",
+    "within_correlation",
+]
