@@ -4,6 +4,7 @@ from . import datasets
 from ._compare import compare_residuals
 from ._regressor import MixedLinearRegressor
 from ._spec import RandomEffects, Residuals
+from .formula import from_formula
 from .inference import compare_fits, lrtest
 from .resampling import bootstrap, by, jackknife, mi_estimate, rolling, statsby
 
@@ -19,6 +20,7 @@ __all__ = [
     "compare_fits",
     "compare_residuals",
     "datasets",
+    "from_formula",
     "jackknife",
     "lrtest",
     "mi_estimate",

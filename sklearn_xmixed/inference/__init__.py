@@ -2,7 +2,10 @@
 
 from ._combination import combine
 from ._criteria import compare_fits, criteria_row, information_criteria
+from ._icc import icc
+from ._levels import group_table, level_covariances
 from ._lrtest import lrtest
+from ._montecarlo import MonteCarlo, monte_carlo
 from ._parts import EquationSummary, GroupSummary, Specification
 from ._results import Results
 from ._robust import sandwich
@@ -19,6 +22,7 @@ __all__ = [
     "EquationSummary",
     "GroupSummary",
     "LikelihoodRatio",
+    "MonteCarlo",
     "Results",
     "Specification",
     "VarianceParameter",
@@ -28,9 +32,13 @@ __all__ = [
     "combine",
     "compare_fits",
     "criteria_row",
+    "group_table",
+    "icc",
     "information_criteria",
+    "level_covariances",
     "likelihood_ratio",
     "lrtest",
+    "monte_carlo",
     "natural_vcov",
     "sandwich",
     "variance_table",

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from ._montecarlo import MonteCarlo
 from ._parts import EquationSummary, GroupSummary, Specification
 from ._variance import VarianceParameter
 
@@ -21,7 +22,13 @@ __all__ = ["decode", "encode"]
 T = TypeVar("T")
 _CLASSES = {
     c.__name__: c
-    for c in (EquationSummary, GroupSummary, Specification, VarianceParameter)
+    for c in (
+        EquationSummary,
+        GroupSummary,
+        MonteCarlo,
+        Specification,
+        VarianceParameter,
+    )
 }
 
 

@@ -13,6 +13,7 @@ import pandas as pd
 from scipy.special import ndtr, ndtri
 
 from ._codec import decode, encode
+from ._montecarlo import MonteCarlo
 from ._parts import EquationSummary, GroupSummary, Matrix, Specification, Vector
 from ._variance import VarianceParameter, VarianceTable, variance_table
 
@@ -84,6 +85,8 @@ class Results:
         Covariance matrix of the random effects of each equation that has any.
     specification : Specification
         How the fit was asked for: weights, residuals, optimisation, rows left out.
+    monte_carlo : MonteCarlo or None
+        Accuracy of a fit with crossed factors that was computed iteratively.
     """
 
     n_obs: float
@@ -126,6 +129,7 @@ class Results:
     model_beta_vcov: Matrix | None = None
     residual_label: str = ""
     specification: Specification = field(default_factory=Specification)
+    monte_carlo: MonteCarlo | None = None
 
     @property
     def title(self) -> str:

@@ -7,10 +7,12 @@ from ._crossedmodel import CrossedModel, CrossedObjective, ExchangeableBlock
 from ._crossing import Crossing, build_crossing
 from ._crossproducts import build_tree
 from ._elimination import Elimination
+from ._iterative import Iterative, Probes
 from ._model import Block, VarianceModel
 from ._objective import Objective
 from ._oracle import Oracle, oracle
 from ._pieces import Pieces, Root, evaluate
+from ._plan import Plan, make_plan
 from ._replicates import ManyPieces, Replicates, evaluate_many
 from ._resample import Redrawn, Reweighted
 from ._rows import Rows
@@ -27,11 +29,14 @@ __all__ = [
     "Exact",
     "ExchangeableBlock",
     "Frame",
+    "Iterative",
     "ManyPieces",
     "Objective",
     "Oracle",
     "Pieces",
+    "Plan",
     "Pool",
+    "Probes",
     "Redrawn",
     "Replicates",
     "Reweighted",
@@ -48,5 +53,6 @@ __all__ = [
     "crossed_scores",
     "evaluate",
     "evaluate_many",
+    "make_plan",
     "oracle",
 ]

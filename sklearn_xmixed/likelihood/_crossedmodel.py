@@ -11,6 +11,7 @@ from ..covariance import Parameterization
 from ._crossed import Exact, Frame, evaluate_crossed
 from ._crossing import Crossing
 from ._elimination import Direction, Elimination
+from ._iterative import Iterative, Probes
 from ._model import Block, VarianceModel
 from ._objective import Objective
 from ._pieces import Pieces
@@ -33,9 +34,12 @@ class ExchangeableBlock(Block):
     Parameters
     ----------
     common : int
+    size : int
+        Levels of the factor.
     """
 
     common: int = -1
+    size: int = 2
 
 
 class CrossedModel(VarianceModel):
@@ -53,11 +57,9 @@ class CrossedModel(VarianceModel):
     def spread(self, block: Block, D_b: Array) -> list[tuple[int, Array]]:
         """What a D_b adds to the terms."""
         if isinstance(block, ExchangeableBlock):
-            c = D_b[0, 1]
-            return [
-                (block.floor, np.array([[D_b[0, 0] - c]])),
-                (block.common, np.array([[c]])),
-            ]
+            low, high = np.diagonal(D_b)
+            c = (high - low) / block.size
+            return [(block.floor, np.array([[low]])), (block.common, np.array([[c]]))]
         return [(block.floor, block.Lambda @ D_b @ block.Lambda.T)]
 
     def floors(self, D_blocks: list[Array]) -> list[Array]:
@@ -73,11 +75,8 @@ class CrossedModel(VarianceModel):
         out = []
         for b in self.blocks:
             if isinstance(b, ExchangeableBlock):
-                L = b.structure.q
                 own, common = G_floors[b.floor][0, 0], G_floors[b.common][0, 0]
-                G = np.full((L, L), (common - own) / (L * (L - 1)))
-                np.fill_diagonal(G, own / L)
-                out.append(G)
+                out.append(np.diag([own - common / b.size, common / b.size]))
             else:
                 out.append(b.Lambda.T @ G_floors[b.floor] @ b.Lambda)
         return out
@@ -105,12 +104,20 @@ class CrossedObjective(Objective):
     ----------
     frame : Frame
         Of the crossing that takes the tree's place.
+    probes : Probes, optional
+        With them log|V| is estimated.
     """
 
     tree: Crossing  # type: ignore[assignment]
 
     def __init__(
-        self, frame: Frame, model: VarianceModel, *, reml: bool, log_det_basis: float
+        self,
+        frame: Frame,
+        model: VarianceModel,
+        *,
+        reml: bool,
+        log_det_basis: float,
+        probes: Probes | None = None,
     ):
         super().__init__(
             frame.x,  # type: ignore[arg-type]
@@ -118,7 +125,7 @@ class CrossedObjective(Objective):
             reml=reml,
             log_det_basis=log_det_basis,
         )
-        self.frame = frame
+        self.frame, self.probes = frame, probes
         self._sweep: tuple[bytes, Elimination] | None = None
 
     def sweep(self, D: list[Array]) -> Elimination:
@@ -126,8 +133,23 @@ class CrossedObjective(Objective):
         key = b"".join(d.tobytes() for d in D)
         if self._sweep is None or self._sweep[0] != key:
             self._sweep = None  # before the next takes memory
-            self._sweep = key, Exact(self.frame, D)
+            self._sweep = key, self._eliminate(D)
         return self._sweep[1]
+
+    def _eliminate(self, D: list[Array]) -> Elimination:
+        if self.probes is None:
+            return Exact(self.frame, D)
+        return Iterative(self.probes, D)
+
+    def rough(self, count: int) -> CrossedObjective:
+        """The same function estimated with a few probes."""
+        return CrossedObjective(
+            self.frame,
+            self.model,
+            reml=self.reml,
+            log_det_basis=0.0,
+            probes=Probes(self.frame.x, count, seed=1, tol=1e-6),
+        )
 
     def pieces(self, D_blocks: list[Array], order: int = 1) -> Pieces:
         """c, l and their derivatives in D at given covariances."""

@@ -13,7 +13,16 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-from ..likelihood import Crossing, Elimination, Exact, Frame, Pieces, Pool
+from ..likelihood import (
+    Crossing,
+    Elimination,
+    Exact,
+    Frame,
+    Iterative,
+    Pieces,
+    Pool,
+    Probes,
+)
 
 __all__ = ["CrossedPosterior"]
 
@@ -21,6 +30,8 @@ Array = np.ndarray
 
 #: rows that are made dense together
 CHUNK = 2048
+#: of the standard errors of random effects in an iterative fit
+PROBES = 200
 
 
 @dataclass(eq=False)
@@ -35,6 +46,8 @@ class CrossedPosterior:
     pieces : Pieces
     pool : Pool
     sigma2 : float
+    probes : (int, int), optional
+        Number and seed of the probes of an iterative fit.
     """
 
     tree: Crossing
@@ -42,6 +55,7 @@ class CrossedPosterior:
     pieces: Pieces
     pool: Pool
     sigma2: float
+    probes: tuple[int, int] | None = None
     _sweep: Elimination | None = None
     _means: list[Array] | None = None
 
@@ -52,7 +66,12 @@ class CrossedPosterior:
     def sweep(self) -> Elimination:
         """The elimination, done when first asked for."""
         if self._sweep is None:
-            self._sweep = Exact(Frame(self.tree), self.D)
+            if self.probes is None:
+                self._sweep = Exact(Frame(self.tree), self.D)
+            else:
+                count, seed = self.probes
+                probes = Probes(self.tree, max(count, PROBES), seed)
+                self._sweep = Iterative(probes, self.D)
         return self._sweep
 
     @property

@@ -175,4 +175,6 @@ def _notes(results: Results, *, random: bool, lr: bool) -> tuple[str, ...]:
             )
     if results.message:
         notes.append(f"Warning: {results.message}")
+    if results.monte_carlo is not None:
+        notes.append(str(results.monte_carlo))
     return tuple(notes)
