@@ -1,4 +1,4 @@
-"""What a fit hangs on, and what may be wrong with it."""
+"""What a fit hangs on, what may be wrong with it, how sure a parameter is."""
 
 from ._doctor import diagnose
 from ._finding import Diagnosis, Finding
