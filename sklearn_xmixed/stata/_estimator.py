@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from sklearn.base import clone
 
 from .._labels import Source
 from .._regressor import MixedLinearRegressor
@@ -109,38 +110,98 @@ class CommandRegressor(MixedLinearRegressor):
         ValueError
             As by ``MixedLinearRegressor.fit``.
         """
-        reader = self._recipe().read(X, groups)
-        name = self._recipe().target.name
-        lag = self._recipe().target.lag.text
-        name = f"{lag}.{name}" if lag else name
-        if y is None:
-            response = reader.response()
-        else:
-            response = np.asarray(y, dtype=float)
-            name = str(getattr(y, "name", None) or name)
-            if response.shape != (reader.data.n_rows,):
-                raise ValueError(
-                    f"y has the shape {response.shape}, and X has {reader.data.n_rows} "
-                    "rows."
-                )
-        weights = reader.weights()
+        table, response, weights = self._tables(X, y, groups)
         if sample_weight is not None:
             if weights is not None:
                 raise ValueError(
                     "The command has weights, and sample_weight was given too."
                 )
-            weights = np.asarray(sample_weight, dtype=float)
+            weights = sample_weight
+        if self.missing != "drop":
+            raise ValueError(
+                "A command leaves out rows with missing values, and those that if and in "
+                f"do not select; set missing='drop', got {self.missing!r}."
+            )
+        super().fit(table, response, weights)
+        return self
+
+    def _tables(
+        self, X: Any, y: Any, groups: Any
+    ) -> tuple[pd.DataFrame, pd.Series, Array | None]:
+        """Columns of the model, response and weights; rows left out have no response."""
+        recipe = self._recipe()
+        reader = recipe.read(X, groups)
+        lag = recipe.target.lag.text
+        name = f"{lag}.{recipe.target.name}" if lag else recipe.target.name
+        if y is None:
+            response = reader.response()
+        else:
+            response = np.asarray(y, dtype=float)
+            if response.shape != (reader.data.n_rows,):
+                raise ValueError(
+                    f"y has the shape {response.shape}, and X has {reader.data.n_rows} "
+                    "rows."
+                )
+            given = getattr(y, "name", None)
+            name = given if isinstance(given, str) else name
         keep = reader.sample(response)
         if not keep.any():
             reader.fail("There are no observations.")
-        super().fit(
-            reader.table(keep),
-            pd.Series(response[keep], name=name),
-            None if weights is None else weights[keep],
-        )
-        keep[keep] = self._fitted.sample
-        self._fitted.sample = keep  # among the user's rows
-        return self
+        response = pd.Series(np.where(keep, response, np.nan), name=name)
+        return reader.table(), response, reader.weights()
+
+    def _as_plain(
+        self, X: Any, y: Any, groups: Any
+    ) -> tuple[MixedLinearRegressor, pd.DataFrame, pd.Series, pd.DataFrame]:
+        """The same model without the command, with the columns that it needs."""
+        table, response, _ = self._tables(X, y, groups)
+        return self.to_estimator(), table, response, table[[]]
+
+    def _weights_of(self, X: Any, groups: Any) -> Array | None:
+        """Weights of the command."""
+        return self._recipe().read(X, groups).weights()
+
+    def to_estimator(self) -> MixedLinearRegressor:
+        """The same model, not fitted, for columns that are made already.
+
+        Returns
+        -------
+        MixedLinearRegressor
+            To be fitted to what ``design`` returns.
+        """
+        parameters = self.get_params(deep=False)
+        del parameters["recipe"]
+        return clone(MixedLinearRegressor(**parameters))
+
+    def design(self, X: Any) -> tuple[pd.DataFrame, pd.Series, Array | None]:
+        """Columns, response and weights that the command makes of data.
+
+        Parameters
+        ----------
+        X : data frame or mapping
+            With the variables of the command.
+
+        Returns
+        -------
+        columns : DataFrame
+        y : Series
+            The response, missing in rows that the command leaves out.
+        sample_weight : ndarray or None
+
+        Examples
+        --------
+        >>> from sklearn_xmixed import xtmixed
+        >>> from sklearn_xmixed.datasets import load_sleepstudy
+        >>> sleep = load_sleepstudy().frame
+        >>> fit = xtmixed("reaction c.days##c.days || subject:", sleep, show=False)
+        >>> columns, y, weight = fit.design(sleep)
+        >>> list(columns)
+        ['days', 'c.days#c.days', 'subject']
+        >>> again = fit.to_estimator().fit(columns, y, weight)
+        >>> bool(again.log_likelihood_ == fit.log_likelihood_)
+        True
+        """
+        return self._tables(X, None, None)
 
     def score(
         self, X: Any, y: Any = None, sample_weight: Any = None, *, groups: Any = None

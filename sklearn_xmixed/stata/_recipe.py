@@ -252,13 +252,11 @@ class Reader:
                 keep &= self.weight(weight) > 0
         return keep
 
-    def table(self, rows: Array | None = None, *, fitting: bool = True) -> pd.DataFrame:
+    def table(self, *, fitting: bool = True) -> pd.DataFrame:
         """Columns of the model.
 
         Parameters
         ----------
-        rows : ndarray of bool, default=None
-            Which rows; None is all.
         fitting : bool
             Otherwise labels and weights may be absent and are then missing.
         """
@@ -283,5 +281,4 @@ class Reader:
                     if fitting
                     else np.full(self.data.n_rows, np.nan)
                 )
-        frame = pd.DataFrame(out, index=pd.RangeIndex(self.data.n_rows))
-        return frame if rows is None else frame[rows].reset_index(drop=True)
+        return pd.DataFrame(out, index=pd.RangeIndex(self.data.n_rows))
