@@ -61,9 +61,7 @@ class Lagged(PatternStructure):
         return lags
 
     _longest = 0
-
-    def at_boundary(self, shape: Array) -> Array:
-        return np.abs(shape) > ATANH_END
+    end = ATANH_END
 
     def _correlations(self, shape: Array, n_lags: int) -> tuple[Array, Array]:
         """Correlations at lags 0 .. n_lags and their derivatives."""

@@ -17,6 +17,9 @@ __all__ = ["Banded", "Unstructured"]
 
 Array = np.ndarray
 
+#: a conditional standard deviation this much smaller than another is none
+DEGENERATE = 1e-3
+
 
 class Unstructured(PatternStructure):
     """psi = logs of the diagonal of L (the first is zero), then its lower elements.
@@ -77,6 +80,10 @@ class Unstructured(PatternStructure):
         L[np.arange(T), np.arange(T)] = np.exp(np.append(0.0, shape[: T - 1]))
         L[self.lower] = shape[T - 1 :]
         return L
+
+    def degenerate(self, shape: Array) -> bool:
+        diagonal = np.exp(np.append(0.0, shape[: len(self.times) - 1]))
+        return bool(diagonal.min() < DEGENERATE * diagonal.max())
 
     def table(self, shape: Array) -> Array:
         L = self.factor(shape)
