@@ -17,8 +17,9 @@ __all__ = ["Banded", "Unstructured"]
 
 Array = np.ndarray
 
-#: a conditional standard deviation this much smaller than another is none
-DEGENERATE = 1e-3
+#: a standard deviation this small beside another is none; so is that of a combination
+#: of the standardised errors
+DEGENERATE = 1e-5
 
 
 class Unstructured(PatternStructure):
@@ -82,8 +83,11 @@ class Unstructured(PatternStructure):
         return L
 
     def degenerate(self, shape: Array) -> bool:
-        diagonal = np.exp(np.append(0.0, shape[: len(self.times) - 1]))
-        return bool(diagonal.min() < DEGENERATE * diagonal.max())
+        L = self.factor(shape)
+        size = np.sqrt((L**2).sum(axis=1))
+        if size.min() < DEGENERATE * size.max():
+            return True
+        return bool(np.linalg.svd(L / size[:, None])[1][-1] < DEGENERATE)
 
     def table(self, shape: Array) -> Array:
         L = self.factor(shape)
