@@ -11,6 +11,7 @@ from sklearn.base import clone
 
 from ._spec import Residuals
 from .exceptions import NotConvergedWarning
+from .inference import criteria_row
 
 __all__ = ["compare_residuals"]
 
@@ -67,13 +68,7 @@ def compare_residuals(
             model.fit(X, y, **fit_params)
         results = model.results_
         names.append(name or results.residual_label or "Independent")
-        rows.append(
-            {
-                "log_likelihood": results.log_likelihood,
-                "n_params": results.n_params,
-                "aic": results.aic,
-                "bic": results.bic,
-                "converged": results.converged,
-            }
-        )
-    return pd.DataFrame(rows, index=pd.Index(names)).sort_values("aic")
+        rows.append(criteria_row(results))
+    columns = ["log_likelihood", "n_params", "aic", "bic", "converged"]
+    table = pd.DataFrame(rows, index=pd.Index(names), columns=columns)
+    return table.sort_values("aic")

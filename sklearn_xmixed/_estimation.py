@@ -7,17 +7,20 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ._design import Design, Equation
-from .covariance import PARAMETERIZATIONS
+from ._design import Design, Equation, Level, Term
+from .covariance import PARAMETERIZATIONS, Compound
 from .likelihood import (
     Block,
     CrossedModel,
     CrossedObjective,
     Crossing,
     ExchangeableBlock,
+    Frame,
     Objective,
     Pieces,
+    Plan,
     Pool,
+    Probes,
     Rows,
     StructuredObjective,
     Tree,
@@ -25,13 +28,19 @@ from .likelihood import (
     build_crossing,
     build_tree,
     compress,
+    make_plan,
 )
 from .optimization import Certificate, Iteration, Optimum, certify, em, lbfgs, newton
 
-__all__ = ["Estimate", "estimate"]
+__all__ = ["Estimate", "equation_blocks", "estimate"]
 
 #: numbers on the lowest floor below which a sweep costs its calls, not its arithmetic
 SMALL = 1 << 14
+
+#: remaining columns of crossed factors from which a rough estimate is made first
+FEW_COLUMNS = 400
+#: and with how many probes
+PROBES = 12
 
 Array = np.ndarray
 #: called with an iteration and a maker of the estimate as of then; True stops
@@ -88,10 +97,13 @@ class Estimate:
     @property
     def Sigmas(self) -> list[Array]:
         """Covariance matrix of each equation in the user's columns."""
-        return [
-            self.sigma2 * block.metric @ D @ block.metric.T
-            for block, D in zip(self.objective.model.blocks, self.D_blocks, strict=True)
-        ]
+        out = []
+        for block, D in zip(self.objective.model.blocks, self.D_blocks, strict=True):
+            Sigma = self.sigma2 * block.metric @ D @ block.metric.T
+            if isinstance(block.structure, Compound):
+                Sigma = block.structure.reported(Sigma)
+            out.append(Sigma)
+        return out
 
 
 def estimate(
@@ -105,15 +117,34 @@ def estimate(
     em_only: bool,
     max_iter: int,
     tol: float,
+    crossed: str = "auto",
+    n_probes: int = 50,
+    seed: int = 0,
+    tell: Callable[[Plan], None] | None = None,
     watch: Watcher | None = None,
 ) -> Estimate:
-    """Fit the variance parameters of a design."""
+    """Fit the variance parameters of a design.
+
+    Parameters
+    ----------
+    crossed : {"auto", "exact", "iterative"}
+        How factors that cross are dealt with; ``n_probes`` and ``seed`` are those of
+        the iterative way.
+    tell : callable, optional
+        Called with the plan for factors that cross.
+    """
     lowest_first = design.levels[::-1]
     pool = Pool.build(
         design.moments,
         design.X.shape[1],
         design.intercept,
         [(level.columns, level.constant) for level in lowest_first],
+        [
+            (tuple(p - 1 for p in t.positions if p), 0 in t.positions)
+            if t.positions
+            else None
+            for t in design.terms
+        ],
     )
     rows = None if design.residual is None else Rows.of(design, pool)
     tree: Tree | Crossing
@@ -123,18 +154,26 @@ def estimate(
         tree = build_tree(design, pool)
     else:
         tree, _ = rows.tree(rows.residual.start())
-    blocks = _blocks(design, pool, tree)
+    blocks = equation_blocks(design, pool, tree)
     metric = PARAMETERIZATIONS[parameterization]
     objective: Objective
     sample: Rows | None = None
     model: VarianceModel
     if isinstance(tree, Crossing):
         model = CrossedModel(blocks, tree.q, metric)
+        frame = Frame(tree)
+        plan = make_plan(frame, crossed, n_probes)
+        if tell is not None:
+            tell(plan)
+        probes = None
+        if plan.method == "iterative":
+            probes = Probes(tree, n_probes, seed)
         objective = CrossedObjective(
-            tree,  # type: ignore[arg-type]
+            frame,
             model,
             reml=reml,
             log_det_basis=pool.log_det_R,
+            probes=probes,
         )
     elif rows is None:
         model = VarianceModel(blocks, tree.depth, metric)
@@ -177,7 +216,12 @@ def estimate(
     first, *others = objective.starts()
     D_blocks, em_done = first, False
     log: list[Iteration] = []
-    if (em_iter > 0 and blocks) or em_only:
+    gamma = None
+    if isinstance(objective, CrossedObjective) and not em_only:
+        gamma = _from_few_probes(objective, first)
+    if gamma is not None:
+        D_blocks = model.split(gamma)
+    elif (em_iter > 0 and blocks) or em_only:
         D_blocks, em_done, log = em(
             objective,
             D_blocks,
@@ -223,7 +267,7 @@ def estimate(
                 return last
         return found
 
-    gamma = objective.join(D_blocks)
+    gamma = objective.join(D_blocks) if gamma is None else gamma
     if sample is not None:
         gamma = _from_sample(objective, sample, gamma)
     found = descend(gamma)
@@ -260,6 +304,7 @@ def _from_sample(objective: Objective, sample: Rows, gamma: Array) -> Array:
     return found.gamma
 
 
+<<<<<<< HEAD
 def _at_the_end(objective: StructuredObjective, found: Optimum) -> Optimum:
     """Parameters of the residuals that the search sends to infinity, taken there.
 
@@ -280,6 +325,18 @@ def _at_the_end(objective: StructuredObjective, found: Optimum) -> Optimum:
     g = np.where(inside, g, 0.0)  # nothing is left to gain at the end of a range
     H = np.where(np.outer(inside, inside), H, 0.0)
     return replace(found, gamma=there, value=value, gradient=g, hessian=H)
+=======
+def _from_few_probes(
+    objective: CrossedObjective, D_blocks: list[Array]
+) -> Array | None:
+    """Where a search with a few probes ends; None where sweeps cost next to nothing."""
+    if objective.tree.N < FEW_COLUMNS:
+        return None
+    rough = objective.rough(PROBES)
+    D_blocks, _, _ = em(rough, D_blocks, max_iter=1, tol=1e-10)
+    found = newton(rough, rough.join(D_blocks), tol=1e-3, max_iter=30)
+    return found.gamma if np.isfinite(found.value) else None
+>>>>>>> main
 
 
 def _worth_merging(tree: Tree) -> Tree:
@@ -384,19 +441,25 @@ def _finish(
     )
 
 
-def _blocks(design: Design, pool: Pool, tree: Tree | Crossing) -> list[Block]:
+def equation_blocks(design: Design, pool: Pool, tree: Tree | Crossing) -> list[Block]:
     """The equations in the tree's basis, in columns of unit size."""
     depth = len(design.levels)
     out = []
+    owner: Level | Term
     for equation in design.equations:
-        if equation.terms:
+        if equation.terms and not equation.positions:
             out.append(_factor_block(equation, depth))
             continue
-        floor = depth - 1 - equation.level
-        level = design.levels[equation.level]
-        T = pool.levels[floor].T[
-            :, [level.positions.index(p) for p in equation.positions]
-        ]
+        if equation.terms:
+            (term,) = equation.terms
+            floor, owner = depth + term, design.terms[term]
+            basis = pool.terms[term]
+            assert basis is not None
+        else:
+            floor, owner = depth - 1 - equation.level, design.levels[equation.level]
+            basis = pool.levels[floor]
+        places = owner.positions
+        T = basis.T[:, [places.index(p) for p in equation.positions]]
         q = equation.structure.q
         size = np.sqrt((T**2).sum(axis=0))
         if equation.structure.name == "unstructured":
@@ -425,4 +488,9 @@ def _factor_block(equation: Equation, depth: int) -> Block:
     q = equation.structure.q
     own, *common = (depth + t for t in equation.terms)
     parts = (own, equation.structure, np.eye(q), np.eye(q), float(equation.n_groups))
-    return ExchangeableBlock(*parts, common[0]) if common else Block(*parts)
+    if not common:
+        return Block(*parts)
+    assert isinstance(equation.structure, Compound)
+    size = equation.structure.size
+    draws = np.array([[size - 1.0, 1.0], [1.0, 1.0]]) * equation.n_groups
+    return ExchangeableBlock(*parts[:-1], draws, common[0], size)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,8 +11,9 @@ import pandas as pd
 
 from ._design import Equation, Level, Term
 from ._labels import Encoder, Source, encode
+from ._levels import path_frame
 from ._spec import RandomEffects
-from .covariance import get_structure
+from .covariance import get_compound, get_structure
 
 __all__ = [
     "Factor",
@@ -20,13 +21,11 @@ __all__ = [
     "compile_factors",
     "factor_index",
     "factor_values",
+    "lay_terms",
     "owned_codes",
 ]
 
 Array = np.ndarray
-
-#: levels of an exchangeable factor, whose covariance matrix is formed
-MAX_EXCHANGEABLE = 400
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +43,8 @@ class Factor:
         Pairs of a group and a level of the factor.
     common : bool
         Whether the effects of a group have a covariance.
+    slopes : bool
+        Whether every level has several coefficients.
     """
 
     variable: str
@@ -51,6 +52,15 @@ class Factor:
     owner: int
     encoder: Encoder
     common: bool
+    slopes: bool = False
+
+    @property
+    def title(self) -> str:
+        """What the output puts above the equation."""
+        if not self.slopes:
+            return self.group
+        name = f"R.{self.variable}"
+        return name if self.group == "_all" else f"{self.group} {name}"
 
 
 def check_factors(estimator: Any, equations: Sequence[RandomEffects]) -> None:
@@ -59,22 +69,19 @@ def check_factors(estimator: Any, equations: Sequence[RandomEffects]) -> None:
     if not factors:
         return
     shown = f"factor={factors[0].factor!r}"
-    if estimator.vce != "oim" or estimator.weight_type == "sampling":
-        what = (
-            "sampling weights"
-            if estimator.weight_type == "sampling"
-            else f"vce={estimator.vce!r}"
+    sampling = estimator.weight_type == "sampling"
+    if (estimator.vce != "oim" or sampling) and equations[0].group == "_all":
+        what = "sampling weights" if sampling else f"vce={estimator.vce!r}"
+        raise ValueError(
+            f"{what} with {shown} at the level '_all': robust standard errors need "
+            "independent groups at the top level, and '_all' is a single one. Use "
+            "vce='oim' and no sampling weights."
         )
-        if equations[0].group == "_all":
-            raise ValueError(
-                f"{what} with {shown} at the level '_all': robust standard errors need "
-                "independent groups at the top level, and '_all' is a single one. Use "
-                "vce='oim' and no sampling weights."
-            )
-        raise NotImplementedError(
-            f"{what} with {shown}: robust standard errors of models with factors are "
-            "not available in this version. Write nested factors as levels of their "
-            "own, or use vce='oim' and no sampling weights."
+    if estimator.weight_scaling is not None:
+        raise ValueError(
+            f"weight_scaling={estimator.weight_scaling!r} with {shown}: the scalings are "
+            "defined for one level of groups, to which a factor adds another. Pass "
+            "weights that are scaled already, and weight_scaling=None."
         )
     residuals = estimator.residuals
     if residuals is not None and (
@@ -87,8 +94,9 @@ def check_factors(estimator: Any, equations: Sequence[RandomEffects]) -> None:
     weighted = [e.weight for e in equations if e.weight is not None]
     if weighted:
         raise NotImplementedError(
-            f"{shown} with weight={weighted[0]!r}: weights of groups are not available "
-            "in models with factors; use sample_weight."
+            f"{shown} with weight={weighted[0]!r}: a weight of a group is the number of "
+            "its independent copies, which models with factors cannot count in this "
+            "version. Weights of observations (sample_weight) work."
         )
 
 
@@ -130,19 +138,8 @@ def compile_factors(
         labels = values[spec.factor]
         encoder, codes = encode(spec.factor, labels, level.codes, len(level.codes))
         size = len(encoder.labels)
-        if spec.covariance == "exchangeable" and size > MAX_EXCHANGEABLE:
-            raise NotImplementedError(
-                f"factor={spec.factor!r} has {size} levels, an exchangeable factor may "
-                f"have {MAX_EXCHANGEABLE} in this version. With a covariance that is "
-                f"not negative [RandomEffects({spec.group!r}), RandomEffects("
-                f"{spec.group!r}, factor={spec.factor!r}, name=...)] is the same model."
-            )
-        common = spec.covariance == "exchangeable" and size > 1
-        structure = (
-            get_structure("exchangeable", size)
-            if common
-            else get_structure("identity", 1)
-        )
+        common = spec.covariance == "exchangeable" and size > 1 and not spec.columns
+        structure = get_compound(size) if common else get_structure("identity", 1)
         own = len(terms)
         terms.append(Term(codes, encoder.n_groups))
         if common:
@@ -158,15 +155,25 @@ def compile_factors(
         )
         found[place] = (
             equation,
-            Factor(spec.factor, spec.group, owner, encoder, common),
+            Factor(spec.factor, spec.group, owner, encoder, common, bool(spec.columns)),
         )
     return found, tuple(terms)
 
 
+def lay_terms(terms: Sequence[Term], equations: Sequence[Equation]) -> tuple[Term, ...]:
+    """The terms with the columns that their equations have coefficients of."""
+    out = list(terms)
+    for equation in equations:
+        if equation.terms and equation.positions:
+            (k,) = equation.terms
+            # the constant first, as at a level
+            positions = tuple(sorted(equation.positions, key=bool))
+            out[k] = replace(out[k], positions=positions)
+    return tuple(out)
+
+
 def factor_index(encoders: Sequence[Encoder], factor: Factor) -> pd.Index:
     """Index of a factor's effects: path of the group, then the factor's level."""
-    from ._compile import path_frame
-
     above = [e for e in encoders[: factor.owner + 1] if e.group != "_all"]
     return path_frame([*above, factor.encoder], len(above))
 

@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ._compile import Compiled, path_frame, read_fixed
+from ._compile import Compiled
 from ._estimation import Estimate
 from ._factors import factor_index, owned_codes
+from ._fixed import read_fixed
 from ._labels import Encoder, Source, encode
+from ._levels import path_frame
 from ._saved import FittedEquation, make_results
 from ._within import (
     compile_residuals,
@@ -21,7 +23,7 @@ from ._within import (
     read_variables,
     rows_with_values,
 )
-from .inference import Results
+from .inference import Results, Specification
 from .likelihood import Crossing, Pool
 from .optimization import Certificate, Iteration
 from .prediction import CrossedPosterior, Errors, Posterior
@@ -52,6 +54,7 @@ class FittedModel:
     certificate: Certificate
     log: tuple[Iteration, ...]
     reml: bool
+    dropped: Array
 
     @classmethod
     def of(
@@ -65,6 +68,7 @@ class FittedModel:
         vce: str,
         cluster: str | None,
         frequency: bool,
+        specification: Specification,
     ) -> FittedModel:
         """Results of an estimate in the user's terms."""
         design, pool = compiled.design, found.pool
@@ -74,13 +78,19 @@ class FittedModel:
             design.equations, found.Sigmas, compiled.factors, strict=True
         ):
             if factor is not None:
+                T, (own, *_) = np.eye(1), equation.terms
+                if factor.slopes:
+                    basis = pool.terms[own]
+                    assert basis is not None
+                    places = design.terms[own].positions
+                    T = basis.T[:, [places.index(p) for p in equation.positions]]
                 equations.append(
                     FittedEquation(
                         equation.name,
                         -1,
-                        depth + equation.terms[0],
+                        depth + own,
                         equation.effects,
-                        np.eye(1),
+                        T,
                         Sigma,
                         factor,
                     )
@@ -109,7 +119,7 @@ class FittedModel:
         posterior: Posterior | CrossedPosterior
         if isinstance(found.tree, Crossing):
             posterior = CrossedPosterior(
-                found.tree, D, found.pieces, pool, found.sigma2
+                found.tree, D, found.pieces, pool, found.sigma2, _probes(found)
             )
         else:
             posterior = Posterior(found.tree, D, found.pieces, pool, found.sigma2)
@@ -132,6 +142,7 @@ class FittedModel:
                 vce=vce,
                 cluster=cluster,
                 frequency=frequency,
+                specification=specification,
             ),
             columns=compiled.columns,
             fixed_names=compiled.fixed_names,
@@ -149,6 +160,7 @@ class FittedModel:
             certificate=found.certificate,
             log=tuple(found.log),
             reml=reml,
+            dropped=compiled.dropped,
         )
 
     def __getstate__(self) -> dict:
@@ -158,6 +170,13 @@ class FittedModel:
     def equation_names(self) -> list[str]:
         """Names of the equations with random effects."""
         return [e.name for e in self.equations]
+
+    @property
+    def sample(self) -> Array:
+        """Which rows of the training data were used."""
+        used = np.ones(self.results.specification.n_rows, dtype=bool)
+        used[self.dropped] = False
+        return used
 
     @property
     def exact(self) -> bool:
@@ -181,7 +200,7 @@ class FittedModel:
         """Sigma of each equation."""
         out = {}
         for e in self.equations:
-            if e.factor is None:
+            if e.factor is None or e.factor.slopes:
                 out[e.name] = pd.DataFrame(
                     e.Sigma, index=list(e.effects), columns=list(e.effects)
                 )
@@ -362,7 +381,6 @@ class FittedModel:
         for factor in factors:
             own = owned_codes(source, self.encoders, factor, owners[factor.owner])
             codes += own
-            Z += [np.ones((n, 1)) for _ in own]
             places += [factor.owner] * len(own)
             called += [factor.variable] * len(own)
         lost = np.zeros(n, dtype=bool)
@@ -392,6 +410,17 @@ class FittedModel:
         used = {self.encoders[k].group for k in self.level_numbers}
         used |= {e.factor.group for e in self.equations if e.factor is not None}
         return [e.group for e in self.encoders if e.group in used]
+
+    def has_labels(self, source: Source) -> bool:
+        """Whether ``predict`` finds labels of any level or factor."""
+        names = [e.group for e in self.encoders]
+        labels = source.levels([g for g in names if g != "_all"])
+        if any(values is not None for values in labels.values()):
+            return True
+        factors = [e.factor.variable for e in self.equations if e.factor is not None]
+        if factors:
+            return any(source.column(name) is not None for name in factors)
+        return "_all" in names
 
     def forecast(self, estimator: Any, source: Source) -> Array:
         """See ``MixedLinearRegressor.forecast``."""
@@ -512,4 +541,10 @@ class FittedModel:
     ) -> tuple[list[Array], Array]:
         """Rows in the basis of each floor and in that of X."""
         W = self._rows(source, fixed, allow_nan)
-        return [W[:, b.members] for b in self.pool.levels], W[:, -self.pool.p - 1 : -1]
+        return self.pool.columns(W), W[:, -self.pool.p - 1 : -1]
+
+
+def _probes(found: Estimate) -> tuple[int, int] | None:
+    """Number and seed of the probes, where crossed factors were fitted by them."""
+    probes = getattr(found.objective, "probes", None)
+    return None if probes is None else (probes.count, probes.seed)

@@ -47,6 +47,10 @@ class IterationLog:
         note = f"  ({line.note})" if line.note else ""
         print(f"Iteration {line.number}:  {self.label} = {-0.5 * line.value:.8g}{note}")
 
+    def plan(self, plan: object) -> None:
+        """Say what a large fit will cost."""
+        print(f"{plan}\n")
+
     def standard_errors(self) -> None:
         """Say that the search is over and standard errors come next."""
         if self.verbose:

@@ -11,6 +11,7 @@ import pandas as pd
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.metrics import r2_score
+from sklearn.utils import check_random_state
 from sklearn.utils.metadata_routing import UNUSED
 
 from ._callbacks import FitTasks
@@ -19,6 +20,7 @@ from ._estimation import Estimate, estimate
 from ._fitted import FittedModel
 from ._log import IterationLog
 from ._postestimation import PostEstimation
+from ._saved import describe
 from ._spec import RandomEffects, Residuals
 from ._validation import check_parameters, equation_names, equations_of
 from .exceptions import ExactFitWarning, NotConvergedWarning
@@ -95,6 +97,15 @@ class MixedLinearRegressor(
     unseen : {"zero", "nan", "raise"}, default="zero"
         What ``predict`` does with labels that were not in the training data:
         random effects of zero at that level and below, nan, or an error.
+    crossed : {"auto", "exact", "iterative"}, default="auto"
+        How models with factors are computed: exactly, with dense factors of what
+        remains once the largest term is eliminated, or by iterative solves and a
+        stochastic estimate of the log determinant (``results_.monte_carlo`` says how
+        accurate).  Auto is exact where predicted time and memory allow it.
+    n_probes : int, default=50
+        Random vectors of the iterative way; its error falls with their square root.
+    random_state : int, RandomState or None, default=0
+        Draws them.
     verbose : int, default=0
         1 prints the iteration log, 2 the EM log as well.
 
@@ -131,6 +142,9 @@ class MixedLinearRegressor(
         Gradient-based iterations (EM iterations with ``em_only``).
     history_ : DataFrame
         The iteration log: phase, iteration, log_likelihood, criterion, note.
+    sample_ : ndarray of bool
+        Which rows passed to ``fit`` were used; the others had missing values or
+        weights of zero.
     results_ : Results
         Everything the fit saves.
     n_features_in_ : int
@@ -190,6 +204,9 @@ class MixedLinearRegressor(
         lr_test: bool = True,
         missing: str = "raise",
         unseen: str = "zero",
+        crossed: str = "auto",
+        n_probes: int = 50,
+        random_state: Any = 0,
         verbose: int = 0,
     ):
         self.random_effects = random_effects
@@ -212,6 +229,9 @@ class MixedLinearRegressor(
         self.lr_test = lr_test
         self.missing = missing
         self.unseen = unseen
+        self.crossed = crossed
+        self.n_probes = n_probes
+        self.random_state = random_state
         self.verbose = verbose
 
     # -- parameters --------------------------------------------------------------
@@ -385,6 +405,10 @@ n_levels), default=None
             em_only=self.em_only,
             max_iter=self.max_iter,
             tol=self.tol,
+            crossed=self.crossed,
+            n_probes=self.n_probes,
+            seed=int(check_random_state(self.random_state).randint(2**31 - 1)),
+            tell=log.plan if self.verbose else None,
             watch=watch if self.verbose or tasks.watched else None,
         )
         if self.std_errors and not self.em_only:
@@ -422,6 +446,7 @@ n_levels), default=None
             vce=_vce(self),
             cluster=self.cluster,
             frequency=self.weight_type == "frequency",
+            specification=describe(self, compiled, found),
         )
 
     def _warn(self) -> None:
@@ -523,6 +548,11 @@ n_levels), default=None
     def n_iter_(self) -> int:
         """Number of iterations, at least 1."""
         return self._state("n_iter_").n_iter
+
+    @property
+    def sample_(self) -> Array:
+        """Which rows of the training data were used."""
+        return self._state("sample_").sample
 
     @property
     def history_(self) -> pd.DataFrame:

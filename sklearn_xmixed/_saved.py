@@ -12,13 +12,16 @@ import numpy as np
 from ._compile import Compiled
 from ._estimation import Estimate
 from ._factors import Factor
+from ._validation import equations_of
 from .covariance import to_natural
 from .inference import (
     EquationSummary,
     GroupSummary,
     Results,
+    Specification,
     VarianceParameter,
     likelihood_ratio,
+    monte_carlo,
     natural_vcov,
     sandwich,
     wald,
@@ -26,7 +29,7 @@ from .inference import (
 from .inference._tests import ASSUMED, CONSERVATIVE
 from .likelihood import Pieces, Root
 
-__all__ = ["FittedEquation", "make_results"]
+__all__ = ["FittedEquation", "describe", "make_results"]
 
 Array = np.ndarray
 
@@ -73,7 +76,9 @@ def make_results(
     vce: str,
     cluster: str | None,
     frequency: bool,
+    specification: Specification,
 ) -> Results:
+    """What there is to save of an estimate."""
     design, objective = compiled.design, found.objective
     blocks = objective.model.blocks
     a = int(design.intercept)
@@ -101,14 +106,14 @@ def make_results(
     else:
         alpha, alpha_vcov = _estimates_only(found)
     beta_vcov, n_clusters = vcov_kept, math.nan
-    if vce != "oim" and found.sigma2 > 0:
+    if compiled.clusters is not None and found.sigma2 > 0:
         robust = sandwich(
             design,
             found,
             vcov_kept,
             alpha_vcov,
-            clusters=compiled.clusters,
-            frequency=frequency,
+            compiled.clusters.codes,
+            compiled.clusters.counts,
         )
         beta_vcov, alpha_vcov = robust.beta, robust.alpha
         n_clusters = robust.n_clusters
@@ -183,6 +188,47 @@ def make_results(
         pseudo=vce != "oim",
         model_beta_vcov=in_order(vcov_kept) if vce != "oim" else None,
         residual_label=_residual_label(compiled, objective),
+        specification=specification,
+        monte_carlo=monte_carlo(found, alpha_vcov) if found.sigma2 > 0 else None,
+    )
+
+
+def describe(estimator: Any, compiled: Compiled, found: Estimate) -> Specification:
+    """How the fit was asked for."""
+    design, residual = compiled.design, found.objective.residual
+    equations = equations_of(estimator.__dict__["random_effects"])
+    level_weights = {e.group: e.weight for e in equations if e.weight is not None}
+    weighted = design.weights is not None or bool(level_weights)
+    within = design.residual
+    order: int | None = None
+    times: list[float] = []
+    categories: tuple[str, ...] = ()
+    if residual is not None and within is not None:
+        structure = residual.parts[0].structure
+        order = getattr(structure, "order", getattr(structure, "band", None))
+        if within.structure in ("ar", "ma") and order is None:
+            order = 1
+        if within.structure == "unstructured":
+            order = None
+        times = [float(t) for t in getattr(structure, "times", ())]
+        categories = tuple(c for c in residual.categories if c)
+    spec = estimator.residuals
+    how = "em" if estimator.em_only else estimator.solver
+    return Specification(
+        weight_type=estimator.weight_type if weighted else "",
+        weight_name="sample_weight" if design.weights is not None else "",
+        level_weights=level_weights,
+        weight_scaling=estimator.weight_scaling or "",
+        residual_structure="independent" if spec is None else spec.structure,
+        residual_order=None if order is None else int(order),
+        residual_time="" if spec is None or within is None else spec.time or "",
+        residual_by="" if within is None else within.by_name or "",
+        residual_categories=categories,
+        residual_times=tuple(times),
+        optimization=how if design.equations or within is not None else "closed form",
+        parameterization=estimator.parameterization,
+        n_rows=design.n_rows + compiled.n_dropped,
+        n_dropped=compiled.n_dropped,
     )
 
 
@@ -197,7 +243,7 @@ def _residual_label(compiled: Compiled, objective: Any) -> str:
 def _weakest(found: Estimate) -> int:
     """Equation whose groups have the fewest rows: the likeliest to be undetermined."""
     blocks = found.objective.model.blocks
-    return int(np.argmax([b.n_groups for b in blocks]))
+    return int(np.argmax([np.max(b.n_groups) for b in blocks]))
 
 
 def _linear_deviance(objective: Any, root: Root) -> float:
@@ -230,8 +276,8 @@ def _parameters(
     ):
         structure = block.structure
         for number, (i, j) in enumerate(structure.places):
-            if equation.factor is not None:
-                kind = "sd" if i == j else "corr"
+            if equation.factor is not None and not equation.factor.slopes:
+                kind = "sd" if number < structure.n_variances else "corr"
                 out.append(VarianceParameter(k, equation.name, kind, equation.effects))
                 continue
             rows, columns = np.nonzero(np.triu(structure.pattern == number))
@@ -275,7 +321,7 @@ def _summaries(
             [
                 compiled.design.levels[e.level].group
                 if e.factor is None
-                else e.factor.group
+                else e.factor.title
                 for e in equations
             ],
             strict=True,

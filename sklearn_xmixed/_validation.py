@@ -22,6 +22,7 @@ _CHOICES: dict[str, tuple[Any, ...]] = {
     "solver": ("newton", "lbfgs"),
     "missing": ("raise", "drop"),
     "unseen": ("zero", "nan", "raise"),
+    "crossed": ("auto", "exact", "iterative"),
 }
 _COUNTS = ("em_iter", "max_iter", "verbose")
 _SWITCHES = ("fit_intercept", "em_only", "std_errors", "lr_test")
@@ -50,6 +51,8 @@ def check_parameters(estimator: Any) -> None:
         value = getattr(estimator, name)
         if not isinstance(value, numbers.Integral) or value < 0:
             refuse(name, "an integer that is at least 0")
+    if not isinstance(estimator.n_probes, numbers.Integral) or estimator.n_probes < 2:
+        refuse("n_probes", "an integer that is at least 2")
     for name in _TOLERANCES:
         value = getattr(estimator, name)
         if not isinstance(value, numbers.Real) or not float(value) >= 0:
@@ -82,11 +85,6 @@ def _check_residuals(estimator: Any) -> None:
                     f"independent with constant variance, got residuals={residuals!r}. "
                     f"Set {name}={wanted}."
                 )
-        if estimator.vce != "oim" or estimator.weight_type == "sampling":
-            raise NotImplementedError(
-                "Robust standard errors are not available in this version with "
-                f"residuals={residuals!r}; use vce='oim' and no sampling weights."
-            )
 
 
 def _check_weighting(estimator: Any) -> None:
@@ -213,15 +211,17 @@ def _check_factor(equation: RandomEffects) -> None:
             f"got {factor!r}."
         )
     if len(equation.columns):
+        return
+    if not equation.intercept:
         raise ValueError(
-            f"The equation for {group!r} has both factor={factor!r} and columns="
-            f"{list(equation.columns)!r}; give them an equation each."
+            f"The equation for factor={factor!r} at {group!r} has neither columns nor "
+            "an intercept."
         )
     if equation.covariance not in (None, "identity", "exchangeable"):
         raise ValueError(
             f"The covariance of factor={factor!r} at {group!r} must be 'identity' (the "
-            f"default) or 'exchangeable', got {equation.covariance!r}: the levels of a "
-            "factor share one variance."
+            f"default) or 'exchangeable', got {equation.covariance!r}: without columns "
+            "the levels of a factor share one variance."
         )
 
 

@@ -106,6 +106,21 @@ SPECS = {
         RandomEffects("g", ["x"], intercept=False),
         RandomEffects("g"),
     ],
+    "crossed slopes": [
+        RandomEffects("_all", ["x"], factor="a", covariance="unstructured"),
+        RandomEffects("_all", ["x"], factor="g"),
+        RandomEffects("_all", factor="b"),
+    ],
+    "slopes of factors within groups": [
+        RandomEffects("_all", factor="a"),
+        RandomEffects("h", ["x"], factor="b", covariance="exchangeable"),
+        RandomEffects("h", ["x"], factor="g", intercept=False),
+    ],
+    "blocks": [
+        RandomEffects("h"),
+        RandomEffects("h", factor="a"),
+        RandomEffects("h", factor="g"),
+    ],
     "factor within groups": [
         RandomEffects("_all", factor="a"),
         RandomEffects("g", factor="h"),
@@ -122,8 +137,11 @@ def oracle_terms(model, frame, spec):
     n, out = len(frame), []
     for e, (name, Sigma) in zip(spec, model.covariances_.items(), strict=True):
         index = model.random_effects_[name].index
-        if e.factor is None:
-            codes = pd.factorize(frame[e.group], sort=True)[0]
+        if e.factor is None or len(e.columns):
+            by = [e.group] if e.factor is None else [e.factor]
+            if e.factor is not None and e.group != "_all":
+                by = [e.group, e.factor]
+            codes = frame.groupby(by).ngroup().to_numpy()
             columns = [*e.columns]
             if "_cons" in Sigma:
                 columns.append("_cons")
@@ -221,12 +239,12 @@ def test_gradient_and_standard_errors_of_predictions(name):
     model_of = objective.model
     directions = model_of.directions(gamma)
     exact = objective.curvature(model_of.split(gamma), directions)
-    average = evaluate_crossed(
-        objective.tree,
-        model_of.floors(model_of.split(gamma)),
-        reml=True,
-        directions=directions,
-    )
+    D = model_of.floors(model_of.split(gamma))
+    average = evaluate_crossed(objective.sweep(D), reml=True, directions=directions)
+    by_differences = objective.differences(D, directions)
+    for which in ("c_2", "l_2"):
+        one, other = getattr(exact, which), getattr(by_differences, which)
+        assert_allclose(one, other, rtol=1e-6, atol=1e-7 * np.abs(one).max())
     assert_allclose(
         average.c_2, exact.c_2, rtol=1e-6, atol=1e-7 * np.abs(exact.c_2).max()
     )
@@ -435,7 +453,7 @@ def test_insteval(method, n_factors):
     ("spec", "options", "error", "words"),
     [
         (WEEK, {"vce": "robust"}, ValueError, "'_all' is a single one"),
-        (STATE, {"vce": "robust"}, NotImplementedError, "models with factors"),
+        (STATE, {"vce": "robust"}, ValueError, "at least two clusters"),
         (
             RandomEffects("_all", factor="week", covariance="unstructured"),
             {},
@@ -443,10 +461,10 @@ def test_insteval(method, n_factors):
             "'identity'",
         ),
         (
-            RandomEffects("_all", ["x"], factor="week"),
+            RandomEffects("_all", factor="week", intercept=False),
             {},
             ValueError,
-            "an equation each",
+            "neither columns nor",
         ),
         (RandomEffects("_all", factor="nowhere"), {}, ValueError, "'nowhere'"),
         (RandomEffects("_all", factor=3), {}, TypeError, "name of a variable"),

@@ -632,3 +632,31 @@ def test_a_million_rows_take_about_a_second():
 def test_messages_say_what_was_found_and_what_is_allowed(options, message):
     with pytest.raises(ValueError, match=message):
         make_multilevel(**options)
+
+
+# ----------------------------------------------------------------- stand-ins
+
+
+@pytest.mark.parametrize(
+    "name", ["pig", "childweight", "veneer", "exercise", "pisa2000"]
+)
+def test_stand_ins_have_the_shape_of_the_manual_data(name):
+    table = _fetch._TABLES[name]
+    frame = datasets.make_xtmixed_data(name)
+    assert len(frame) == table.n_rows
+    assert set(frame) == set(table.columns.split())
+    pd.testing.assert_frame_equal(frame, datasets.make_xtmixed_data(name))
+    assert not frame.equals(datasets.make_xtmixed_data(name, random_state=1))
+    if (MANUAL_DATA / f"{name}.csv").is_file():
+        real = fetch_xtmixed_data(name, local=MANUAL_DATA)
+        assert frame.isna().sum().to_dict() == real[list(frame)].isna().sum().to_dict()
+        group = "id_school" if name == "pisa2000" else next(iter(real))
+        assert frame[group].nunique() == real[group].nunique()
+        labels = {"id", "patient", "id_school"}
+        spread = (frame.std() / real[list(frame)].std()).drop(labels, errors="ignore")
+        assert spread.between(0.5, 2).all(), spread
+
+
+def test_stand_ins_are_known_by_name():
+    with pytest.raises(ValueError, match=r"'pig', 'childweight', .*; found 'ovary'"):
+        datasets.make_xtmixed_data("ovary")

@@ -239,7 +239,7 @@ def test_not_fitted():
         lrtest(fitted, clone(fitted))
     with pytest.raises(NotFittedError, match="larger model"):
         lrtest(clone(fitted), fitted)
-    with pytest.raises(TypeError, match=r"two fitted MixedLinearRegressor.*got 3.0"):
+    with pytest.raises(TypeError, match=r"takes fitted MixedLinearRegressor.*got 3.0"):
         lrtest(fitted, 3.0)
 
 

@@ -268,6 +268,80 @@ def test_options_out_of_range(options, message):
         sleepstudy().summary(**options)
 
 
+@pytest.mark.parametrize("name", ["header", "lr_test", "coef_legend", "omitted"])
+def test_switches_are_bools(name):
+    with pytest.raises(ValueError, match=f"{name} must be True or False, got 'no'"):
+        sleepstudy().summary(**{name: "no"})
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        ({"cformat": "%8.2f"}, "days 10.47 1.50 6.97 0.000 7.52 13.41"),
+        ({"cformat": ".3f"}, "days 10.467 1.502 6.97 0.000 7.523 13.412"),
+        (
+            {"cformat": "%9.3e", "sformat": "%6.1f"},
+            "days 1.047e+01 1.502e+00 7.0 0.000 7.523e+00 1.341e+01",
+        ),
+        (
+            {"pformat": "%4.1f", "sformat": ".4f"},
+            "days 10.46729 1.502237 6.9678 0.0 7.522956 13.41162",
+        ),
+        ({"cformat": "%9.4g"}, "days 10.47 1.502 6.97 0.000 7.523 13.41"),
+    ],
+)
+def test_formats_of_columns(options, line):
+    text = str(sleepstudy().summary(**options))
+    assert line in printed_lines(text)
+    assert_aligned(text, 78)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"cformat": "%10.2f"}, "cformat may be 1 to 9 characters wide.*with 10"),
+        ({"pformat": "%6.4f"}, "pformat may be 1 to 5 characters"),
+        ({"sformat": "8.2f"}, "sformat must be a format such as '%8.3f'.*'8.2f'"),
+        ({"cformat": 3}, "cformat must be a format.*got 3"),
+        ({"cformat": "%0.2f"}, "cformat may be 1 to 9 characters wide"),
+    ],
+)
+def test_formats_out_of_range(options, message):
+    with pytest.raises(ValueError, match=message):
+        sleepstudy().summary(**options)
+
+
+@pytest.mark.parametrize("metric", ["sd", "variance", "estimation"])
+def test_legend_has_the_names_of_expressions(metric):
+    summary = sleepstudy().summary(coef_legend=True, metric=metric)
+    lines = printed_lines(str(summary))
+    assert "reaction Coef. Legend" in lines
+    assert "days 10.46729 _b[days]" in lines
+    terms = sleepstudy().results_.variance_frame(metric)["estimate"]
+    for (level, term), value in terms.items():
+        assert f"{term} {general(value)} _b[{level}:{term}]" in lines
+    page = Page(summary._repr_html_())
+    assert [["days", 1], ["10.46729", 1], ["_b[days]", 1]] in page.tables[1]
+
+
+def test_omitted_columns_can_be_hidden():
+    X, y = load_sleepstudy(return_X_y=True)
+    model = MixedLinearRegressor("subject").fit(X.assign(twice=2 * X["days"]), y)
+    assert "(omitted)" in str(model.summary())
+    assert "_b[twice]" in str(model.summary(coef_legend=True))
+    for legend in (False, True):
+        text = str(model.summary(omitted=False, coef_legend=legend))
+        assert "twice" not in text
+
+
+def test_summaries_replay_without_the_data():
+    """Nothing is fitted again: the numbers are in the results."""
+    results = sleepstudy().results_
+    assert str(Summary(results, metric="variance")) == str(
+        sleepstudy().summary(metric="variance")
+    )
+
+
 def test_unknown_options_and_positions_are_refused():
     with pytest.raises(TypeError, match="nofetable"):
         sleepstudy().summary(nofetable=True)
@@ -342,8 +416,11 @@ def test_a_variance_of_zero():
     assert random_rows(results)[1] == "sd(_cons) 0 . . ."
     assert random_rows(results, metric="variance")[1] == "var(_cons) 0 . . ."
     assert random_rows(results, metric="estimation")[1] == "lns(_cons) -inf . . ."
-    assert random_rows(results)[-1] == (
-        "LR test vs. linear regression: chibar2(01) = 0.00 Prob >= chibar2 = 1.0000"
+    told = " ".join(random_rows(results))
+    assert told.endswith(
+        "LR test vs. linear regression: chibar2(01) = 0.00 Prob >= chibar2 = 1.0000 "
+        "Note: sd(_cons) of g: no standard error, because the estimate is on the "
+        "boundary of its range."
     )
 
 

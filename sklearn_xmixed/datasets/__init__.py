@@ -2,6 +2,7 @@
 
 * ``load_*`` read tables that are part of the package.
 * `fetch_xtmixed_data` gets the data sets of the Stata manual's worked examples.
+* `make_xtmixed_data` simulates stand-ins for them.
 * `make_multilevel` simulates nested data of any depth and keeps the truth.
 """
 
@@ -15,6 +16,7 @@ from ._bundled import (
 )
 from ._fetch import fetch_xtmixed_data
 from ._simulate import make_multilevel
+from ._standins import make_xtmixed_data
 
 __all__ = [
     "fetch_xtmixed_data",
@@ -25,4 +27,5 @@ __all__ = [
     "load_productivity",
     "load_sleepstudy",
     "make_multilevel",
+    "make_xtmixed_data",
 ]

@@ -11,7 +11,7 @@ from sklearn.exceptions import NotFittedError
 from ._results import Results
 from ._tests import ASSUMED, LikelihoodRatio, likelihood_ratio
 
-__all__ = ["lrtest"]
+__all__ = ["lrtest", "results_of"]
 
 #: relative difference of log likelihoods that rounding explains
 TOLERANCE = 1e-7
@@ -50,7 +50,9 @@ def lrtest(larger: Any, smaller: Any) -> LikelihoodRatio:
     more accurate than the chi2(1) of the manual's ``lrtest``, which leaves it to the
     user to find out.  In all other cases ``kind`` is "chi2"; where the numbers of
     variances differ, ``note`` says that the test is conservative if variances are zero
-    under the null hypothesis, and right if they are equal.
+    under the null hypothesis, and right if they are equal.  ``note`` also says if the
+    smaller model names columns or groupings that the larger has not; whether it is nested
+    in it all the same is for the user to know.
 
     Examples
     --------
@@ -62,7 +64,8 @@ def lrtest(larger: Any, smaller: Any) -> LikelihoodRatio:
     >>> print(lrtest(slopes, intercepts))
     LR chibar2(01) = 42.08   Prob >= chibar2 = 0.0000
     """
-    more, fewer = _results_of(larger, "larger"), _results_of(smaller, "smaller")
+    more = results_of(larger, "larger", "lrtest")
+    fewer = results_of(smaller, "smaller", "lrtest")
     if more.n_params == fewer.n_params:
         raise ValueError(
             f"Both models have {more.n_params} parameters, so neither can be nested in "
@@ -78,6 +81,12 @@ def lrtest(larger: Any, smaller: Any) -> LikelihoodRatio:
     one = _sets_one_variance_to_zero(more, fewer)
     counts_differ = (more.n_sd, more.n_residual) != (fewer.n_sd, fewer.n_residual)
     notes = [ASSUMED] if counts_differ and not one else []
+    unknown = _beyond(more, fewer)
+    if unknown:
+        notes.append(
+            f"Note: That the smaller model is nested in the larger is assumed; {unknown} "
+            "is in the smaller alone."
+        )
     lost = [
         which
         for which, results in (("larger", more), ("smaller", fewer))
@@ -97,7 +106,14 @@ def lrtest(larger: Any, smaller: Any) -> LikelihoodRatio:
     )
 
 
-def _results_of(model: Any, which: str) -> Results:
+def results_of(model: Any, which: str, function: str) -> Results:
+    """Results of a fitted estimator, or the results themselves.
+
+    Raises
+    ------
+    NotFittedError, TypeError
+        Naming the model by ``which`` and the ``function`` that was called.
+    """
     if isinstance(model, Results):
         return model
     results = getattr(model, "results_", None)
@@ -106,10 +122,10 @@ def _results_of(model: Any, which: str) -> Results:
     if hasattr(model, "fit"):
         raise NotFittedError(
             f"The {which} model, a {type(model).__name__}, is not fitted. Call fit "
-            "before lrtest."
+            f"before {function}."
         )
     raise TypeError(
-        f"lrtest takes two fitted MixedLinearRegressor objects, got {model!r} as the "
+        f"{function} takes fitted MixedLinearRegressor objects, got {model!r} as the "
         f"{which} model."
     )
 
@@ -209,6 +225,31 @@ def _sets_one_variance_to_zero(more: Results, fewer: Results) -> bool:
         and min(extra.values()) >= 0
         and [kind for _, kind, _ in extra.elements()] == ["sd"]
     )
+
+
+def _beyond(more: Results, fewer: Results) -> str:
+    """What the smaller model has and the larger has not, by name; empty if nothing.
+
+    Other names can say the same (0.girl#c.age and 1.girl#c.age span age), so
+    this is no proof that the models are not nested.
+    """
+    fixed = [name for name in fewer.fixed_names if name in _fixed(fewer) - _fixed(more)]
+    out = [f"{name!r} of the fixed part" for name in fixed]
+    groups = _groupings(more)
+    out += [
+        f"the grouping by {name!r}" for name in _groupings(fewer) if name not in groups
+    ]
+    return ", ".join(out)
+
+
+def _groupings(results: Results) -> list[str]:
+    """Variables whose groups or levels have random effects."""
+    out: list[str] = []
+    for equation in results.equations:
+        out += [
+            e[2:] if e.startswith("R.") else equation.group for e in equation.effects
+        ]
+    return list(dict.fromkeys(out))
 
 
 def _terms(results: Results) -> Counter[tuple[str, str, tuple[str, ...]]]:

@@ -3,62 +3,25 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy.special import ndtr, ndtri
 
+from ._codec import decode, encode
+from ._montecarlo import MonteCarlo
+from ._parts import EquationSummary, GroupSummary, Matrix, Specification, Vector
 from ._variance import VarianceParameter, VarianceTable, variance_table
 
-__all__ = ["EquationSummary", "GroupSummary", "Results"]
-
-Array = np.ndarray
+__all__ = ["Results"]
 
 
-@dataclass(frozen=True)
-class GroupSummary:
-    """Sizes of the groups of one level.
-
-    Attributes
-    ----------
-    name : str
-        Grouping variable.
-    n_groups : float
-    minimum, average, maximum : float
-        Observations per group.
-    """
-
-    name: str
-    n_groups: float
-    minimum: float
-    average: float
-    maximum: float
-
-
-@dataclass(frozen=True)
-class EquationSummary:
-    """One random-effects equation of the output.
-
-    Attributes
-    ----------
-    name, group : str
-    label : str
-        "Identity", "Unstructured", ...; "(empty)" without random effects.
-    effects : tuple of str
-    omitted : tuple of str
-        Collinear columns left out.
-    covariance : ndarray of shape (q, q)
-        Sigma.
-    """
-
-    name: str
-    group: str
-    label: str
-    effects: tuple[str, ...]
-    omitted: tuple[str, ...]
-    covariance: Array
+#: of what ``to_dict`` writes
+FORMAT = 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,6 +81,12 @@ class Results:
         standard errors).
     model_beta_vcov : ndarray of shape (p, p) or None
         Model-based covariance matrix of ``beta`` where ``beta_vcov`` is robust.
+    Sigmas : tuple of ndarray
+        Covariance matrix of the random effects of each equation that has any.
+    specification : Specification
+        How the fit was asked for: weights, residuals, optimisation, rows left out.
+    monte_carlo : MonteCarlo or None
+        Accuracy of a fit with crossed factors that was computed iteratively.
     """
 
     n_obs: float
@@ -144,21 +113,64 @@ class Results:
     target: str
     fixed_names: tuple[str, ...]
     omitted: tuple[str, ...]
-    beta: Array
-    beta_vcov: Array
+    beta: Vector
+    beta_vcov: Matrix
     groups: tuple[GroupSummary, ...]
     equations: tuple[EquationSummary, ...]
     parameters: tuple[VarianceParameter, ...]
-    Sigmas: tuple[Array, ...]
-    alpha: Array
-    alpha_vcov: Array
+    Sigmas: tuple[Matrix, ...]
+    alpha: Vector
+    alpha_vcov: Matrix
     std_errors: bool
     vce: str = "oim"
     n_clusters: float = math.nan
     cluster_name: str = ""
     pseudo: bool = False
-    model_beta_vcov: Array | None = None
+    model_beta_vcov: Matrix | None = None
     residual_label: str = ""
+    specification: Specification = field(default_factory=Specification)
+    monte_carlo: MonteCarlo | None = None
+
+    @property
+    def title(self) -> str:
+        """First line of the output."""
+        if not self.equations:
+            return "Linear regression"
+        method = "" if self.pseudo else f"{self.method} "
+        return f"Mixed-effects {method}regression"
+
+    @property
+    def rank(self) -> int:
+        """Rank of ``vcov``: estimates that have a standard error."""
+        V = self.vcov.to_numpy()
+        diagonal = np.diagonal(V)
+        used = np.flatnonzero(np.isfinite(diagonal) & (diagonal > 0))
+        scale = np.sqrt(diagonal[used])
+        if not len(used):
+            return 0
+        correlation = V[np.ix_(used, used)] / np.outer(scale, scale)
+        return int(np.linalg.matrix_rank(correlation, hermitian=True))
+
+    @property
+    def return_code(self) -> int:
+        """0 if the fit converged, 430 if not, as the manual's software has it."""
+        return 0 if self.converged else 430
+
+    @property
+    def params(self) -> pd.Series:
+        """All estimates in the estimation metric, indexed like ``vcov``."""
+        values = np.concatenate([self.beta, self.alpha])
+        return pd.Series(values, index=self.vcov.index, name="estimate")
+
+    @property
+    def model_vcov(self) -> pd.DataFrame:
+        """Covariance matrix of the fixed effects if the model is right.
+
+        The same as in ``vcov`` unless standard errors are robust.
+        """
+        V = self.beta_vcov if self.model_beta_vcov is None else self.model_beta_vcov
+        names = pd.Index(self.fixed_names, dtype=object)
+        return pd.DataFrame(V, index=names, columns=names)
 
     @property
     def residual_parameters(self) -> dict[str, float]:
@@ -169,6 +181,23 @@ class Results:
             for p, value in zip(table.parameters, table.estimate, strict=True)
             if p.equation is None
         }
+
+    @property
+    def boundary(self) -> tuple[tuple[str, str], ...]:
+        """(level, term) of variance parameters at the end of their range.
+
+        Variances of zero, correlations of one and what depends on them: they have
+        estimates, but no standard errors.  Empty without ``std_errors``, and where
+        none has one because the model is not identified.
+        """
+        lost = np.isnan(np.diagonal(self.alpha_vcov))
+        if not self.std_errors or lost.all():
+            return ()
+        return tuple(
+            (p.level, p.term("sd"))
+            for p, gone in zip(self.parameters, lost, strict=True)
+            if gone
+        )
 
     @property
     def aic(self) -> float:
@@ -256,3 +285,85 @@ class Results:
         names += [(q.level, q.term("estimation")) for q in self.parameters]
         index = pd.MultiIndex.from_tuples(names, names=["equation", "term"])
         return pd.DataFrame(V, index=index, columns=index)
+
+    # -- taking it elsewhere -------------------------------------------------------
+
+    def to_frame(
+        self, metric: str = "sd", confidence_level: float = 0.95
+    ) -> pd.DataFrame:
+        """All estimates in one tidy table.
+
+        Parameters
+        ----------
+        metric : {"sd", "variance", "estimation"}, default="sd"
+            Of the variance parameters.
+        confidence_level : float, default=0.95
+
+        Returns
+        -------
+        DataFrame
+            Index (equation, term): (response, coefficient), then (level, parameter);
+            columns estimate, std_error, z, p_value, ci_lower, ci_upper, z and p_value
+            for the fixed effects alone.
+        """
+        fixed = self.fixed_table(confidence_level)
+        random = self.variance_frame(metric, confidence_level)
+        names = [(self.target, name) for name in fixed.index]
+        index = pd.MultiIndex.from_tuples(
+            [*names, *random.index], names=["equation", "term"]
+        )
+        random = random.reindex(columns=fixed.columns)
+        values = np.concatenate([fixed.to_numpy(), random.to_numpy()])
+        return pd.DataFrame(values, index=index, columns=fixed.columns)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything as numbers, text, lists and dicts that JSON can hold.
+
+        A value that is not finite is written as "nan", "inf" or "-inf".
+        ``from_dict`` gives the results back, to the last bit.
+
+        Returns
+        -------
+        dict
+
+        Examples
+        --------
+        >>> import json
+        >>> from sklearn_xmixed import MixedLinearRegressor
+        >>> from sklearn_xmixed.datasets import load_sleepstudy
+        >>> from sklearn_xmixed.inference import Results
+        >>> X, y = load_sleepstudy(return_X_y=True)
+        >>> results = MixedLinearRegressor("subject").fit(X, y).results_
+        >>> text = json.dumps(results.to_dict(), allow_nan=False)
+        >>> again = Results.from_dict(json.loads(text))
+        >>> again.log_likelihood == results.log_likelihood
+        True
+        """
+        return {"format": FORMAT, **encode(self)}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Results:
+        """Results out of what ``to_dict`` returned.
+
+        Raises
+        ------
+        ValueError
+            If something is missing or was written by a newer version.
+        """
+        if not isinstance(data, Mapping) or "format" not in data:
+            raise ValueError(
+                "from_dict takes a dict made by Results.to_dict, which has the key "
+                f"'format'; got {type(data).__name__}"
+                + (
+                    f" with {sorted(map(str, data))[:5]}."
+                    if isinstance(data, Mapping)
+                    else "."
+                )
+            )
+        if data["format"] != FORMAT:
+            raise ValueError(
+                f"These results have format {data['format']!r}, this version reads "
+                f"format {FORMAT}. Update sklearn_xmixed, or write them again."
+            )
+        rest = {key: value for key, value in data.items() if key != "format"}
+        return decode(cls, rest)

@@ -15,7 +15,16 @@ import numpy as np
 from .._design import Design
 from .._estimation import Estimate
 from ..covariance import natural_derivatives
-from ..likelihood import Block, Scores, Tree, top_scores
+from ..likelihood import (
+    Block,
+    CrossedObjective,
+    Scores,
+    Tree,
+    VarianceModel,
+    cluster_scores,
+    crossed_scores,
+)
+from ._variance import of_residuals
 
 __all__ = ["Sandwich", "sandwich"]
 
@@ -46,9 +55,8 @@ def sandwich(
     estimate: Estimate,
     beta_vcov: Array,
     alpha_vcov: Array,
-    *,
-    clusters: Array | None = None,
-    frequency: bool = False,
+    clusters: Array,
+    counts: Array,
 ) -> Sandwich:
     """Robust covariance matrices at the optimum.
 
@@ -56,68 +64,110 @@ def sandwich(
     ----------
     beta_vcov, alpha_vcov : ndarray
         Model-based covariance matrices.
-    clusters : ndarray of int, shape (M,), optional
-        Cluster of each top-level group (of each row without levels).
-    frequency : bool
-        Whether weights are frequencies; a group of weight w then counts as w
-        groups.
+    clusters : ndarray of int, shape (n,)
+        Cluster of each row of the design.
+    counts : ndarray of shape (M,)
+        How many clusters each of them stands for.
     """
-    pool, sigma2 = estimate.pool, estimate.sigma2
-    model = estimate.objective.model
-    D = model.floors(estimate.D_blocks)
-    assert isinstance(estimate.tree, Tree)  # crossed models are refused before
-    at = top_scores(design, pool, estimate.tree, D, estimate.pieces)
-    # beta = R^-1 beta_Q, so a score in beta is R' times that in beta_Q
-    beta = (at.x @ pool.R) / sigma2
-    columns = [
-        _alpha_scores(block, Sigma, at, sigma2)
-        for block, Sigma in zip(model.blocks, estimate.Sigmas, strict=True)
-    ]
-    log_sigma = at.c / sigma2 - at.n
-    for d, c, l in zip(D, at.c_D, at.l_D, strict=True):
-        log_sigma = log_sigma + np.tensordot(d, c / sigma2 + l, axes=2)
-    alpha = np.column_stack([*columns, log_sigma])
-    scores = np.concatenate([beta, alpha], axis=1)
-    counts = np.ones(len(scores))
-    if frequency:
-        counts = _counts(design)
-    if clusters is None:
-        meat = scores.T @ (scores / counts[:, None])
-        M = float(counts.sum())
-    else:
-        M = int(clusters.max()) + 1
-        summed = np.zeros((M, scores.shape[1]))
-        np.add.at(summed, clusters, scores)
-        meat = summed.T @ summed
+    M = float(counts.sum())
     if not M > 1:
         raise ValueError(
             "Robust standard errors need at least two clusters, found one. Use "
             "vce='oim', or clusters of another variable."
         )
-    factor = M / (M - 1.0)
-    p = beta.shape[1]
     free = np.isfinite(np.diagonal(alpha_vcov))
+    beta, alpha = parameter_scores(design, estimate, clusters, free)
+    alpha = np.where(free, alpha, 0.0)
+    factor = M / (M - 1.0)
     bread = np.where(np.isfinite(alpha_vcov), alpha_vcov, 0.0)
-    robust = factor * bread @ meat[p:, p:] @ bread
+    robust = factor * bread @ _meat(alpha, counts) @ bread
     robust[~free] = robust[:, ~free] = np.nan
-    return Sandwich(factor * beta_vcov @ meat[:p, :p] @ beta_vcov, robust, M)
-
-
-def _alpha_scores(block: Block, Sigma: Array, at: Scores, sigma2: float) -> Array:
-    """Derivatives of the log likelihood along alpha, one row per group."""
-    k = block.floor
-    W = at.c_D[k] / sigma2 + at.l_D[k]
-    lift = block.Lambda @ np.linalg.inv(block.metric) / np.sqrt(sigma2)
-    first, _ = natural_derivatives(block.structure, Sigma)
-    return np.column_stack(
-        [-0.5 * np.tensordot(lift @ M @ lift.T, W, axes=2) for M in first]
+    return Sandwich(
+        factor * beta_vcov @ _meat(beta, counts) @ beta_vcov,
+        robust,
+        M if np.any(counts != 1.0) else len(counts),
     )
 
 
-def _counts(design: Design) -> Array:
-    """How many groups each top-level group stands for."""
-    if not design.levels:
-        n = design.n_rows
-        return np.ones(n) if design.weights is None else design.weights
-    top = design.levels[0]
-    return np.ones(top.n_groups) if top.weights is None else top.weights
+def parameter_scores(
+    design: Design, estimate: Estimate, clusters: Array, free: Array
+) -> tuple[Array, Array]:
+    """Derivatives of the log likelihood by cluster.
+
+    Parameters
+    ----------
+    free : ndarray of bool, shape (m,)
+        Which variance parameters are not on the boundary.
+
+    Returns
+    -------
+    beta : ndarray of shape (M, p)
+    alpha : ndarray of shape (M, m)
+        In the estimation metric.
+    """
+    sigma2, model = estimate.sigma2, estimate.objective.model
+    D = model.floors(estimate.D_blocks)
+    root = estimate.pieces.root
+    if isinstance(estimate.tree, Tree):
+        at = cluster_scores(
+            design,
+            estimate.pool,
+            estimate.tree,
+            D,
+            root,
+            sigma2,
+            clusters,
+            estimate.rows,
+            estimate.psi,
+        )
+    else:
+        assert isinstance(estimate.objective, CrossedObjective)
+        sweep = estimate.objective.sweep(D)
+        at = crossed_scores(design, estimate.pool, sweep, D, root, sigma2, clusters)
+    # beta = R^-1 beta_Q, so a score in beta is R' times that in beta_Q
+    beta = (at.x @ estimate.pool.R) / sigma2
+    log_sigma = at.c / sigma2 - at.n
+    for d, W in zip(D, at.D, strict=True):
+        log_sigma = log_sigma + np.tensordot(d, W, axes=2)
+    blocks = [
+        _alpha_scores(model, block, Sigma, at, sigma2)
+        for block, Sigma in zip(model.blocks, estimate.Sigmas, strict=True)
+    ]
+    own = _residual_scores(estimate, at, log_sigma, free)
+    return beta, np.column_stack([*blocks, own])
+
+
+def _meat(scores: Array, counts: Array) -> Array:
+    """Squared scores; a cluster that stands for w of them has w times the score."""
+    return scores.T @ (scores / counts[:, None])
+
+
+def _alpha_scores(
+    model: VarianceModel, block: Block, Sigma: Array, at: Scores, sigma2: float
+) -> Array:
+    """Derivatives of the log likelihood along alpha, one row per cluster."""
+    lift = np.linalg.inv(block.metric) / np.sqrt(sigma2)
+    first, _ = natural_derivatives(block.structure, Sigma)
+    out = np.zeros((len(at.n), len(first)))
+    for k, M in enumerate(first):
+        for floor, moved in model.spread(block, lift @ M @ lift.T):
+            out[:, k] -= 0.5 * np.tensordot(moved, at.D[floor], axes=2)
+    return out
+
+
+def _residual_scores(
+    estimate: Estimate, at: Scores, log_sigma: Array, free: Array
+) -> Array:
+    """Derivatives along the residuals' reported parameters, by cluster.
+
+    These are maps of (psi, log sigma) with slopes J.  A psi at the end of its
+    range counts as known; the pseudo-inverse takes what is left of J back.
+    """
+    if not at.psi.shape[1]:
+        return log_sigma[:, None]
+    _, J, inside = of_residuals(estimate)
+    kept = free[-len(J) :]
+    scores = np.column_stack([-0.5 * at.psi, log_sigma])[:, inside]
+    out = np.zeros((len(scores), len(J)))
+    out[:, kept] = scores @ np.linalg.pinv(J[np.ix_(kept, inside)])
+    return out

@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from numbers import Real
+from typing import Any
 
 import numpy as np
 from scipy.special import chdtrc
 
-__all__ = ["ASSUMED", "CONSERVATIVE", "LikelihoodRatio", "likelihood_ratio", "wald"]
+__all__ = [
+    "ASSUMED",
+    "CONSERVATIVE",
+    "LikelihoodRatio",
+    "check_level",
+    "likelihood_ratio",
+    "wald",
+]
 
 Array = np.ndarray
 
@@ -99,3 +108,24 @@ def wald(beta: Array, vcov: Array) -> tuple[float, int, float]:
     if not np.isfinite(chi2) or chi2 < 0:
         return math.nan, df, math.nan
     return chi2, df, float(chdtrc(df, chi2))
+
+
+def check_level(confidence_level: Any) -> float:
+    """A confidence level as a number.
+
+    Raises
+    ------
+    ValueError
+        If it does not lie between 0 and 1.
+    """
+    number = isinstance(confidence_level, Real) and not isinstance(
+        confidence_level, bool
+    )
+    level = float(confidence_level) if number else math.nan
+    if not 0 < level < 1:
+        percent = 1 < level < 100
+        hint = f" Write {level / 100:g} for {level:g} %." if percent else ""
+        raise ValueError(
+            f"confidence_level must lie between 0 and 1, got {confidence_level!r}.{hint}"
+        )
+    return level

@@ -13,10 +13,16 @@ import numpy as np
 from scipy.special import expit, ndtri
 
 from .._estimation import Estimate
-from ..covariance import Structure, natural_derivatives, to_natural
+from ..covariance import Compound, Structure, natural_derivatives, to_natural
 from ..likelihood import Block, Pieces
 
-__all__ = ["VarianceParameter", "VarianceTable", "natural_vcov", "variance_table"]
+__all__ = [
+    "VarianceParameter",
+    "VarianceTable",
+    "natural_vcov",
+    "of_residuals",
+    "variance_table",
+]
 
 Array = np.ndarray
 
@@ -130,7 +136,7 @@ def natural_vcov(estimate: Estimate) -> tuple[Array, Array, bool]:
                 [[lift @ second[i][j] @ lift.T for j in keep] for i in keep],
             )
         )
-    own, slope, inside = _of_residuals(estimate)
+    own, slope, inside = of_residuals(estimate)
     alpha = np.concatenate([*alphas, own])
     mask = np.concatenate([*free, np.ones(len(own), dtype=bool)])
     vcov = np.full((len(alpha), len(alpha)), np.nan)
@@ -223,6 +229,12 @@ def _alpha_of_elements(estimate: Estimate) -> Array:
     for block, s, Sigma in zip(
         model.blocks, model.slices, estimate.Sigmas, strict=True
     ):
+        if isinstance(block.structure, Compound):
+            first, _ = natural_derivatives(block.structure, Sigma)
+            along = np.diagonal(first, axis1=1, axis2=2) / estimate.sigma2
+            J[s, s] = np.linalg.inv(along.T)
+            J[s.start, -1] = 1.0
+            continue
         sd = np.sqrt(np.diagonal(Sigma))
         moved = estimate.sigma2 * block.metric @ block.structure.basis @ block.metric.T
         # d log(sd_i) = dSigma_ii / (2 Sigma_ii), and 1 for log sigma
@@ -241,7 +253,7 @@ def _alpha_of_elements(estimate: Estimate) -> Array:
     return J
 
 
-def _of_residuals(estimate: Estimate) -> tuple[Array, Array, Array]:
+def of_residuals(estimate: Estimate) -> tuple[Array, Array, Array]:
     """Reported parameters of the residuals, and their slopes in (psi, log sigma).
 
     The third result says which of the latter are not at the end of their range.
@@ -263,6 +275,9 @@ def _inside(structure: Structure, block: Block, D: Array) -> Array:
     Judged by D_b, in columns of unit size: the user's columns may be of any size
     and, calendar years say, have any correlation of their effects.
     """
+    if isinstance(structure, Compound):
+        off = np.diagonal(D) > ZERO * max(1.0, float(D.max()))
+        return np.array([off.any(), off.all()])
     values, vectors = np.linalg.eigh(D)
     null = vectors[:, values <= ZERO * max(1.0, values[-1])]
     if not null.size:
@@ -444,7 +459,7 @@ def _covariance(
     vcov: Array,
 ) -> tuple[float, float]:
     """A covariance and its standard error from alpha by the delta method."""
-    ends = [_sd_of(parameter, effect, parameters) for effect in parameter.effects[:2]]
+    ends = [sd_of(parameter, effect, parameters) for effect in parameter.effects[:2]]
     i, j = ends[0], ends[-1]
     r = np.tanh(alpha[k])
     with np.errstate(invalid="ignore"):
@@ -461,7 +476,7 @@ def _covariance(
     return float(value), float(size * np.sqrt(variance))
 
 
-def _sd_of(
+def sd_of(
     parameter: VarianceParameter, effect: str, parameters: tuple[VarianceParameter, ...]
 ) -> int:
     for k, p in enumerate(parameters):

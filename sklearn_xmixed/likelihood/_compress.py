@@ -14,7 +14,7 @@ from scipy import sparse
 
 from ._tree import Floor, Shard, Tree
 
-__all__ = ["compress"]
+__all__ = ["compress", "design_classes"]
 
 Array = np.ndarray
 
@@ -31,7 +31,7 @@ def compress(tree: Tree) -> Tree:
 
 def _compress_shard(shard: Shard) -> Shard:
     lowest = _absorb(shard.floors[0])
-    classes = _classes(lowest)
+    classes = design_classes(lowest)
     if classes is None:
         return shard
     order, starts = classes
@@ -87,7 +87,7 @@ def _absorb(floor: Floor) -> Floor:
     return replace(floor, block=block, shares=shares)
 
 
-def _classes(floor: Floor) -> tuple[Array, Array] | None:
+def design_classes(floor: Floor) -> tuple[Array, Array] | None:
     """Groups ordered by (ancestor, design), and where each run begins."""
     q, _, G = floor.block.shape
     if G < 4:

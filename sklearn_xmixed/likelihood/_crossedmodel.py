@@ -8,8 +8,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..covariance import Parameterization
-from ._crossed import evaluate_crossed
+from ._crossed import Exact, Frame, evaluate_crossed
 from ._crossing import Crossing
+from ._elimination import Direction, Elimination
+from ._iterative import Iterative, Probes
 from ._model import Block, VarianceModel
 from ._objective import Objective
 from ._pieces import Pieces
@@ -17,9 +19,6 @@ from ._pieces import Pieces
 __all__ = ["CrossedModel", "CrossedObjective", "ExchangeableBlock"]
 
 Array = np.ndarray
-#: a change of several terms' D together: (term, matrix) each
-Direction = Sequence[tuple[int, Array]]
-
 #: step of differences of the exact gradient, relative to the scale of D
 STEP = 1e-4
 
@@ -35,9 +34,12 @@ class ExchangeableBlock(Block):
     Parameters
     ----------
     common : int
+    size : int
+        Levels of the factor.
     """
 
     common: int = -1
+    size: int = 2
 
 
 class CrossedModel(VarianceModel):
@@ -55,11 +57,9 @@ class CrossedModel(VarianceModel):
     def spread(self, block: Block, D_b: Array) -> list[tuple[int, Array]]:
         """What a D_b adds to the terms."""
         if isinstance(block, ExchangeableBlock):
-            c = D_b[0, 1]
-            return [
-                (block.floor, np.array([[D_b[0, 0] - c]])),
-                (block.common, np.array([[c]])),
-            ]
+            low, high = np.diagonal(D_b)
+            c = (high - low) / block.size
+            return [(block.floor, np.array([[low]])), (block.common, np.array([[c]]))]
         return [(block.floor, block.Lambda @ D_b @ block.Lambda.T)]
 
     def floors(self, D_blocks: list[Array]) -> list[Array]:
@@ -75,11 +75,8 @@ class CrossedModel(VarianceModel):
         out = []
         for b in self.blocks:
             if isinstance(b, ExchangeableBlock):
-                L = b.structure.q
                 own, common = G_floors[b.floor][0, 0], G_floors[b.common][0, 0]
-                G = np.full((L, L), (common - own) / (L * (L - 1)))
-                np.fill_diagonal(G, own / L)
-                out.append(G)
+                out.append(np.diag([own - common / b.size, common / b.size]))
             else:
                 out.append(b.Lambda.T @ G_floors[b.floor] @ b.Lambda)
         return out
@@ -101,21 +98,77 @@ class CrossedObjective(Objective):
     """-2 L(gamma); the search uses the average information.
 
     That is the mean of the observed and the expected Hessian, in which the traces
-    cancel; it costs a few solves.  Standard errors are those of the observed one, from
-    differences of the exact gradient.
+    cancel; it costs a few solves.  Standard errors are those of the observed one.
+
+    Parameters
+    ----------
+    frame : Frame
+        Of the crossing that takes the tree's place.
+    probes : Probes, optional
+        With them log|V| is estimated.
     """
 
     tree: Crossing  # type: ignore[assignment]
 
+    def __init__(
+        self,
+        frame: Frame,
+        model: VarianceModel,
+        *,
+        reml: bool,
+        log_det_basis: float,
+        probes: Probes | None = None,
+    ):
+        super().__init__(
+            frame.x,  # type: ignore[arg-type]
+            model,
+            reml=reml,
+            log_det_basis=log_det_basis,
+        )
+        self.frame, self.probes = frame, probes
+        self._sweep: tuple[bytes, Elimination] | None = None
+
+    def sweep(self, D: list[Array]) -> Elimination:
+        """The elimination at D; the last one is kept."""
+        key = b"".join(d.tobytes() for d in D)
+        if self._sweep is None or self._sweep[0] != key:
+            self._sweep = None  # before the next takes memory
+            self._sweep = key, self._eliminate(D)
+        return self._sweep[1]
+
+    def _eliminate(self, D: list[Array]) -> Elimination:
+        if self.probes is None:
+            return Exact(self.frame, D)
+        return Iterative(self.probes, D)
+
+    def rough(self, count: int) -> CrossedObjective:
+        """The same function estimated with a few probes."""
+        return CrossedObjective(
+            self.frame,
+            self.model,
+            reml=self.reml,
+            log_det_basis=0.0,
+            probes=Probes(self.frame.x, count, seed=1, tol=1e-6),
+        )
+
     def pieces(self, D_blocks: list[Array], order: int = 1) -> Pieces:
         """c, l and their derivatives in D at given covariances."""
-        D = self.model.floors(D_blocks)
-        return evaluate_crossed(self.tree, D, reml=self.reml, order=order)
+        sweep = self.sweep(self.model.floors(D_blocks))
+        return evaluate_crossed(sweep, reml=self.reml, order=order)
 
     def curvature(self, D_blocks: list[Array], directions: Sequence) -> Pieces:
         """c, l and their derivatives, the second ones along directions of D."""
         D = self.model.floors(D_blocks)
-        at = evaluate_crossed(self.tree, D, reml=self.reml)
+        sweep = self.sweep(D)
+        if isinstance(sweep, Exact) and sweep.smooth:
+            return evaluate_crossed(
+                sweep, reml=self.reml, directions=directions, exact=True
+            )
+        return self.differences(D, directions)
+
+    def differences(self, D: list[Array], directions: Sequence) -> Pieces:
+        """The same by central differences of the gradient."""
+        at = evaluate_crossed(self.sweep(D), reml=self.reml)
         m = len(directions)
         c_2, l_2 = np.zeros((m, m)), np.zeros((m, m))
         for i, direction in enumerate(directions):
@@ -127,7 +180,7 @@ class CrossedObjective(Objective):
                 moved = list(D)
                 for t, M in direction:
                     moved[t] = moved[t] + sign * h * M
-                ends.append(evaluate_crossed(self.tree, moved, reml=self.reml))
+                ends.append(evaluate_crossed(self.sweep(moved), reml=self.reml))
             up, down = ends
             assert up.c_D is not None
             assert up.l_D is not None
@@ -143,8 +196,7 @@ class CrossedObjective(Objective):
         """-2 L, its gradient and its average information."""
         model, nn = self.model, self.nn
         at = evaluate_crossed(
-            self.tree,
-            model.floors(model.split(gamma)),
+            self.sweep(model.floors(model.split(gamma))),
             reml=self.reml,
             directions=model.directions(gamma),  # type: ignore[arg-type]
         )
@@ -168,7 +220,7 @@ class CrossedObjective(Objective):
             own = (
                 np.einsum("gaa->ga", x.A_first)
                 if t == x.first
-                else np.diagonal(x.A_rest)[x.slices[t]]
+                else x.A_rest.diagonal()[x.slices[t]]
             )
             floor = 1.0 / max(float(own.max(initial=0.0)), 1e-300)
             least = float(np.linalg.eigvalsh(D[t])[0])

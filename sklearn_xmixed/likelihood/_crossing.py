@@ -2,17 +2,17 @@
 
 Every grouping is a *term*: a code per row and a few columns that every group has
 coefficients of.  The term with most columns is eliminated first, group by group, as a
-floor of the tree would be; its products with the other terms are kept sparse and what
-is left of those is dense.  Terms are numbered as the floors of the variance model:
-nested levels, lowest first, then those of the factors.
+floor of the tree would be; its products with the other terms are kept sparse.  Terms
+are numbered as the floors of the variance model: nested levels, lowest first, then
+those of the factors.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 from scipy import sparse
@@ -21,14 +21,12 @@ from .._design import Design
 from ._basis import Pool
 from ._crossproducts import row_blocks
 
-__all__ = ["Crossing", "build_crossing"]
+__all__ = ["Crossing", "block_diagonal", "build_crossing"]
 
 Array = np.ndarray
 
-#: so many products of one group's columns with each other are listed one by one
-MAX_PAIRS = 40_000_000
-#: dense matrices of the remaining columns that are held at once
-COPIES = 4
+#: pairs of columns that are listed at once
+PAIRS = 1 << 23
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +49,7 @@ class Crossing:
         Of the first term's columns with themselves.
     A_cross : csr_array of shape (G q, N)
         Of the first term's columns with the N columns of the others.
-    A_rest : ndarray of shape (N, N)
+    A_rest : csr_array of shape (N, N)
         Of those with themselves.
     B_first, B_rest : ndarray of shape (G q, p + 1), (N, p + 1)
         With [X y].
@@ -65,7 +63,7 @@ class Crossing:
     rest: tuple[int, ...]
     A_first: Array
     A_cross: sparse.csr_array
-    A_rest: Array
+    A_rest: sparse.csr_array
     B_first: Array
     B_rest: Array
 
@@ -79,6 +77,11 @@ class Crossing:
         return self.total.shape[0] - 1
 
     @property
+    def N(self) -> int:
+        """Columns that remain after the first term."""
+        return self.A_rest.shape[0]
+
+    @cached_property
     def slices(self) -> dict[int, slice]:
         """Columns of each remaining term."""
         ends = np.cumsum([0, *(self.q[t] * self.G[t] for t in self.rest)])
@@ -88,57 +91,73 @@ class Crossing:
         }
 
     @cached_property
-    def pairs(self) -> tuple[Array, Array, Array, Array, Array] | None:
-        """Products within each row of ``A_cross``: i, j, of which row, how large.
+    def coupled(self) -> tuple[Array, Array, Array]:
+        """Columns that meet each group of the first term.
 
-        Row by row all pairs i >= j of its nonzero elements; then their products, and
-        the same counted twice off the diagonal.  None where they are too many or the
-        first term has several columns.
+        Returns
+        -------
+        pointer : ndarray of shape (G + 1,)
+        column : ndarray of shape (k,)
+        value : ndarray of shape (q, k)
+            Their products with the group's own columns.
         """
-        A = self.A_cross
-        size = np.diff(A.indptr).astype(np.int64)
-        if self.q[self.first] != 1 or (size * (size + 1)).sum() // 2 > MAX_PAIRS:
-            return None
-        rank = np.arange(A.nnz) - np.repeat(A.indptr[:-1].astype(np.int64), size)
-        left = np.repeat(np.arange(A.nnz), rank + 1)
-        ends = np.cumsum(rank + 1)
-        right = np.arange(len(left)) - np.repeat(ends - (rank + 1), rank + 1)
-        right += A.indptr[:-1][np.repeat(np.arange(len(size)), size)][left]
-        row = np.repeat(np.arange(len(size)), size)[left]
-        i, j = A.indices[left].astype(np.int64), A.indices[right].astype(np.int64)
-        product = A.data[left] * A.data[right]
-        return i, j, row, product, np.where(i == j, product, 2.0 * product)
+        A, q = self.A_cross, self.q[self.first]
+        if q == 1:
+            return A.indptr.astype(np.int64), A.indices, A.data[None]
+        G, N = self.G[self.first], self.N
+        row = np.repeat(np.arange(G * q), np.diff(A.indptr))
+        key, at = np.unique((row // q) * N + A.indices, return_inverse=True)
+        value = np.zeros((q, len(key)))
+        value[row % q, at] = A.data
+        pointer = np.searchsorted(key, np.arange(G + 1, dtype=np.int64) * N)
+        return pointer, (key % N).astype(np.int32), value
+
+    def pairs(self) -> Iterator[tuple[Array, Array, Array]]:
+        """Pairs of places in ``coupled`` that share a group, and the group.
+
+        In portions; each pair once, and each place with itself.
+        """
+        pointer = self.coupled[0]
+        size = np.diff(pointer)
+        many = size * (size + 1) // 2
+        ends = np.cumsum(many)
+        total = int(ends[-1]) if len(ends) else 0
+        cuts = np.searchsorted(ends, np.arange(PAIRS, total + PAIRS, PAIRS), "left") + 1
+        cuts = np.unique(np.concatenate([[0], cuts.clip(max=len(size))]))
+        for start, stop in pairwise(cuts):
+            length = size[start:stop]
+            first = np.repeat(pointer[start:stop], length)
+            rank = np.arange(length.sum()) - np.repeat(
+                np.cumsum(length) - length, length
+            )
+            left = np.repeat(first + rank, rank + 1)
+            finish = np.cumsum(rank + 1)
+            right = np.arange(len(left)) - np.repeat(finish - (rank + 1), rank + 1)
+            right += np.repeat(first, rank + 1)
+            yield left, right, np.repeat(np.arange(start, stop), many[start:stop])
 
     def __getstate__(self) -> dict:
-        return {k: v for k, v in self.__dict__.items() if k != "pairs"}
+        lost = ("coupled", "slices")
+        return {k: v for k, v in self.__dict__.items() if k not in lost}
 
 
 def build_crossing(design: Design, pool: Pool) -> Crossing:
-    """One pass over the rows.
-
-    Raises
-    ------
-    MemoryError
-        If the columns that remain are too many for a dense matrix.
-    """
+    """One pass over the rows."""
     n, m = design.n_rows, pool.p + 1
     W = np.empty((n, pool.width))
     for _, _, block, rows in row_blocks(design, pool):
         W[rows] = block
     top = W[:, -m:]
     codes: list[Array] = [level.codes for level in design.levels[::-1]]
-    columns: list[Array] = [W[:, b.members] for b in pool.levels]
+    columns = [None if m is None else W[:, m] for m in pool.members]
     sizes = [level.n_groups for level in design.levels[::-1]]
-    one = np.ones((n, 1))
     for term in design.terms:
         codes.append(term.codes)
-        columns.append(one)
         sizes.append(term.n_groups)
-    q = tuple(c.shape[1] for c in columns)
+    q = tuple(1 if c is None else c.shape[1] for c in columns)
     wide = [a * b for a, b in zip(q, sizes, strict=True)]
     first = int(np.argmax(wide))
     rest = tuple(t for t in range(len(wide)) if t != first)
-    _check_memory(sum(wide) - wide[first])
     Z = [_wide(c, z, G) for c, z, G in zip(codes, columns, sizes, strict=True)]
     Z_first = Z[first]
     Z_rest = (
@@ -153,6 +172,8 @@ def build_crossing(design: Design, pool: Pool) -> Crossing:
         left, other = left.multiply(w).tocsr(), other.multiply(w).tocsr()
     A_cross = sparse.csr_array(left @ Z_rest)
     A_cross.sum_duplicates()
+    A_rest = sparse.csr_array(other @ Z_rest)
+    A_rest.sum_duplicates()
     return Crossing(
         float(n) if w is None else float(w.sum()),
         top.T @ (top if w is None else top * w[:, None]),
@@ -162,14 +183,18 @@ def build_crossing(design: Design, pool: Pool) -> Crossing:
         rest,
         _own_products(codes[first], columns[first], sizes[first], w),
         A_cross,
-        np.asarray(sparse.csr_array(other @ Z_rest).todense()),
+        A_rest,
         np.asarray(left @ top),
         np.asarray(other @ top),
     )
 
 
-def _wide(codes: Array, columns: Array, G: int) -> sparse.csr_array:
-    n, q = columns.shape
+def _wide(codes: Array, columns: Array | None, G: int) -> sparse.csr_array:
+    n = len(codes)
+    if columns is None:
+        parts = (np.ones(n), codes, np.arange(n + 1))
+        return sparse.csr_array(parts, shape=(n, G))
+    q = columns.shape[1]
     at = codes[:, None] * q + np.arange(q)
     return sparse.csr_array(
         (np.ascontiguousarray(columns).ravel(), at.ravel(), np.arange(n + 1) * q),
@@ -177,7 +202,11 @@ def _wide(codes: Array, columns: Array, G: int) -> sparse.csr_array:
     )
 
 
-def _own_products(codes: Array, columns: Array, G: int, w: Array | None) -> Array:
+def _own_products(
+    codes: Array, columns: Array | None, G: int, w: Array | None
+) -> Array:
+    if columns is None:
+        return np.bincount(codes, w, minlength=G).astype(float)[:, None, None]
     q = columns.shape[1]
     out = np.empty((G, q, q))
     for a in range(q):
@@ -187,20 +216,6 @@ def _own_products(codes: Array, columns: Array, G: int, w: Array | None) -> Arra
                 product = product * w
             out[:, a, b] = out[:, b, a] = np.bincount(codes, product, minlength=G)
     return out
-
-
-def _check_memory(N: int) -> None:
-    need = 8.0 * COPIES * N * N
-    try:
-        free = float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
-    except (AttributeError, ValueError, OSError):
-        return
-    if need > free:
-        raise MemoryError(
-            f"Crossed effects: besides the largest factor {N} random effects remain, "
-            f"which need {need / 1e9:.1f} GB as {COPIES} dense matrices; this machine "
-            f"has {free / 1e9:.1f} GB."
-        )
 
 
 def block_diagonal(blocks: Array | Sequence[Array]) -> sparse.csr_array:

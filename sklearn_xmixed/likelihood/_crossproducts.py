@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from .._design import Design
+from .._design import Design, Level
 from ._basis import Pool
 from ._eliminate import cross, semidefinite_root
 from ._tree import Floor, Shard, Tree
 
-__all__ = ["build_tree", "row_blocks", "tree_of_blocks"]
+__all__ = ["build_tree", "group_products", "row_blocks", "tree_of_blocks"]
 
 Array = np.ndarray
 
@@ -175,6 +175,31 @@ def row_blocks(
         W = raw.T @ matrix[1:]
         W += matrix[0]
         yield int(start), int(stop), W, rows
+
+
+def group_products(
+    design: Design, pool: Pool, level: Level, weights: Array | None
+) -> tuple[Array, Array]:
+    """Cross-products of [X y] and number of observations of each group of a level.
+
+    Returns
+    -------
+    products : ndarray of shape (p + 1, p + 1, G)
+    n : ndarray of shape (G,)
+    """
+    m, G = pool.p + 1, level.n_groups
+    products, n = np.zeros((m, m, G)), np.zeros(G)
+    for start, stop, W, rows in row_blocks(design, pool):
+        top = W[:, -m:]
+        weight = np.ones(stop - start) if weights is None else weights[rows]
+        member = sparse.csr_array(
+            (weight, (level.codes[rows], np.arange(stop - start))),
+            shape=(G, stop - start),
+        )
+        for i in range(m):
+            products[i] += (member @ (top[:, [i]] * top)).T
+        n += member @ np.ones(stop - start)
+    return products, n
 
 
 def _add(

@@ -1,7 +1,8 @@
 """Batched Gaussian elimination of small blocks, the group axis last.
 
-Every array here has shape (rows, columns, groups); loops run over the few rows
-of a block and each step works on all groups at once.  Only additions,
+Every array here has shape (rows, columns, groups), and perhaps more axes (of
+replicates) after these; loops run over the few rows of a block and each step works on
+all groups at once.  Only additions,
 products and square roots of numbers are used and nothing is conjugated, so the same
 code differentiates itself by a complex step.
 """
@@ -36,8 +37,10 @@ def forward(N: Array, rhs: Array) -> tuple[Array, Array]:
     if q == 1:
         pivots = np.sqrt(N[0])
         return pivots, rhs / pivots
+    if rhs.shape[2:] != N.shape[2:]:
+        rhs = np.broadcast_to(rhs, (*rhs.shape[:2], *N.shape[2:]))
     work = np.concatenate([N, rhs], axis=1)
-    pivots = np.empty((q, N.shape[2]), dtype=work.dtype)
+    pivots = np.empty((q, *N.shape[2:]), dtype=work.dtype)
     for j in range(q):
         np.sqrt(work[j, j], out=pivots[j])
         row = work[j, j + 1 :]

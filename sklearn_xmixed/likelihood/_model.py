@@ -32,15 +32,15 @@ class Block:
     metric : ndarray of shape (q, q)
         From the equation's scaled effects to those of the user's columns:
         Sigma_user = metric Sigma_scaled metric'.
-    n_groups : float
-        Groups at this level (sum of their weights).
+    n_groups : float or ndarray of shape (q, q)
+        Groups at this level (sum of their weights), by element where they differ.
     """
 
     floor: int
     structure: Structure
     Lambda: Array
     metric: Array
-    n_groups: float
+    n_groups: float | Array
 
 
 class VarianceModel:
@@ -58,6 +58,10 @@ class VarianceModel:
         self._q = [0] * depth
         for b in blocks:
             self._q[b.floor] = b.Lambda.shape[0]
+
+    def spread(self, block: Block, D_b: Array) -> list[tuple[int, Array]]:
+        """What a D_b adds to the floors."""
+        return [(block.floor, block.Lambda @ D_b @ block.Lambda.T)]
 
     def floors(self, D_blocks: list[Array]) -> list[Array]:
         """D of each floor from the D_b of the equations."""

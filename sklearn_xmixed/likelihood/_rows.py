@@ -102,6 +102,10 @@ class Rows:
         )
         return tree, log_det
 
+    def whitened(self, psi: Array) -> Iterator[tuple[int, int, Array, Any]]:
+        """The whitened rows, as from ``row_blocks``."""
+        return self._stream(self.residual.whiten(psi, self.W)[0])
+
     @property
     def total(self) -> Array:
         """Cross-products of [X y] before any whitening."""

@@ -2,6 +2,7 @@
 
 from ._certificate import Certificate, certify
 from ._em import em
+from ._many import ManyOptima, newton_many
 from ._newton import newton, newton_decrement
 from ._quasi import lbfgs
 from ._state import Iteration, Optimum, Watcher
@@ -9,6 +10,7 @@ from ._state import Iteration, Optimum, Watcher
 __all__ = [
     "Certificate",
     "Iteration",
+    "ManyOptima",
     "Optimum",
     "Watcher",
     "certify",
@@ -16,4 +18,5 @@ __all__ = [
     "lbfgs",
     "newton",
     "newton_decrement",
+    "newton_many",
 ]

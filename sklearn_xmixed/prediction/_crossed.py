@@ -13,7 +13,16 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-from ..likelihood import CrossedSweep, Crossing, Pieces, Pool
+from ..likelihood import (
+    Crossing,
+    Elimination,
+    Exact,
+    Frame,
+    Iterative,
+    Pieces,
+    Pool,
+    Probes,
+)
 
 __all__ = ["CrossedPosterior"]
 
@@ -21,6 +30,8 @@ Array = np.ndarray
 
 #: rows that are made dense together
 CHUNK = 2048
+#: of the standard errors of random effects in an iterative fit
+PROBES = 200
 
 
 @dataclass(eq=False)
@@ -35,6 +46,8 @@ class CrossedPosterior:
     pieces : Pieces
     pool : Pool
     sigma2 : float
+    probes : (int, int), optional
+        Number and seed of the probes of an iterative fit.
     """
 
     tree: Crossing
@@ -42,17 +55,23 @@ class CrossedPosterior:
     pieces: Pieces
     pool: Pool
     sigma2: float
-    _sweep: CrossedSweep | None = None
+    probes: tuple[int, int] | None = None
+    _sweep: Elimination | None = None
     _means: list[Array] | None = None
 
     def __getstate__(self) -> dict:
         return {**self.__dict__, "_sweep": None, "_means": None}
 
     @property
-    def sweep(self) -> CrossedSweep:
+    def sweep(self) -> Elimination:
         """The elimination, done when first asked for."""
         if self._sweep is None:
-            self._sweep = CrossedSweep(self.tree, self.D)
+            if self.probes is None:
+                self._sweep = Exact(Frame(self.tree), self.D)
+            else:
+                count, seed = self.probes
+                probes = Probes(self.tree, max(count, PROBES), seed)
+                self._sweep = Iterative(probes, self.D)
         return self._sweep
 
     @property
@@ -171,7 +190,7 @@ class CrossedPosterior:
                 shape = (k, tree.G[t] * q)
                 parts.append(sparse.csr_array((known[t].ravel(), place), shape=shape))
             left = (sparse.hstack(parts) - pick @ tree.A_cross).toarray()
-            out += np.einsum("nj,nj->n", left @ sweep.K_rest, left)
+            out += np.einsum("nj,jn->n", left, sweep.times_K_rest(left.T))
             x = x - left @ sweep.U[:, :p]
         if not fixed_known:
             half = x @ self.pieces.root.F

@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
 
-__all__ = ["count", "decimal", "general", "level_percent"]
+__all__ = ["Formats", "count", "decimal", "general", "level_percent"]
+
+_FORMAT = re.compile(
+    r"%(?P<width>\d+)\.(?P<digits>\d+)(?P<kind>[fge])|\.(?P<python>\d+[fge])"
+)
 
 
 def general(value: float, width: int = 9) -> str:
@@ -129,3 +137,78 @@ def level_percent(confidence_level: float) -> str:
     ('95', '99.9')
     """
     return f"{round(100.0 * confidence_level, 10):.12g}"
+
+
+@dataclass(frozen=True)
+class Formats:
+    """How the columns of the coefficient tables are written.
+
+    Each is ``%w.df``, ``%w.dg`` or ``%w.de`` as in the manual, or ``.df`` and so on; ``%w.0g``
+    shows as many digits as fit into w characters.  A number that is too wide for its
+    column is written by `general`.
+
+    Parameters
+    ----------
+    cformat : str, default="%9.0g"
+        Coefficients, standard errors and limits of intervals; up to 9 characters.
+    pformat : str, default="%5.3f"
+        p-values; up to 5 characters.
+    sformat : str, default="%8.2f"
+        Test statistics; up to 8 characters.
+
+    Raises
+    ------
+    ValueError
+        If one is not such a format, or too wide.
+
+    Examples
+    --------
+    >>> from sklearn_xmixed.reporting._format import Formats
+    >>> formats = Formats(cformat="%8.2f", pformat=".2f")
+    >>> formats.coef(25337.4867), formats.coef(-1e9), formats.p(0.049)
+    ('25337.49', '-1.0e+09', '0.05')
+    """
+
+    cformat: str = "%9.0g"
+    pformat: str = "%5.3f"
+    sformat: str = "%8.2f"
+    coef: Callable[[float], str] = field(init=False, repr=False, compare=False)
+    p: Callable[[float], str] = field(init=False, repr=False, compare=False)
+    test: Callable[[float], str] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        for name, column, width in (
+            ("cformat", "coef", 9),
+            ("pformat", "p", 5),
+            ("sformat", "test", 8),
+        ):
+            writer = _writer(name, getattr(self, name), width)
+            object.__setattr__(self, column, writer)
+
+
+def _writer(name: str, text: Any, widest: int) -> Callable[[float], str]:
+    """The function that writes numbers of a column."""
+    match = _FORMAT.fullmatch(text) if isinstance(text, str) else None
+    if match is None:
+        raise ValueError(
+            f"{name} must be a format such as '%{widest}.3f', '%{widest}.0g' or '.3f', "
+            f"got {text!r}."
+        )
+    width = int(match["width"] or widest)
+    if not 0 < width <= widest:
+        raise ValueError(
+            f"{name} may be 1 to {widest} characters wide, got {text!r} with {width}."
+        )
+    room = max(width, 8)
+    if match["kind"] == "g" and match["digits"] == "0":
+        return lambda value: general(value, room)
+    spec = f".{match['python'] or match['digits'] + match['kind']}"
+
+    def write(value: float) -> str:
+        value = float(value)
+        if not math.isfinite(value):
+            return general(value)
+        written = format(value, spec)
+        return written if len(written) <= width else general(value, room)
+
+    return write

@@ -45,14 +45,19 @@ def render_html(page: Page) -> str:
         if page.header.clusters:
             parts.append(f"<p>{escape(page.header.clusters)}</p>")
     if page.fixed is not None:
-        parts.append(_table(page.fixed, spans=2))
+        parts.append(_table(page.fixed, spans=_spans(page.fixed)))
     if page.random is not None:
-        parts.append(_table(page.random, spans=2))
+        parts.append(_table(page.random, spans=_spans(page.random)))
     if page.lr_test is not None:
         told = "&ensp;".join(f"{_text(f)} = {escape(f.value)}" for f in page.lr_test)
         parts.append(f"<p>LR test vs. linear regression: {told}</p>")
     parts += [f"<p>{escape(note)}</p>" for note in page.notes]
     return _element("div", parts, ' class="xmixed-summary"')
+
+
+def _spans(table: Table) -> int:
+    """How many cells the last heading stands above: an interval's has two."""
+    return 1 if table.columns[-1] == "Legend" else 2
 
 
 def _text(fact: Fact) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..inference import Results
-from ._format import count, decimal, general
+from ._format import Formats, count, decimal, general
 from ._tables import Table, fixed_table, group_table, random_table
 
 __all__ = ["Fact", "Header", "Page", "compose"]
@@ -78,13 +78,20 @@ def compose(
     fixed_table: bool,
     random_table: bool,
     lr_test: bool,
+    formats: Formats,
+    legend: bool,
+    omitted: bool,
 ) -> Page:
     """The page of a fit; see ``Summary`` for the parameters."""
     lr = _lr_test(results) if lr_test and results.has_lr_test else None
     return Page(
         _header(results, group_table) if header else None,
-        _fixed(results, confidence_level) if fixed_table else None,
-        _random(results, metric, confidence_level) if random_table else None,
+        _fixed(results, confidence_level, formats, legend=legend, omitted=omitted)
+        if fixed_table
+        else None,
+        _random(results, metric, confidence_level, formats, legend=legend)
+        if random_table
+        else None,
         lr,
         _notes(results, random=random_table, lr=lr is not None),
     )
@@ -113,7 +120,7 @@ def _header(results: Results, show_groups: bool) -> Header:
             f"{results.cluster_name})"
         )
     return Header(
-        _title(results),
+        results.title,
         Fact("Number of obs", count(results.n_obs)),
         single,
         _groups(groups) if len(groups) > 1 else None,
@@ -124,13 +131,6 @@ def _header(results: Results, show_groups: bool) -> Header:
         ),
         clusters,
     )
-
-
-def _title(results: Results) -> str:
-    if not results.equations:
-        return "Linear regression"
-    method = "" if results.pseudo else f"{results.method} "
-    return f"Mixed-effects {method}regression"
 
 
 def _likelihood(results: Results) -> str:
@@ -165,6 +165,16 @@ def _notes(results: Results, *, random: bool, lr: bool) -> tuple[str, ...]:
             for equation in results.equations
             if equation.omitted
         ]
+        if results.std_errors and results.boundary:
+            level, term = results.boundary[0]
+            others = len(results.boundary) - 1
+            more = f" and {others} more" if others else ""
+            notes.append(
+                f"Note: {term} of {level}{more}: no standard error, because the "
+                "estimate is on the boundary of its range."
+            )
     if results.message:
         notes.append(f"Warning: {results.message}")
+    if results.monte_carlo is not None:
+        notes.append(str(results.monte_carlo))
     return tuple(notes)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import KW_ONLY, dataclass
 from functools import cached_property
-from numbers import Integral, Real
+from numbers import Integral
 
-from ..inference import Results
+from ..inference import Results, check_level
+from ._format import Formats
 from ._html import render_html
 from ._page import Page, compose
 from ._text import WIDTH, render_text
@@ -14,6 +15,15 @@ from ._text import WIDTH, render_text
 __all__ = ["Summary"]
 
 METRICS = ("sd", "variance", "estimation")
+SWITCHES = (
+    "header",
+    "group_table",
+    "fixed_table",
+    "random_table",
+    "lr_test",
+    "coef_legend",
+    "omitted",
+)
 
 
 @dataclass(frozen=True, repr=False)
@@ -42,6 +52,14 @@ class Summary:
         Whether to show the random-effects parameters and the residual's.
     lr_test : bool, default=True
         Whether to show the test against linear regression, if there is one.
+    cformat, pformat, sformat : str, default="%9.0g", "%5.3f", "%8.2f"
+        Formats of coefficients (standard errors and intervals too), p-values and test
+        statistics: ``%w.df``, ``%w.dg`` or ``%w.de``, or without width ``.df``...
+    coef_legend : bool, default=False
+        Whether to show the names by which expressions call the estimates
+        (``wald_test``, ``lincom``, ``nlcom``) instead of statistics.
+    omitted : bool, default=True
+        Whether to list collinear columns that were left out of the fixed part.
     width : int, default=78
         Characters per line of the text, at least 78; what is more goes to the names.
         Names too long for their column continue on the next line.
@@ -78,6 +96,11 @@ class Summary:
     fixed_table: bool = True
     random_table: bool = True
     lr_test: bool = True
+    cformat: str = "%9.0g"
+    pformat: str = "%5.3f"
+    sformat: str = "%8.2f"
+    coef_legend: bool = False
+    omitted: bool = True
     width: int = WIDTH
 
     def __post_init__(self) -> None:
@@ -86,11 +109,13 @@ class Summary:
                 f"metric must be one of {', '.join(map(repr, METRICS))}, got "
                 f"{self.metric!r}."
             )
-        level = self.confidence_level
-        if not isinstance(level, Real) or not 0 < level < 1:
-            raise ValueError(
-                f"confidence_level must lie between 0 and 1, got {level!r}."
-            )
+        check_level(self.confidence_level)
+        Formats(self.cformat, self.pformat, self.sformat)
+        for name in SWITCHES:
+            if not isinstance(getattr(self, name), bool):
+                raise ValueError(
+                    f"{name} must be True or False, got {getattr(self, name)!r}."
+                )
         if not isinstance(self.width, Integral) or self.width < WIDTH:
             raise ValueError(
                 f"width must be an integer that is at least {WIDTH}, got "
@@ -108,6 +133,9 @@ class Summary:
             fixed_table=self.fixed_table,
             random_table=self.random_table,
             lr_test=self.lr_test,
+            formats=Formats(self.cformat, self.pformat, self.sformat),
+            legend=self.coef_legend,
+            omitted=self.omitted,
         )
 
     def __str__(self) -> str:

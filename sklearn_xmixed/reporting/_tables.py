@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..inference import GroupSummary, Results
-from ._format import count, decimal, general, level_percent
+from ._format import Formats, count, decimal, level_percent
 
 __all__ = ["Row", "Section", "Table", "fixed_table", "group_table", "random_table"]
 
@@ -52,7 +52,7 @@ class Table:
         Heading of the names.
     columns : tuple of str
         Headings of the cells, perhaps of two lines; an interval's is that of the last
-        two cells.
+        two cells, "Legend" that of names to the right of their numbers.
     sections : tuple of Section
     above : str
         Heading above all columns but the first; empty for none.
@@ -72,26 +72,48 @@ def _std_error(results: Results) -> str:
     return "Std. Err." if results.vce == "oim" else "Robust\nStd. Err."
 
 
-def fixed_table(results: Results, confidence_level: float) -> Table | None:
-    """Coefficients of the fixed part; None where it has none."""
+def fixed_table(
+    results: Results,
+    confidence_level: float,
+    formats: Formats,
+    *,
+    legend: bool = False,
+    omitted: bool = True,
+) -> Table | None:
+    """Coefficients of the fixed part; None where it has none.
+
+    With ``legend`` their names in expressions take the place of statistics; without
+    ``omitted`` collinear columns are not listed.
+    """
     numbers = results.fixed_table(confidence_level)
     if not len(numbers):
         return None
     rows = []
     for name, row in zip(numbers.index, numbers.to_numpy(), strict=True):
-        if name in results.omitted:
+        gone = name in results.omitted
+        estimate, std_error, z, p, low, high = row
+        if gone and not omitted:
+            continue
+        if legend:
+            rows.append(
+                Row(name, ("0" if gone else formats.coef(estimate), f"_b[{name}]"))
+            )
+            continue
+        if gone:
             rows.append(Row(name, ("0", "(omitted)")))
             continue
-        estimate, std_error, z, p, low, high = row
         cells = (
-            general(estimate),
-            general(std_error),
-            decimal(z, 8, 2),
-            decimal(p, 5, 3),
-            general(low),
-            general(high),
+            formats.coef(estimate),
+            formats.coef(std_error),
+            formats.test(z),
+            formats.p(p),
+            formats.coef(low),
+            formats.coef(high),
         )
         rows.append(Row(name, cells))
+    section = (Section(tuple(rows)),)
+    if legend:
+        return Table(results.target, ("Coef.", "Legend"), section)
     return Table(
         results.target,
         (
@@ -101,11 +123,18 @@ def fixed_table(results: Results, confidence_level: float) -> Table | None:
             "P>|z|",
             _interval(confidence_level),
         ),
-        (Section(tuple(rows)),),
+        section,
     )
 
 
-def random_table(results: Results, metric: str, confidence_level: float) -> Table:
+def random_table(
+    results: Results,
+    metric: str,
+    confidence_level: float,
+    formats: Formats,
+    *,
+    legend: bool = False,
+) -> Table:
     """Parameters of the random effects, one section per equation, and residuals."""
     numbers = results.variance_table(metric, confidence_level)
     columns = (
@@ -117,9 +146,11 @@ def random_table(results: Results, metric: str, confidence_level: float) -> Tabl
     cells = np.column_stack(columns)
     by_equation: dict[int | None, list[Row]] = {}
     for parameter, row in zip(numbers.parameters, cells, strict=True):
-        by_equation.setdefault(parameter.equation, []).append(
-            Row(parameter.term(metric), tuple(general(value) for value in row))
-        )
+        term = parameter.term(metric)
+        written = tuple(formats.coef(value) for value in row)
+        if legend:
+            written = (written[0], f"_b[{parameter.level}:{term}]")
+        by_equation.setdefault(parameter.equation, []).append(Row(term, written))
     sections = []
     number = 0  # parameters count the equations that have effects
     for equation in results.equations:
@@ -128,11 +159,10 @@ def random_table(results: Results, metric: str, confidence_level: float) -> Tabl
         number += bool(equation.effects)
         sections.append(Section(tuple(rows), title))
     sections.append(Section(tuple(by_equation[None]), _residual_title(results)))
-    return Table(
-        "Random-effects Parameters",
-        ("Estimate", _std_error(results), _interval(confidence_level)),
-        tuple(sections),
-    )
+    heads: tuple[str, ...] = ("Estimate", "Legend")
+    if not legend:
+        heads = ("Estimate", _std_error(results), _interval(confidence_level))
+    return Table("Random-effects Parameters", heads, tuple(sections))
 
 
 def _residual_title(results: Results) -> str:

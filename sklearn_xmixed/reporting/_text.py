@@ -32,6 +32,12 @@ class Layout:
     heads: tuple[int, ...]
     cells: tuple[int, ...]
 
+    @property
+    def legend(self) -> Layout:
+        """The same with names to the right of their numbers."""
+        first, rest = self.cells[0], sum(self.cells[1:])
+        return Layout(self.name, (first, 8), (first, rest))
+
     def line(self, name: str, cells: Iterable[str]) -> str:
         """One line of the table."""
         parts = [c.rjust(w) for c, w in zip(cells, self.cells, strict=False)]
@@ -119,6 +125,8 @@ def _group_table(table: Table, layout: Layout) -> list[str]:
 
 
 def _table(table: Table, layout: Layout, *, centred: bool = False) -> list[str]:
+    if table.columns[-1] == "Legend":
+        layout = layout.legend
     *above, stub = wrap_name(table.stub, layout.name)
     if centred:
         stub = f"{stub} "
@@ -155,8 +163,24 @@ def _rows(table: Table, layout: Layout) -> list[str]:
         for row in section.rows:
             *above, name = wrap_name(row.name, layout.name)
             lines += [layout.line(part, ()) for part in above]
+            if table.columns[-1] == "Legend":
+                lines += _legend(name, row.cells, layout)
+                continue
             lines.append(layout.line(name, row.cells))
     return lines
+
+
+def _legend(name: str, cells: Sequence[str], layout: Layout) -> list[str]:
+    """A number and its name; a long name goes on in the next line."""
+    value, legend = cells
+    room = layout.cells[1] - 2
+    parts = [legend[at : at + room] for at in range(0, len(legend), room)]
+    lines = [f"{layout.line(name, (value,))}  {parts[0]}"]
+    indent = layout.line("", ("",))
+    return [
+        *lines,
+        *(f"{indent}{'':<{layout.cells[0]}}  {part}" for part in parts[1:]),
+    ]
 
 
 def _short(interval: str, width: int) -> str:

@@ -77,7 +77,7 @@ class ExchangeableKernel:
     def _means(self, W: Array) -> Array:
         if not len(W):
             return W
-        return np.add.reduceat(W, self.groups.starts[:-1]) / self.sizes[:, None]
+        return self.groups.sums(W) / self.sizes[:, None]
 
     def whiten(self, shape: Array, W: Array) -> tuple[Array, complex]:
         r, rest, _ = self.structure.correlation(shape)
@@ -103,6 +103,16 @@ class ExchangeableKernel:
             count = self.groups.counts
             slope += np.sum(count * (s - 1.0) * (1.0 / on_mean - 1.0 / rest))
         return trace, np.array([slope * dr])
+
+    def slopes(self, shape: Array, left: Array, right: Array) -> tuple[Array, Array]:
+        r, rest, dr = self.structure.correlation(shape)
+        s, count = self.sizes, self.groups.counts
+        on_mean = rest + s * r
+        means = s * np.sum(self._means(left) * self._means(right), axis=1)
+        deviations = self.groups.sums(np.einsum("ij,ij->i", left, right)) - means
+        slope = deviations / rest**2 - (s - 1.0) * means / on_mean**2
+        slope += count * (s - 1.0) * (1.0 / on_mean - 1.0 / rest)
+        return deviations / rest + means / on_mean, (slope * dr)[:, None]
 
     def solve(self, shape: Array, x: Array) -> Array:
         r, rest, _ = self.structure.correlation(shape)

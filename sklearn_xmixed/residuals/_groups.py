@@ -70,6 +70,12 @@ class Groups:
             None if self.count is None else self.count[which],
         )
 
+    def sums(self, values: Array) -> Array:
+        """Sums of values of shape (n, ...) over the rows of each group."""
+        if not self.n_groups:
+            return values[:0]
+        return np.add.reduceat(values, self.starts[:-1], axis=0)
+
     @cached_property
     def row_count(self) -> Array:
         """The count of each row's group."""

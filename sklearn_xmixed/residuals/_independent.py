@@ -35,7 +35,7 @@ class Independent(ResidualStructure):
         return np.empty(0)
 
     def kernel(self, groups: Groups) -> IndependentKernel:
-        return IndependentKernel()
+        return IndependentKernel(groups)
 
     def estimates(self, log_sd: complex, shape: Array) -> Array:
         return np.array([log_sd])
@@ -47,6 +47,9 @@ class Independent(ResidualStructure):
 class IndependentKernel:
     """Nothing to do: the variance is taken care of outside."""
 
+    def __init__(self, groups: Groups):
+        self.groups = groups
+
     def whiten(self, shape: Array, W: Array) -> tuple[Array, complex]:
         return W, 0.0
 
@@ -54,6 +57,10 @@ class IndependentKernel:
         self, shape: Array, left: Array, right: Array, *, log_det: bool
     ) -> tuple[complex, Array]:
         return np.sum(left * right), np.empty(0)
+
+    def slopes(self, shape: Array, left: Array, right: Array) -> tuple[Array, Array]:
+        traces = self.groups.sums(np.einsum("ij,ij->i", left, right))
+        return traces, np.empty((len(traces), 0))
 
     def solve(self, shape: Array, x: Array) -> Array:
         return x

@@ -127,8 +127,12 @@ class AutoRegressive(Lagged):
         others, rest = groups.take(~easy)
         return SplitKernel(
             [
-                (rows, RegressionKernel(self._partials, self.order, some)),
-                (others, PatternKernel(self, rest)),
+                (
+                    rows,
+                    np.flatnonzero(easy),
+                    RegressionKernel(self._partials, self.order, some),
+                ),
+                (others, np.flatnonzero(~easy), PatternKernel(self, rest)),
             ]
         )
 

@@ -132,6 +132,7 @@ class MarkovKernel:
     def __init__(self, structure: Markov, groups: Groups):
         assert groups.time is not None
         self.structure = structure
+        self.groups = groups
         first = groups.first[1:]
         lags = np.diff(groups.time)
         self.lags, code = np.unique(lags[~first], return_inverse=True)
@@ -181,6 +182,24 @@ class MarkovKernel:
         if log_det:
             slope = slope - 2.0 * phi * self.count / rest
         return trace, np.array([np.sum(slope * dphi)])
+
+    def slopes(self, shape: Array, left: Array, right: Array) -> tuple[Array, Array]:
+        phi, rest, dphi = (
+            np.append(x, fill)[self.code]
+            for x, fill in zip(
+                self.structure.powers(shape, self.lags), (0.0, 1.0, 0.0), strict=True
+            )
+        )
+        own = np.einsum("ij,ij->i", left, right)
+        cross = np.einsum("ij,ij->i", left[1:], right[:-1])
+        cross += np.einsum("ij,ij->i", left[:-1], right[1:])
+        form = own[1:] - phi * cross + phi**2 * own[:-1]
+        slope = (2.0 * phi * own[:-1] - cross) / rest + 2.0 * phi * form / rest**2
+        slope -= 2.0 * phi * self.groups.row_count[1:] / rest
+        # the first row of all has none before it
+        traces = np.append(own[:1], form / rest)
+        slopes = np.append(np.zeros(min(1, len(own))), slope * dphi)
+        return self.groups.sums(traces), self.groups.sums(slopes)[:, None]
 
     def solve(self, shape: Array, x: Array) -> Array:
         own, before, _ = self._steps(shape)

@@ -205,6 +205,40 @@ class ResidualModel:
                     out[at] += 2.0 * part.n_rows
         return out
 
+    def slopes(
+        self,
+        psi: Array,
+        left: Array,
+        right: Array,
+        owner: Array,
+        count: Array | None,
+    ) -> Array:
+        """The gradient, log|Lambda| included, apart for each owner of groups.
+
+        Parameters
+        ----------
+        owner : ndarray of int, shape (n,)
+            What each row's group belongs to, numbered from 0.
+        count : ndarray of shape (n,) or None
+            As for ``Within.model``.
+
+        Returns
+        -------
+        ndarray of shape (owners, n_params)
+        """
+        out = np.zeros((int(owner.max()) + 1, self.n_params))
+        for part, (at, s) in zip(self.parts, self.slices, strict=True):
+            rows = part.rows
+            mine = owner[rows][part.groups.starts[:-1]]
+            scale = 1.0 if at is None else np.exp(-2.0 * psi[at])
+            traces, slopes = part.kernel.slopes(psi[s], left[rows] * scale, right[rows])
+            np.add.at(out[:, s], mine, slopes)
+            if at is not None:
+                one = np.ones(part.groups.n_rows) if count is None else count[rows]
+                size = part.groups.sums(one)
+                np.add.at(out[:, at], mine, 2.0 * (size - traces))
+        return out
+
     def solve(self, psi: Array, x: Array) -> Array:
         """Lambda^-1 x for x of shape (n, k)."""
         out = np.empty(x.shape)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ._groups import Groups, SizeClass, patterns
-from ._structure import Kernel, NotPositiveDefiniteError, ResidualStructure
+from ._structure import STEP, Kernel, NotPositiveDefiniteError, ResidualStructure
 
 __all__ = ["PatternKernel", "PatternStructure"]
 
@@ -57,6 +57,7 @@ class PatternKernel:
 
     def __init__(self, structure: PatternStructure, groups: Groups):
         self.structure = structure
+        self.groups = groups
         self.classes = []
         for size in patterns(groups, lags_only=structure.lags_only):
             t = size.times
@@ -132,6 +133,34 @@ class PatternKernel:
             At = A.transpose(0, 2, 1)
             out[c.size.rows] = At[c.size.pattern] @ w[c.size.rows]
         return out
+
+    def slopes(self, shape: Array, left: Array, right: Array) -> tuple[Array, Array]:
+        """See ``Kernel``."""
+        table = self.structure.table(shape)
+        J = self._table_slopes(shape)
+        G = self.groups.n_groups
+        traces, slopes = np.empty(G), np.empty((G, len(shape)))
+        for c, (A, _) in zip(self.classes, self._roots(shape), strict=True):
+            size, inverse = c.size, A.transpose(0, 2, 1) @ A
+            x = inverse[size.pattern] @ left[size.rows]
+            y = inverse[size.pattern] @ right[size.rows]
+            traces[size.groups] = np.einsum("gsh,gsh->g", left[size.rows], y)
+            # by group, how much -2L moves with each number of the table
+            fixed = self.groups.counts[size.groups][:, None, None]
+            weight = fixed * inverse[size.pattern] - x @ y.transpose(0, 2, 1)
+            at = c.places[size.pattern] + len(table) * np.arange(len(x))[:, None, None]
+            sums = np.bincount(at.ravel(), weight.ravel(), len(table) * len(x))
+            slopes[size.groups] = sums.reshape(len(x), -1) @ J
+        return traces, slopes
+
+    def _table_slopes(self, shape: Array) -> Array:
+        """Derivative of the table in ``shape``."""
+        columns = []
+        for k in range(len(shape)):
+            moved = shape.astype(complex)
+            moved[k] += 1j * STEP
+            columns.append(self.structure.table(moved).imag / STEP)
+        return np.stack(columns, axis=1) if columns else np.empty((0, 0))
 
     def slope(
         self, shape: Array, left: Array, right: Array, *, log_det: bool

@@ -45,6 +45,7 @@ class RegressionKernel:
     ):
         self.partials = partials
         self.p = p
+        self.groups = groups
         place = np.arange(groups.n_rows) - np.repeat(groups.starts[:-1], groups.sizes)
         self.k = np.minimum(place, p)
         self.count = np.bincount(self.k, groups.row_count, minlength=p + 1)
@@ -102,6 +103,29 @@ class RegressionKernel:
             out = out + (self.count / v)[:, None] * dv
         return trace, out.sum(axis=0)
 
+    def slopes(self, shape: Array, left: Array, right: Array) -> tuple[Array, Array]:
+        """See ``Kernel``."""
+        b, db, v, dv = self._orders(shape)
+        own = [self._regress(b[self.k], x) for x in (left, right)]
+        v_row = v[self.k]
+        form = np.einsum("ij,ij->i", *own) / v_row
+        out = np.empty((len(left), self.p))
+        for m in range(self.p):
+            bent = [self._regress(db[self.k, :, m], x) for x in (left, right)]
+            moved = np.einsum("ij,ij->i", bent[0], own[1])
+            moved += np.einsum("ij,ij->i", own[0], bent[1])
+            rest = dv[self.k, m] / v_row
+            out[:, m] = moved / v_row + rest * (self.groups.row_count - form)
+        return self.groups.sums(form), self.groups.sums(out)
+
+    @staticmethod
+    def _regress(factor: Array, x: Array) -> Array:
+        """Sums of factor_j times the row that is j before."""
+        out = factor[:, :1] * x
+        for j in range(1, min(factor.shape[1], len(x))):
+            out[j:] += factor[j:, j : j + 1] * x[:-j]
+        return out
+
     def solve(self, shape: Array, x: Array) -> Array:
         """See ``Kernel``."""
         b, _, v, _ = self._orders(shape)
@@ -118,17 +142,18 @@ class SplitKernel:
 
     Parameters
     ----------
-    parts : list of (rows, kernel)
+    parts : list of (rows, groups, kernel)
+        Rows and numbers of the groups of each.
     """
 
-    def __init__(self, parts: list[tuple[Array, Kernel]]):
+    def __init__(self, parts: list[tuple[Array, Array, Kernel]]):
         self.parts = parts
 
     def whiten(self, shape: Array, W: Array) -> tuple[Array, complex]:
         """See ``Kernel``."""
         out = np.empty(W.shape, dtype=np.result_type(W, shape))
         log_det: complex = 0.0
-        for rows, kernel in self.parts:
+        for rows, _, kernel in self.parts:
             out[rows], logs = kernel.whiten(shape, W[rows])
             log_det = log_det + logs
         return out, log_det
@@ -139,15 +164,25 @@ class SplitKernel:
         """See ``Kernel``."""
         trace: complex = 0.0
         slope: Array = np.zeros(len(shape))
-        for rows, kernel in self.parts:
+        for rows, _, kernel in self.parts:
             t, s = kernel.slope(shape, left[rows], right[rows], log_det=log_det)
             trace, slope = trace + t, slope + s
         return trace, slope
 
+    def slopes(self, shape: Array, left: Array, right: Array) -> tuple[Array, Array]:
+        """See ``Kernel``."""
+        G = sum(len(groups) for _, groups, _ in self.parts)
+        traces, slopes = np.empty(G), np.empty((G, len(shape)))
+        for rows, groups, kernel in self.parts:
+            traces[groups], slopes[groups] = kernel.slopes(
+                shape, left[rows], right[rows]
+            )
+        return traces, slopes
+
     def solve(self, shape: Array, x: Array) -> Array:
         """See ``Kernel``."""
         out = np.empty(x.shape)
-        for rows, kernel in self.parts:
+        for rows, _, kernel in self.parts:
             out[rows] = kernel.solve(shape, x[rows])
         return out
 

@@ -63,6 +63,16 @@ class Kernel(Protocol):
         """
         ...
 
+    def slopes(self, shape: Array, left: Array, right: Array) -> tuple[Array, Array]:
+        """The same traces and slopes (log|Lambda| included) by group.
+
+        Returns
+        -------
+        traces : ndarray of shape (G,)
+        slopes : ndarray of shape (G, n_shape)
+        """
+        ...
+
     def solve(self, shape: Array, x: Array) -> Array:
         """Lambda^-1 x."""
         ...

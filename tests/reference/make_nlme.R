@@ -8,9 +8,11 @@
 # gls() and lme() are run with tight tolerances.  Their coefficients, log likelihoods and
 # (co)variance parameters are stored in the terms of the manual; vcov() of fits by
 # maximum likelihood is taken back to the divisor n: theirs carries n / (n - p) in gls().
+# Of fits by maximum likelihood clubSandwich's CR0 is stored too, clustered at the top level.
 
 suppressPackageStartupMessages({
   library(nlme)
+  library(clubSandwich)
   library(jsonlite)
 })
 options(digits = 15, warn = 1)
@@ -100,11 +102,22 @@ case <- function(id, data, fixed, response, method, residuals, random = NULL,
     correlation = correlation, weights = weights
   )
 }
+# Cluster-robust covariance matrix of the fixed effects, in the given order.
+# Its bread of a gls() fit carries n / (n - p), squared in the sandwich.
+robust <- function(fit, frame, case, order) {
+  if (case$method != "ML") return(NULL)
+  cluster <- factor(frame[[case$equations[[1]]$group]])
+  cr0 <- as.matrix(vcovCR(fit, cluster = cluster, type = "CR0"))
+  if (inherits(fit, "gls")) cr0 <- cr0 * (1 - length(order) / nrow(frame))^2
+  list(n_clusters = nlevels(cluster), cr0 = unname(cr0[order, order]))
+}
+
 groups <- function(...) lapply(c(...), function(g) list(group = g))
 empty <- function(g) list(list(group = g, intercept = FALSE))
 res <- function(structure, ...) list(structure = structure, ...)
 ident <- function(form) varIdent(form = form)
 
+rows <- NULL
 economy <- c("private", "emp", "hwy", "water", "other", "unemp")
 cases <- list(
   case("orthodont-ar1-reml", "orthodont", c("age", "male"), "distance", "REML",
@@ -178,8 +191,9 @@ results <- lapply(cases, function(case) {
     keys <- intersect(c("region", "state", "mare", "subject", "id"), names(frame))
     frame <- frame[do.call(order, c(unname(frame[keys]), list(frame[[times]]))), ]
   }
+  rows <<- frame # by name: clubSandwich looks the data up among the global variables
   formula <- reformulate(case$fixed, case$response)
-  arguments <- list(formula, frame, method = case$method)
+  arguments <- list(formula, quote(rows), method = case$method)
   arguments$correlation <- case$correlation
   arguments$weights <- case$weights
   mixed <- !is.null(case$random)
@@ -201,14 +215,16 @@ results <- lapply(cases, function(case) {
     n_obs = n, log_likelihood = as.numeric(logLik(fit)), coef = unname(beta[order]),
     se = unname(sqrt(diag(vcov))[match(order, names(beta))]),
     residual = residual_terms(fit, case),
-    effects = if (mixed) effect_sds(fit) else NULL
+    effects = if (mixed) effect_sds(fit) else NULL,
+    robust = robust(fit, frame, case, order)
   )
 })
 
 writeLines(
   toJSON(list(
     generator = "make_nlme.R", r_version = paste(R.version$major, R.version$minor, sep = "."),
-    nlme = as.character(packageVersion("nlme")), cases = results
+    nlme = as.character(packageVersion("nlme")),
+    clubSandwich = as.character(packageVersion("clubSandwich")), cases = results
   ), digits = I(12), auto_unbox = TRUE, null = "null", pretty = TRUE),
   file.path(here, "nlme.json")
 )

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
+from sklearn.base import clone
 
 from sklearn_xmixed import MixedLinearRegressor, RandomEffects, Residuals
 from sklearn_xmixed.datasets import fetch_xtmixed_data
@@ -108,3 +109,21 @@ def test_standard_deviations_of_random_effects(case):
                 rtol=1e-4,
                 atol=1e-3 * model.sigma_,
             )
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, case in CASES.items() if case["robust"]], ids=str
+)
+def test_robust_errors_are_those_of_clubsandwich(name):
+    """CR0 times M / (M - 1); what is left is where the two searches end."""
+    theirs, model = CASES[name], fitted(name)
+    M = theirs["robust"]["n_clusters"]
+    frame = frame_of(theirs["data"])
+    response = theirs["response"]
+    robust = clone(model).set_params(vce="robust")
+    r = robust.fit(frame.drop(columns=response), frame[response]).results_
+    assert r.n_clusters == M
+    expected = np.array(theirs["robust"]["cr0"]) * M / (M - 1)
+    size = np.sqrt(np.diagonal(expected))
+    scale = np.outer(size, size)
+    assert_allclose(r.beta_vcov / scale, expected / scale, rtol=0, atol=3e-5)

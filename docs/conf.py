@@ -1,0 +1,139 @@
+"""How the site is built: `sphinx-build -W --keep-going docs docs/_build`.
+
+Everything it needs is the extra `docs`; nothing is fetched while it is built or read.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from importlib import import_module
+from pathlib import Path
+
+from docutils import nodes
+from docutils.utils.math.latex2mathml import tex2mathml
+
+import sklearn_xmixed
+
+sys.path.insert(0, str(Path(__file__).parent))  # gallery_style
+
+project = "sklearn_xmixed"
+author = "The sklearn_xmixed developers"
+copyright = author
+version = release = sklearn_xmixed.__version__
+
+extensions = [
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "numpydoc",
+    "myst_parser",
+    "sphinx_design",
+    "sphinx_copybutton",
+    "sphinx_gallery.gen_gallery",
+]
+exclude_patterns = ["_build", "_templates", "auto_examples/*.ipynb", "**.md5"]
+templates_path = ["_templates"]
+default_role = "code"
+root_doc = "index"
+
+# -- API reference -------------------------------------------------------------------
+
+autosummary_generate = True
+autosummary_generate_overwrite = True
+autodoc_typehints = "none"  # the docstrings name the types
+autodoc_member_order = "bysource"
+numpydoc_show_class_members = False
+numpydoc_xref_param_type = False
+
+
+def own_methods(*modules: str) -> dict[str, list[str]]:
+    """Public methods of every public class, without those from scikit-learn."""
+    found = {}
+    for name in modules:
+        module = import_module(name)
+        for public in module.__all__:
+            cls = getattr(module, public)
+            if not inspect.isclass(cls):
+                continue
+            found[public] = [
+                method
+                for method, value in inspect.getmembers(cls, inspect.isroutine)
+                if not method.startswith("_")
+                and (getattr(value, "__module__", "") or "").startswith(project)
+            ]
+    return found
+
+
+autosummary_context = {
+    "own_methods": own_methods("sklearn_xmixed", "sklearn_xmixed.exceptions")
+}
+
+# -- Markdown pages ------------------------------------------------------------------
+
+myst_enable_extensions = ["dollarmath", "colon_fence", "deflist"]
+myst_heading_anchors = 3
+myst_dmath_double_inline = False
+copybutton_prompt_text = r">>> |\.\.\. |\$ "
+copybutton_prompt_is_regexp = True
+
+# -- examples ------------------------------------------------------------------------
+
+sphinx_gallery_conf = {
+    "examples_dirs": "../examples",
+    "gallery_dirs": "auto_examples",
+    "filename_pattern": r"\.py$",
+    "within_subsection_order": "FileNameSortKey",
+    "reset_modules": ("matplotlib", "gallery_style.reset"),
+    "image_scrapers": ("matplotlib",),
+    "matplotlib_animations": False,
+    "remove_config_comments": True,
+    "show_memory": False,
+    "download_all_examples": False,
+    "min_reported_time": 5,
+    "doc_module": ("sklearn_xmixed",),
+    "backreferences_dir": "generated/backreferences",
+    "inspect_global_variables": False,
+}
+
+# -- the pages as HTML ---------------------------------------------------------------
+
+html_theme = "pydata_sphinx_theme"
+html_title = project
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+html_show_sourcelink = False
+html_copy_source = False
+html_theme_options = {
+    "navigation_with_keys": False,
+    "show_toc_level": 2,
+    "secondary_sidebar_items": ["page-toc"],
+    "header_links_before_dropdown": 7,
+    "footer_start": ["copyright"],
+    "footer_end": [],
+    "logo": {"text": project},
+}
+html_sidebars = {"index": [], "changelog": []}
+html_math_renderer = "mathml"
+
+
+def inline_math(translator, node):
+    """Write `$...$` as MathML, which browsers show without a script."""
+    translator.body.append(tex2mathml(node.astext()))
+    raise nodes.SkipNode
+
+
+def block_math(translator, node):
+    """Write a displayed equation with its number and the anchor of its label."""
+    attributes = {"CLASS": "equation"}
+    if node["label"]:
+        attributes["ids"] = node.get("ids", [])
+    translator.body.append(translator.starttag(node, "div", **attributes))
+    translator.body.append(tex2mathml(node.astext(), as_block=True))
+    if node["number"]:
+        translator.body.append(f'<span class="number">({node["number"]})</span>')
+    translator.body.append("</div>\n")
+    raise nodes.SkipNode
+
+
+def setup(app):
+    app.add_html_math_renderer("mathml", (inline_math, None), (block_math, None))

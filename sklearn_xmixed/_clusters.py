@@ -1,0 +1,101 @@
+"""Clusters of top-level groups: who is independent of whom in robust errors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ._design import Level
+from ._labels import Encoder, Source
+
+__all__ = ["Clusters", "make_clusters", "read_clusters"]
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Clusters:
+    """The clusters of robust standard errors.
+
+    Parameters
+    ----------
+    codes : ndarray of int, shape (n,)
+        Cluster of each row, from 0.
+    counts : ndarray of shape (M,)
+        How many clusters each stands for: frequency weights of the top level.
+    """
+
+    codes: Array
+    counts: Array
+
+
+def read_clusters(estimator: Any, source: Source | None) -> Any:
+    """Cluster labels per row, None without."""
+    if estimator.vce != "cluster":
+        return None
+    if not isinstance(estimator.cluster, str):
+        raise ValueError(
+            "vce='cluster' needs cluster=, the name of a column of X or groups; got "
+            f"cluster={estimator.cluster!r}."
+        )
+    assert source is not None
+    values = source.column(estimator.cluster)
+    if values is None:
+        raise ValueError(
+            f"The cluster variable {estimator.cluster!r} is no column of X or groups. "
+            f"{source.describe()}"
+        )
+    return values
+
+
+def make_clusters(
+    estimator: Any,
+    labels: Any,
+    levels: Sequence[Level],
+    encoders: Sequence[Encoder],
+    n_rows: int,
+    weights: Array | None,
+) -> Clusters | None:
+    """Clusters by label, else top-level groups, else rows; None if not needed.
+
+    Parameters
+    ----------
+    labels : array-like or None
+        From ``read_clusters``.
+    levels : sequence of Level
+        All asked for, top level first.
+    weights : ndarray of shape (n,) or None
+        Of the rows.
+    """
+    sampling = estimator.weight_type == "sampling"
+    if estimator.vce == "oim" and not sampling:
+        return None
+    if labels is not None:
+        codes = pd.factorize(labels)[0]
+        if levels:
+            _check_nested(codes, labels, levels[0], encoders[0])
+        return Clusters(codes, np.ones(int(codes.max()) + 1))
+    if levels:
+        codes, M, counts = levels[0].codes, levels[0].n_groups, levels[0].weights
+    else:
+        codes, M, counts = np.arange(n_rows), n_rows, weights
+    return Clusters(codes, np.ones(M) if sampling or counts is None else counts)
+
+
+def _check_nested(codes: Array, labels: Any, top: Level, encoder: Encoder) -> None:
+    """Raise ValueError if a top-level group lies in two clusters."""
+    of_group = np.empty(top.n_groups, dtype=codes.dtype)
+    of_group[top.codes] = codes
+    split = of_group[top.codes] != codes
+    if split.any():
+        group = int(top.codes[np.argmax(split)])
+        found = pd.unique(np.asarray(labels)[top.codes == group]).tolist()
+        raise ValueError(
+            f"The groups of the top level must nest in the clusters, but group "
+            f"{np.asarray(encoder.own_labels)[group]!r} of {top.group!r} lies in the "
+            f"clusters {found[:5]}."
+        )

@@ -1,0 +1,83 @@
+"""Methods of a fitted model that tabulate its estimates."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from ..inference import check_level
+from ._base import FittedMethods
+
+__all__ = ["TableMethods"]
+
+
+class TableMethods(FittedMethods):
+    """Summaries and tables of the estimates."""
+
+    def summary(self, **options: Any) -> Any:
+        """Output of the fit, arranged as in the manual.
+
+        Parameters
+        ----------
+        **options : dict
+            ``metric`` ("sd", "variance" or "estimation"), ``confidence_level``; the
+            switches ``header``, ``group_table``, ``fixed_table``, ``random_table``,
+            ``lr_test``, ``omitted``, and ``coef_legend`` for the names of the
+            estimates in expressions; the formats ``cformat``, ``pformat`` and
+            ``sformat``; ``width`` of the text.
+
+        Returns
+        -------
+        Summary
+            Prints as text; shows as a table in notebooks.
+
+        Raises
+        ------
+        ValueError
+            If an option is out of its range.
+
+        Examples
+        --------
+        >>> from sklearn_xmixed import MixedLinearRegressor
+        >>> from sklearn_xmixed.datasets import load_sleepstudy
+        >>> X, y = load_sleepstudy(return_X_y=True)
+        >>> model = MixedLinearRegressor("subject").fit(X, y)
+        >>> print(model.summary(header=False, random_table=False, lr_test=False,
+        ...                     cformat=".2f", confidence_level=0.9))
+        ------------------------------------------------------------------------------
+            reaction |      Coef.   Std. Err.      z    P>|z|     [90% Conf. Interval]
+        -------------+----------------------------------------------------------------
+                days |      10.47       0.80    13.06   0.000         9.15       11.79
+               _cons |     251.41       9.51    26.45   0.000       235.77      267.04
+        ------------------------------------------------------------------------------
+        """
+        from ..reporting import Summary
+
+        return Summary(self._results(), **options)
+
+    def coef_table(self, confidence_level: float = 0.95) -> pd.DataFrame:
+        """Fixed effects with standard errors, z tests and intervals.
+
+        Parameters
+        ----------
+        confidence_level : float, default=0.95
+
+        Returns
+        -------
+        DataFrame
+            Index: ``fixed_names_``, then ``_cons``; columns: estimate, std_error, z,
+            p_value, ci_lower, ci_upper.
+        """
+        results = self._results()
+        return results.fixed_table(check_level(confidence_level))
+
+    def vcov(self) -> pd.DataFrame:
+        """Covariance matrix of all estimates, variance parameters as log sd and atanh.
+
+        Returns
+        -------
+        DataFrame
+            Rows and columns: (response, coefficient), then (level, parameter).
+        """
+        return self._results().vcov

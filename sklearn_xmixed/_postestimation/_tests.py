@@ -1,0 +1,196 @@
+"""Methods of a fitted model that test and combine its estimates."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from ..inference import WaldTest, combine, information_criteria, wald_test
+from ._base import FittedMethods
+
+__all__ = ["TestMethods"]
+
+
+class TestMethods(FittedMethods):
+    """Wald tests and combinations of estimates.
+
+    Expressions are arithmetic in names of estimates with numbers, ``+ - * / ^ ( )`` and
+    functions such as exp, log and sqrt.  A fixed effect goes by the name of its
+    column, the constant by ``_cons``; names with characters other than letters, digits,
+    ``_``, ``.`` and ``#`` stand between backticks or in ``_b[...]``.  A parameter of the
+    random part is ``_b[level:term]`` with its term in any metric,
+    ``_b[subject:sd(_cons)]``, ``_b[subject:var(_cons)]`` or
+    ``_b[subject:lns(_cons)]``.  ``summary(coef_legend=True)`` lists the names.
+    """
+
+    __test__ = False
+
+    def wald_test(self, hypothesis: Any, value: Any = None) -> WaldTest:
+        """Test equations between estimates, the manual's ``test`` and ``testnl``.
+
+        Parameters
+        ----------
+        hypothesis : str, list of str, DataFrame or array-like
+            Equations such as ``"x1 = x2"``, separated by commas or in a list, that are
+            tested jointly.  ``"x1 = x2 = x3"`` are two of them, and a name alone is to be
+            zero.  Or a matrix R of ``R theta = value``: one row per constraint, one
+            column per coefficient in the order of ``coef_table()`` or per parameter in
+            the order of ``vcov()``; a frame's columns are found by name.
+        value : float or array-like, default=None
+            Right-hand side of a matrix, default 0.
+
+        Returns
+        -------
+        WaldTest
+            With ``chi2``, ``df``, ``p_value``, ``constraints``; prints as in the manual.
+
+        Raises
+        ------
+        ValueError
+            On an equation that cannot be read, a name that is none (the place is
+            marked), constraints that contradict each other, estimates without
+            standard errors, and a variance that is to be zero, which is no matter for a
+            Wald test.
+
+        Notes
+        -----
+        With g = R theta - value, or g(theta) of a nonlinear hypothesis and R its
+        exact slope, chi2 = g' (R V R')^-1 g, V = ``vcov()``.  Of a nonlinear hypothesis the
+        statistic depends on how it is written.
+
+        Examples
+        --------
+        >>> from sklearn_xmixed import MixedLinearRegressor
+        >>> from sklearn_xmixed.datasets import load_productivity
+        >>> X, y = load_productivity(return_X_y=True)
+        >>> inputs = ["private", "emp", "hwy", "water", "other", "unemp"]
+        >>> model = MixedLinearRegressor(["region", "state"], fixed=inputs).fit(X, y)
+        >>> print(model.wald_test("hwy = water"))
+         ( 1)  [gsp]hwy - [gsp]water = 0
+        <BLANKLINE>
+                   chi2(  1) =     0.04
+                 Prob > chi2 =    0.8475
+        >>> model.wald_test(["private + emp + hwy + water + other = 1", "unemp"]).df
+        2
+        """
+        return wald_test(self._results(), hypothesis, value)
+
+    def lincom(self, expression: Any, confidence_level: float = 0.95) -> pd.DataFrame:
+        """Linear combinations of estimates with standard errors and intervals.
+
+        Parameters
+        ----------
+        expression : str, list of str or dict of str
+            Such as ``"_cons + 10 * days"``; the keys of a dict name the rows.
+        confidence_level : float, default=0.95
+
+        Returns
+        -------
+        DataFrame
+            One row per expression: estimate, std_error, z, p_value, ci_lower, ci_upper.
+
+        Raises
+        ------
+        ValueError
+            On an expression that cannot be read (the place is marked) or is not
+            linear.
+
+        Examples
+        --------
+        >>> from sklearn_xmixed import MixedLinearRegressor
+        >>> from sklearn_xmixed.datasets import load_sleepstudy
+        >>> X, y = load_sleepstudy(return_X_y=True)
+        >>> model = MixedLinearRegressor("subject").fit(X, y)
+        >>> model.lincom({"day 0": "_cons", "day 9": "_cons + 9*days"}).round(2)
+                    estimate  std_error      z  p_value  ci_lower  ci_upper
+        expression
+        day 0         251.41       9.51  26.45      0.0    232.77    270.04
+        day 9         345.61       9.51  36.36      0.0    326.98    364.24
+        """
+        return combine(self._results(), expression, confidence_level, linear=True)
+
+    def nlcom(self, expression: Any, confidence_level: float = 0.95) -> pd.DataFrame:
+        """Nonlinear combinations of estimates by the delta method.
+
+        Parameters
+        ----------
+        expression, confidence_level
+            As for ``lincom``, of any form.
+
+        Returns
+        -------
+        DataFrame
+            One row per expression: estimate, std_error, z, p_value, ci_lower, ci_upper.
+
+        Raises
+        ------
+        ValueError
+            On an expression that cannot be read or has no value; the place is marked.
+
+        Warns
+        -----
+        MixedModelWarning
+            Where an estimate has no standard error; the combination then has none.
+
+        Notes
+        -----
+        The variance is g' V g with the exact slope g of the expression in the parameters
+        of ``vcov()``; intervals are symmetric, so that a bounded quantity is better
+        transformed: ``"log(x)"``, then ``exp``.
+
+        Examples
+        --------
+        The share of the variance that is between subjects:
+
+        >>> from sklearn_xmixed import MixedLinearRegressor
+        >>> from sklearn_xmixed.datasets import load_sleepstudy
+        >>> X, y = load_sleepstudy(return_X_y=True)
+        >>> model = MixedLinearRegressor("subject").fit(X, y)
+        >>> between, within = "_b[subject:var(_cons)]", "_b[Residual:var(Residual)]"
+        >>> share = model.nlcom(f"{between} / ({between} + {within})")
+        >>> share[["estimate", "std_error"]].round(4).to_numpy()
+        array([[0.576 , 0.0921]])
+        """
+        return combine(self._results(), expression, confidence_level, linear=False)
+
+    def information_criteria(self, n: Any = "observations") -> pd.Series:
+        """AIC and BIC, the manual's ``estat ic``.
+
+        Parameters
+        ----------
+        n : {"observations", "groups"}, str or float, default="observations"
+            N of BIC: observations, groups of the top level, groups of a level of this
+            name, or a number.
+
+        Returns
+        -------
+        Series
+            n, log_likelihood, n_params, aic = -2 L + 2 n_params,
+            bic = -2 L + log(n) n_params.
+
+        Raises
+        ------
+        ValueError
+            If ``n`` is none of these.
+
+        See Also
+        --------
+        compare_fits : The same for several fits.
+
+        Notes
+        -----
+        Observations of one group are not independent: for the parameters of a level N is
+        rather the number of its groups, for those within groups the number of
+        observations.  Which N to use is an open question; the manual takes observations.
+
+        Examples
+        --------
+        >>> from sklearn_xmixed import MixedLinearRegressor
+        >>> from sklearn_xmixed.datasets import load_sleepstudy
+        >>> X, y = load_sleepstudy(return_X_y=True)
+        >>> model = MixedLinearRegressor("subject").fit(X, y)
+        >>> float(model.information_criteria("subject")["bic"].round(2))
+        1805.64
+        """
+        return information_criteria(self._results(), n)

@@ -1,0 +1,47 @@
+"""The model doctor: all checks, and the simplified model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ._estimate_checks import ESTIMATE_CHECKS
+from ._finding import SEVERITIES, Diagnosis, Finding
+from ._patient import Patient
+from ._proposal import code_of
+from ._row_checks import ROW_CHECKS, Rows
+from ._specification_checks import SPECIFICATION_CHECKS
+
+__all__ = ["diagnose"]
+
+
+def diagnose(
+    estimator: Any,
+    X: Any = None,
+    y: Any = None,
+    sample_weight: Any = None,
+    *,
+    groups: Any = None,
+) -> Diagnosis:
+    """What is wrong or fragile in a fit; see ``MixedLinearRegressor.diagnose``."""
+    patient = Patient(estimator)
+    findings: list[Finding] = []
+    checked = []
+    for what, check in (*ESTIMATE_CHECKS, *SPECIFICATION_CHECKS):
+        findings += check(patient)
+        checked.append(what)
+    if X is not None:
+        if y is None:
+            raise ValueError("The checks of rows need y as well as X.")
+        rows = Rows(patient, X, y, sample_weight, groups)
+        for what, row_check in ROW_CHECKS:
+            findings += row_check(rows)
+            checked.append(what)
+    else:
+        checked.append(
+            "not checked, since no rows were passed: "
+            + "; ".join(what for what, _ in ROW_CHECKS)
+        )
+    findings.sort(key=lambda f: SEVERITIES.index(f.severity))
+    model = patient.proposal.model(estimator)
+    code = "" if model is None else code_of(model)
+    return Diagnosis(tuple(findings), tuple(checked), model, code)

@@ -1,0 +1,23 @@
+"""Prefix commands: procedures that fit a model many times."""
+
+from ._bootstrap import bootstrap
+from ._by import FitsByCategory, by, rolling, statsby
+from ._imputation import PooledResult, mi_estimate, pool
+from ._jackknife import jackknife
+from ._refit import ResamplingWarning
+from ._result import BootstrapResult, JackknifeResult
+
+__all__ = [
+    "BootstrapResult",
+    "FitsByCategory",
+    "JackknifeResult",
+    "PooledResult",
+    "ResamplingWarning",
+    "bootstrap",
+    "by",
+    "jackknife",
+    "mi_estimate",
+    "pool",
+    "rolling",
+    "statsby",
+]

@@ -1,0 +1,289 @@
+"""Refits of many replicates at once.
+
+Parameters of the random effects are matrix square roots, as in a single fit; the
+search starts where the data's own fit ended.  What the search does not certify is
+left to a fit of its own.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from .._compile import Compiled
+from .._estimation import equation_blocks
+from .._fitted import FittedModel
+from ..covariance import PARAMETERIZATIONS, Structure
+from ..likelihood import (
+    Block,
+    Pool,
+    Redrawn,
+    Replicates,
+    Reweighted,
+    Tree,
+    VarianceModel,
+    build_tree,
+    evaluate_many,
+)
+from ..optimization import newton_many
+
+__all__ = ["Batch", "why_not"]
+
+Array = np.ndarray
+
+#: numbers in the lowest floor of the replicates that are solved together
+CHUNK = 1 << 17
+#: an eigenvalue of D below this share of the largest, or this size, counts as zero
+NULL_SHARE, NULL_SIZE = 1e-9, 1e-10
+#: curvature per observation below which a direction is flat
+FLAT = 1e-7
+#: share of a column of X that is left, below which it may be collinear
+COLLINEAR = 1e-10
+LOG_2PI = math.log(2.0 * math.pi)
+
+
+def why_not(compiled: Compiled, fitted: FittedModel) -> str:
+    """Why replicates of this design have to be fitted one by one; empty if not."""
+    design = compiled.design
+    if design.residual is not None:
+        return "structured residuals"
+    if design.terms:
+        return "crossed factors"
+    if not design.equations:
+        return "no random effects"
+    if not fitted.results.converged or not fitted.sigma2 > 0:
+        return "no converged fit to start from"
+    return ""
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """One design, ready to be fitted to any number of replicates.
+
+    Parameters
+    ----------
+    compiled : Compiled
+    pool : Pool
+    tree : Tree
+    model : VarianceModel
+    reml : bool
+    start : ndarray of shape (m,)
+        gamma to start from.
+    """
+
+    compiled: Compiled
+    pool: Pool
+    tree: Tree
+    model: VarianceModel
+    reml: bool
+    start: Array
+
+    @classmethod
+    def of(cls, compiled: Compiled, fitted: FittedModel) -> Batch:
+        """From a design and its fit."""
+        design, pool = compiled.design, fitted.pool
+        tree = build_tree(design, pool)
+        blocks = equation_blocks(design, pool, tree)
+        model = VarianceModel(blocks, tree.depth, PARAMETERIZATIONS["matsqrt"])
+        D_blocks = []
+        for block, equation in zip(blocks, fitted.equations, strict=True):
+            back = np.linalg.inv(block.metric)
+            D = back @ equation.Sigma @ back.T / fitted.sigma2
+            # a zero variance is stationary: start beside it
+            values = np.linalg.eigvalsh(D)
+            if values[0] <= max(1e-6 * values[-1], NULL_SIZE):
+                D = D + 0.1 * max(values.mean(), 0.1) * np.eye(len(D))
+            D_blocks.append(D)
+        reml = fitted.reml
+        return cls(compiled, pool, tree, model, reml, model.join(D_blocks))
+
+    def reweighted(self) -> Reweighted:
+        """Maker of replicates by counts of top-level groups."""
+        return Reweighted.of(self.tree, self.compiled.design, self.pool)
+
+    def redrawn(self) -> Redrawn:
+        """Maker of replicates by responses."""
+        return Redrawn.of(self.tree, self.compiled.design, self.pool)
+
+    @property
+    def chunk(self) -> int:
+        """How many replicates are solved together."""
+        floors = self.tree.shards[0].floors
+        size = sum(f.block.size for f in floors) + self.compiled.design.n_rows
+        return max(8, min(1000, CHUNK // size))
+
+    def fit(self, data: Replicates, metric: str) -> tuple[Array, Array]:
+        """Estimates of every replicate.
+
+        Parameters
+        ----------
+        data : Replicates
+        metric : {"sd", "variance"}
+
+        Returns
+        -------
+        theta : ndarray of shape (B, k)
+            Coefficients, the constant last, then the variance parameters in the
+            order of the results.
+        certain : ndarray of bool, shape (B,)
+            Whether the optimum is certified.
+        """
+        model, B = self.model, len(data)
+        nn = data.n - data.p if self.reml else data.n
+
+        def evaluate(which: Array, gamma: Array) -> tuple[Array, Array, Array]:
+            part = data if len(which) == B else data.take(which)
+            return self._evaluate(part, nn[which], gamma)
+
+        gamma = np.repeat(self.start[:, None], B, axis=1)
+        with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+            found = newton_many(evaluate, self._scale, gamma, nn)
+            D_blocks = [self._split(b, found.gamma[s]) for b, s in self._parts()]
+            D = self._floors(D_blocks)
+            at = evaluate_many(data, D, reml=self.reml)
+            share = nn / at.c
+            certain = found.converged & np.isfinite(found.value) & (at.c > 0)
+            certain &= at.pivot > COLLINEAR
+            singular = np.zeros(B, dtype=bool)
+            for k, block in enumerate(model.blocks):
+                W = share * at.c_D[block.floor] + at.l_D[block.floor]
+                zero, falls, D_blocks[k] = _boundary(block, D_blocks[k], W, nn)
+                singular |= zero
+                certain &= ~falls
+            certain &= singular | (found.smallest > FLAT)
+            theta = self._theta(at.beta, at.c / nn, D_blocks, metric)
+        certain &= np.isfinite(theta).all(axis=1) | singular
+        return theta, certain
+
+    def _parts(self) -> list[tuple[Block, slice]]:
+        return list(zip(self.model.blocks, self.model.slices, strict=True))
+
+    @staticmethod
+    def _spread(structure: Structure, gamma: Array) -> Array:
+        return np.tensordot(structure.basis, gamma, axes=([0], [0]))
+
+    def _split(self, block: Block, gamma: Array) -> Array:
+        """D_b = S S of every replicate, (q, q, B)."""
+        S = self._spread(block.structure, gamma)
+        return np.einsum("acB,cbB->abB", S, S)
+
+    def _floors(self, D_blocks: list[Array]) -> list[Array]:
+        floors = self.tree.shards[0].floors
+        B = D_blocks[0].shape[-1]
+        D = [np.zeros((f.q, f.q, B)) for f in floors]
+        for block, D_b in zip(self.model.blocks, D_blocks, strict=True):
+            D[block.floor] += _sandwich(block.Lambda, D_b)
+        return D
+
+    def _scale(self, gamma: Array) -> Array:
+        unit = np.ones_like(gamma)
+        for block, s in self._parts():
+            S = self._spread(block.structure, gamma[s])
+            size = np.sqrt(np.maximum(1.0, np.abs(np.einsum("aaB->aB", S))))
+            unit[s] = [size[i] * size[j] for i, j in block.structure.places]
+        return unit
+
+    def _evaluate(
+        self, data: Replicates, nn: Array, gamma: Array
+    ) -> tuple[Array, Array, Array]:
+        """-2 L (up to a constant of the basis), gradients and Hessians."""
+        m, B = gamma.shape
+        D_blocks, firsts, directions = [], [], []
+        for block, s in self._parts():
+            S = self._spread(block.structure, gamma[s])
+            D_blocks.append(np.einsum("acB,cbB->abB", S, S))
+            half = np.tensordot(block.structure.basis, S, axes=([2], [0]))
+            first = half + half.swapaxes(1, 2)  # (m_b, q, q, B)
+            firsts.append(first)
+            directions += [(block.floor, _sandwich(block.Lambda, M)) for M in first]
+        at = evaluate_many(
+            data, self._floors(D_blocks), reml=self.reml, directions=directions
+        )
+        assert at.c_2 is not None
+        assert at.l_2 is not None
+        f = nn * (LOG_2PI + 1.0 - np.log(nn)) + nn * np.log(at.c) + at.l
+        share = nn / at.c
+        c_1, l_1 = np.empty((m, B)), np.empty((m, B))
+        bend = np.zeros((m, m, B))
+        for (block, s), first in zip(self._parts(), firsts, strict=True):
+            c_b = _sandwich(block.Lambda.T, at.c_D[block.floor])
+            l_b = _sandwich(block.Lambda.T, at.l_D[block.floor])
+            c_1[s] = np.einsum("nabB,abB->nB", first, c_b)
+            l_1[s] = np.einsum("nabB,abB->nB", first, l_b)
+            basis = block.structure.basis
+            W = share * c_b + l_b
+            pairs = np.einsum("ibc,jca->ijab", basis, basis)
+            bend[s, s] = 2.0 * np.tensordot(pairs, W, axes=([3, 2], [0, 1]))
+        H = share * (at.c_2 - c_1[:, None] * c_1[None] / at.c) + at.l_2 + bend
+        return f, share * c_1 + l_1, H
+
+    def _theta(
+        self, beta: Array, sigma2: Array, D_blocks: list[Array], metric: str
+    ) -> Array:
+        compiled, pool = self.compiled, self.pool
+        a = int(compiled.design.intercept)
+        kept = pool.beta_0[:, None] + np.linalg.solve(pool.R, beta)
+        coef = np.zeros((len(compiled.fixed_names), beta.shape[1]))
+        coef[compiled.kept] = kept[a:]
+        parts = [coef, kept[:a]]
+        for (block, _), D in zip(self._parts(), D_blocks, strict=True):
+            Sigma = sigma2 * _sandwich(block.metric, D)
+            parts.append(_parameters(block.structure, Sigma, metric))
+        parts.append((np.sqrt(sigma2) if metric == "sd" else sigma2)[None])
+        return np.concatenate(parts).T
+
+
+def _sandwich(L: Array, D: Array) -> Array:
+    """L D L' of every replicate."""
+    return np.einsum("acB,bc->abB", np.tensordot(L, D, axes=1), L)
+
+
+def _parameters(structure: Structure, Sigma: Array, metric: str) -> Array:
+    """Variances and covariances, or standard deviations and correlations."""
+    out = np.array([Sigma[i, j] for i, j in structure.places])
+    if metric == "variance":
+        return out
+    sd = np.sqrt(np.einsum("aaB->aB", Sigma).clip(0.0))
+    for k, (i, j) in enumerate(structure.places):
+        if i == j:
+            out[k] = sd[i]
+        else:
+            scale = sd[i] * sd[j]
+            r = np.divide(
+                out[k], scale, out=np.full_like(scale, np.nan), where=scale > 0
+            )
+            out[k] = r.clip(-1.0, 1.0)
+    return out
+
+
+def _boundary(
+    block: Block, D: Array, W: Array, nn: Array
+) -> tuple[Array, Array, Array]:
+    """Whether an equation is at a zero variance, and whether -2 L falls beyond it.
+
+    The third result is D with what is as good as zero set to zero.
+    """
+    structure = block.structure
+    values, vectors = np.linalg.eigh(D.transpose(2, 0, 1))
+    null = values <= np.maximum(NULL_SHARE * values[:, -1:], NULL_SIZE)
+    zero = np.asarray(null.any(axis=1))
+    falls = np.zeros(len(values), dtype=bool)
+    if zero.any():
+        at = np.flatnonzero(zero)
+        slopes = _patterned(structure, _sandwich(block.Lambda.T, W[:, :, at]))
+        V = vectors[at] * null[at][:, None, :]
+        flat = np.einsum("Bai,abB,Bbj->Bij", V, slopes, V)
+        falls[at] = np.linalg.eigvalsh(flat)[:, 0] < -1e-7 * np.sqrt(nn[at])
+        kept = np.where(null[at], 0.0, values[at])
+        clipped = np.einsum("Bai,Bi,Bbi->abB", vectors[at], kept, vectors[at])
+        D = D.copy()
+        D[:, :, at] = _patterned(structure, clipped)
+    return zero, falls, D
+
+
+def _patterned(structure: Structure, matrices: Array) -> Array:
+    """Averages over equal elements, (q, q, B)."""
+    flat = matrices.reshape(-1, matrices.shape[-1])
+    return np.tensordot(structure.basis, structure.averages @ flat, axes=([0], [0]))
