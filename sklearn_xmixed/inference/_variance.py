@@ -71,7 +71,7 @@ class VarianceParameter:
             "estimation": ("lns", "atr"),
         }[metric]
         if self.kind == "coef":
-            mark = {"atanh": "atr", "logit": "logit"}.get(self.transform)
+            mark = {"log": "ln", "atanh": "atr", "logit": "logit"}.get(self.transform)
             (name,) = self.effects
             return f"{mark}({name})" if metric == "estimation" and mark else name
         if self.kind == "residual":
@@ -446,6 +446,9 @@ def _back(transform: str, a: float) -> tuple[float, float]:
     if transform == "atanh":
         value = float(np.tanh(a))
         return value, 1.0 - value**2
+    if transform == "log":
+        value = float(np.exp(a))
+        return value, value
     value = float(expit(a))
     return value, value * (1.0 - value)
 
