@@ -304,7 +304,6 @@ def _from_sample(objective: Objective, sample: Rows, gamma: Array) -> Array:
     return found.gamma
 
 
-<<<<<<< HEAD
 def _at_the_end(objective: StructuredObjective, found: Optimum) -> Optimum:
     """Parameters of the residuals that the search sends to infinity, taken there.
 
@@ -325,7 +324,8 @@ def _at_the_end(objective: StructuredObjective, found: Optimum) -> Optimum:
     g = np.where(inside, g, 0.0)  # nothing is left to gain at the end of a range
     H = np.where(np.outer(inside, inside), H, 0.0)
     return replace(found, gamma=there, value=value, gradient=g, hessian=H)
-=======
+
+
 def _from_few_probes(
     objective: CrossedObjective, D_blocks: list[Array]
 ) -> Array | None:
@@ -336,7 +336,6 @@ def _from_few_probes(
     D_blocks, _, _ = em(rough, D_blocks, max_iter=1, tol=1e-10)
     found = newton(rough, rough.join(D_blocks), tol=1e-3, max_iter=30)
     return found.gamma if np.isfinite(found.value) else None
->>>>>>> main
 
 
 def _worth_merging(tree: Tree) -> Tree:
