@@ -139,6 +139,8 @@ def parameter_scores(
 
 def _meat(scores: Array, counts: Array) -> Array:
     """Squared scores; a cluster that stands for w of them has w times the score."""
+    if (counts == 1.0).all():
+        return scores.T @ scores
     return scores.T @ (scores / counts[:, None])
 
 

@@ -208,17 +208,19 @@ class Rows:
         within = design.residual
         assert within is not None
         order, levels = self.order, design.levels
-        if design.weights is not None or len(levels) > 1:
+        if len(levels) > 1:
             return self
         codes = within.codes[order]
         if levels:
-            if levels[0].weights is not None:
-                return self
             theirs = levels[0].codes[order]
             if (np.diff(theirs) != 0).sum() != (np.diff(codes) != 0).sum():
                 return self
         starts = np.flatnonzero(np.append(True, np.diff(codes) != 0))
         sizes = np.diff(np.append(starts, len(codes)))
+        # a group of weight w counts as w groups: sqrt(w) times its columns
+        weight = np.ones(len(starts)) if self.share is None else self.share[starts]
+        if self.share is not None and (np.repeat(weight, sizes) != self.share).any():
+            return self
         kinds = self._kinds(within, order, starts, sizes)
         if kinds is None:
             return self
@@ -234,6 +236,8 @@ class Rows:
             s = int(sizes[kind[0]])
             at = starts[kind][:, None] + np.arange(s)
             C = top[at].reshape(len(kind), s * m)
+            if self.share is not None:
+                C = C * np.sqrt(weight[kind])[:, None]
             if g < len(kind):
                 scale = np.sqrt((C**2).sum(axis=0))
                 scale = np.where(scale > 0, scale, 1.0)
@@ -241,7 +245,7 @@ class Rows:
                 C = (np.sqrt(values.clip(0.0))[:, None] * vectors.T) * scale
             z = np.broadcast_to(Z[at[0]], (g, s, Z.shape[1])).reshape(g * s, -1)
             parts.append(np.concatenate([z, C.reshape(g * s, m)], axis=1))
-            count.append(np.full(g, len(kind) / g))
+            count.append(np.full(g, weight[kind].sum() / g))
             reps.append(np.tile(at[0], g))
         W = np.concatenate(parts)
         per_group = np.concatenate(count)
@@ -270,6 +274,7 @@ class Rows:
         starts = np.append(0, np.cumsum(new_sizes))
         smaller = replace(
             design,
+            weights=None,
             levels=level,
             order=None,
             starts=starts if level else None,

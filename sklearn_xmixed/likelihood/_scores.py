@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import sparse
 
 from .._design import Design
 from ._basis import Pool
@@ -209,24 +210,40 @@ def _by_rows(
 ) -> tuple[Array, Array, Array]:
     """X'V^-1 r, r'V^-1 r and the number of observations of each cluster."""
     m = len(v)
-    sums = np.zeros((m + 1, M))  # by column: X'V^-1 r, r'V^-1 r, observations
+    sums, n = np.zeros((M, m)), np.zeros(M)  # [X y]'V^-1 r
+    weighted = design.weights is not None or any(
+        level.weights is not None for level in design.levels
+    )
+    if not weighted:
+        n += np.bincount(clusters, minlength=M)
     for start, stop, W, rows in stream:
         top = W[:, -m:]
-        r = top @ v
-        left = r.copy()
+        left = top @ v
         for term in effects:
             left -= term.of_rows(W, rows)
-        weight = np.ones(stop - start)
-        if design.weights is not None:
-            weight *= design.weights[rows]
-        for level in design.levels:
-            if level.weights is not None:
-                weight *= level.weights[level.codes[rows]]
-        left *= weight
         code = clusters[rows]
         first = np.flatnonzero(np.append(True, code[1:] != code[:-1]))
         group = code[first]
-        columns = [*(left * x for x in top.T[:-1]), left * r, weight]
-        for row, values in zip(sums, columns, strict=True):
-            np.add.at(row, group, np.add.reduceat(values, first))
-    return sums[:-2].T, sums[-2], sums[-1]
+        if weighted:
+            weight = np.ones(stop - start)
+            if design.weights is not None:
+                weight *= design.weights[rows]
+            for level in design.levels:
+                if level.weights is not None:
+                    weight *= level.weights[level.codes[rows]]
+            left *= weight
+            np.add.at(n, group, np.add.reduceat(weight, first))
+        if len(first) == stop - start:
+            block = left[:, None] * top
+        else:
+            ends = np.append(first, stop - start)
+            member = sparse.csr_array(
+                (left, np.arange(stop - start), ends),
+                shape=(len(first), stop - start),
+            )
+            block = member @ top
+        if (group[1:] > group[:-1]).all():
+            sums[group] += block
+        else:
+            np.add.at(sums, group, block)
+    return sums[:, :-1], sums @ v, n
