@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from .._design import Design, Level
+from .._design import Design, Level, total_weights
 from ..residuals import ResidualModel, Within
 from ._basis import LevelBasis, Pool
 from ._crossproducts import BLOCK_ROWS, row_blocks, tree_of_blocks
@@ -76,14 +76,7 @@ class Rows:
         for start, stop, block, _ in row_blocks(design, pool):
             W[start:stop] = block
         order = np.arange(design.n_rows) if design.order is None else design.order
-        share = None
-        weights = [design.weights] + [
-            None if level.weights is None else level.weights[level.codes]
-            for level in design.levels
-        ]
-        for w in weights:
-            if w is not None:
-                share = w if share is None else share * w
+        share = total_weights(design.weights, design.levels)
         share = None if share is None else share[order]
         model = design.residual.model(order, share)
         n = float(design.n_rows if share is None else share.sum())

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-from .._design import Design
+from .._design import Design, total_weights
 from ._basis import Pool
 from ._crossproducts import row_blocks
 from ._elimination import Elimination
@@ -210,40 +210,30 @@ def _by_rows(
 ) -> tuple[Array, Array, Array]:
     """X'V^-1 r, r'V^-1 r and the number of observations of each cluster."""
     m = len(v)
-    sums, n = np.zeros((M, m)), np.zeros(M)  # [X y]'V^-1 r
-    weighted = design.weights is not None or any(
-        level.weights is not None for level in design.levels
-    )
-    if not weighted:
-        n += np.bincount(clusters, minlength=M)
+    sums = np.zeros((M, m))  # [X y]'V^-1 r
+    weights = total_weights(design.weights, design.levels)
+    n = np.bincount(clusters, weights, minlength=M).astype(float)
     for start, stop, W, rows in stream:
-        top = W[:, -m:]
-        left = top @ v
+        # products with all of W: a part of it would be copied
+        left = W @ np.append(np.zeros(W.shape[1] - m), v)
         for term in effects:
             left -= term.of_rows(W, rows)
         code = clusters[rows]
         first = np.flatnonzero(np.append(True, code[1:] != code[:-1]))
         group = code[first]
-        if weighted:
-            weight = np.ones(stop - start)
-            if design.weights is not None:
-                weight *= design.weights[rows]
-            for level in design.levels:
-                if level.weights is not None:
-                    weight *= level.weights[level.codes[rows]]
-            left *= weight
-            np.add.at(n, group, np.add.reduceat(weight, first))
+        if weights is not None:
+            left *= weights[rows]
         if len(first) == stop - start:
-            block = left[:, None] * top
+            block = left[:, None] * W[:, -m:]
         else:
             ends = np.append(first, stop - start)
             member = sparse.csr_array(
                 (left, np.arange(stop - start), ends),
                 shape=(len(first), stop - start),
             )
-            block = member @ top
-        if (group[1:] > group[:-1]).all():
-            sums[group] += block
+            block = (member @ W)[:, -m:]
+        if (group[1:] == group[:-1] + 1).all():
+            sums[group[0] : group[-1] + 1] += block
         else:
             np.add.at(sums, group, block)
     return sums[:, :-1], sums @ v, n
