@@ -96,8 +96,10 @@ class Rows:
         return tree, log_det
 
     def whitened(self, psi: Array) -> Iterator[tuple[int, int, Array, Any]]:
-        """The whitened rows, as from ``row_blocks``."""
-        return self._stream(self.residual.whiten(psi, self.W)[0])
+        """The whitened rows, as from ``raw_blocks``."""
+        W = self.residual.whiten(psi, self.W)[0]
+        for start, stop, block, rows in self._stream(W):
+            yield start, stop, block.T, rows
 
     @property
     def total(self) -> Array:
