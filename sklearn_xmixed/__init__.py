@@ -4,8 +4,10 @@ from . import datasets
 from ._compare import compare_residuals
 from ._regressor import MixedLinearRegressor
 from ._spec import RandomEffects, Residuals
+from .formula import from_formula
 from .inference import compare_fits, lrtest
 from .resampling import bootstrap, by, jackknife, mi_estimate, rolling, statsby
+from .translation import to_lme4, to_nlme, to_sas
 
 __version__ = "0.1.0"
 
@@ -19,9 +21,13 @@ __all__ = [
     "compare_fits",
     "compare_residuals",
     "datasets",
+    "from_formula",
     "jackknife",
     "lrtest",
     "mi_estimate",
     "rolling",
     "statsby",
+    "to_lme4",
+    "to_nlme",
+    "to_sas",
 ]

@@ -8,7 +8,7 @@ take the columns of an unnamed ``groups`` by position, outermost first.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import narwhals.stable.v2 as nw
@@ -153,6 +153,21 @@ class Source:
             )
         found.update(zip(open_, self._groups, strict=True))
         return found
+
+    def take(self, rows: Array) -> Source:
+        """Some rows of the same."""
+        X, groups = self._X, self._groups
+        if isinstance(X, pd.DataFrame):
+            X = X.iloc[rows]
+        else:
+            X = X[rows] if self.named else np.asarray(X)[rows]
+        if isinstance(groups, pd.DataFrame):
+            groups = groups.iloc[rows]
+        elif isinstance(groups, list):
+            groups = [values[rows] for values in groups]
+        elif groups is not None:
+            groups = groups[rows]
+        return replace(self, n_rows=len(rows), _X=X, _groups=groups)
 
     def describe(self) -> str:
         """What was there to look in, for messages."""

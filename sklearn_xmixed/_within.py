@@ -14,6 +14,7 @@ from ._spec import RandomEffects, Residuals
 from .residuals import STRUCTURES, Groups, Within, make_structure
 
 __all__ = [
+    "category_numbers",
     "check_residuals",
     "compile_residuals",
     "read_time",
@@ -195,6 +196,20 @@ def _categories(values: Any) -> tuple[Array, tuple[str, ...]]:
     except TypeError:
         codes, labels = pd.factorize(values)
     return codes, tuple(_word(x) for x in labels)
+
+
+def category_numbers(
+    values: Any, known: tuple[str, ...], residuals: Residuals
+) -> Array:
+    """By-categories of any rows as numbers of those of the training data.
+
+    Raises
+    ------
+    ValueError
+        If there are others.
+    """
+    by, found = _categories(values)
+    return _renumber(by, found, known, residuals)
 
 
 def _renumber(

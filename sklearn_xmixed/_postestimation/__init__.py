@@ -8,9 +8,12 @@ from ._diagnostics import DiagnosticMethods
 from ._rows import RowMethods
 from ._tables import TableMethods
 from ._tests import TestMethods
+from ._variances import VarianceMethods
 
 __all__ = ["PostEstimation"]
 
 
-class PostEstimation(RowMethods, TableMethods, TestMethods, DiagnosticMethods):
+class PostEstimation(
+    RowMethods, TableMethods, TestMethods, VarianceMethods, DiagnosticMethods
+):
     """Methods of a fitted ``MixedLinearRegressor``."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._labels import Source
@@ -31,3 +32,8 @@ class FittedMethods:
         source = Source.of(X, groups, list(self._fitted.columns))
         validate_data(self, X, skip_check_array=True, reset=False)
         return source
+
+    @staticmethod
+    def _row_index(X: Any, n_rows: int) -> pd.Index:
+        """Labels of the rows: those of a pandas frame, else numbers."""
+        return X.index if isinstance(X, pd.DataFrame) else pd.RangeIndex(n_rows)

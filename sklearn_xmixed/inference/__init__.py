@@ -2,6 +2,8 @@
 
 from ._combination import combine
 from ._criteria import compare_fits, criteria_row, information_criteria
+from ._icc import icc
+from ._levels import group_table, level_covariances
 from ._lrtest import lrtest
 from ._montecarlo import MonteCarlo, monte_carlo
 from ._parts import EquationSummary, GroupSummary, Specification
@@ -30,7 +32,10 @@ __all__ = [
     "combine",
     "compare_fits",
     "criteria_row",
+    "group_table",
+    "icc",
     "information_criteria",
+    "level_covariances",
     "likelihood_ratio",
     "lrtest",
     "monte_carlo",

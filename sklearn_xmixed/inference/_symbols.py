@@ -112,6 +112,10 @@ class Symbols:
             return Dual(value, self._unit(symbol.place), 1)
         return self._variance(symbol.place, symbol.metric)
 
+    def parameter(self, number: int, metric: str) -> Dual:
+        """A parameter of the random part, by its number in ``Results.parameters``."""
+        return self._variance(len(self.results.beta) + number, metric)
+
     def _unit(self, place: int) -> Array:
         out = np.zeros(self.size)
         out[place] = 1.0

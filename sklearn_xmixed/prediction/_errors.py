@@ -114,3 +114,45 @@ class Errors:
         out = np.empty(len(residual))
         out[order] = white / np.sqrt(self.sigma2)
         return out
+
+    def variance(self, time: Array | None, category: Array) -> Array:
+        """Variance of the errors of any rows.
+
+        Parameters
+        ----------
+        time : ndarray of shape (n,) or None
+        category : ndarray of int, shape (n,)
+        """
+        out = np.empty(len(category))
+        for b in np.unique(category):
+            mine = category == b
+            at, s = self.model.slices[b]
+            structure = self.model.parts[b].structure
+            scale = 1.0 if at is None else float(np.exp(2.0 * self.psi[at]))
+            out[mine] = scale
+            if structure.time_kind == "identifier":  # variances differ by time
+                assert time is not None
+                t = time[mine]
+                out[mine] *= structure.covariance(self.psi[s], t, t)
+        return self.sigma2 * out
+
+    def covariance(self, codes: Array, time: Array | None, category: Array) -> Array:
+        """Covariance matrix of the errors of any rows.
+
+        Parameters
+        ----------
+        codes : ndarray of int, shape (n,)
+            Lowest-level group; errors of different groups are independent.
+        time, category
+            As of ``variance``.
+        """
+        n = len(codes)
+        V = np.zeros((n, n))
+        t = np.zeros(n) if time is None else time
+        for b in np.unique(category):
+            mine = np.flatnonzero(category == b)
+            same = codes[mine, None] == codes[None, mine]
+            R = self.model.covariance(self.psi, int(b), t[mine, None], t[None, mine])
+            V[np.ix_(mine, mine)] = np.where(same, self.sigma2 * R, 0.0)
+        np.fill_diagonal(V, self.variance(time, category))
+        return V

@@ -23,7 +23,7 @@ KINDS = ("cluster", "parametric", "residual")
 def bootstrap(
     estimator: Any,
     X: Any,
-    y: Any,
+    y: Any = None,
     *,
     groups: Any = None,
     sample_weight: Any = None,
@@ -43,7 +43,7 @@ def bootstrap(
     estimator : MixedLinearRegressor
         Fitted or not; it is left as it is and its clones are fitted.
     X, y, groups, sample_weight
-        As for ``fit``.
+        As for ``fit``; y may be left out where a formula or command names it.
     kind : {"cluster", "parametric", "residual"}, default="cluster"
         - cluster: the groups of the top level are drawn with replacement, each copy
           as a group of its own (with ``vce="cluster"`` the clusters are drawn; without

@@ -94,7 +94,7 @@ class FitsByCategory(Mapping):
 def by(
     estimator: Any,
     X: Any,
-    y: Any,
+    y: Any = None,
     *,
     by: str | Sequence[str],
     groups: Any = None,
@@ -145,7 +145,7 @@ def by(
 def statsby(
     estimator: Any,
     X: Any,
-    y: Any,
+    y: Any = None,
     *,
     by: str | Sequence[str],
     statistic: Statistic | None = None,
@@ -190,7 +190,7 @@ def statsby(
 def rolling(
     estimator: Any,
     X: Any,
-    y: Any,
+    y: Any = None,
     *,
     window: float,
     time: str,

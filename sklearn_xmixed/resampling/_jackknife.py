@@ -20,7 +20,7 @@ Array = np.ndarray
 def jackknife(
     estimator: Any,
     X: Any,
-    y: Any,
+    y: Any = None,
     *,
     groups: Any = None,
     sample_weight: Any = None,

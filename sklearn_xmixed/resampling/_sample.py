@@ -76,6 +76,13 @@ class Sample:
             Others that are looked at; they stay where they are.
         """
         _check_estimator(estimator)
+        if hasattr(estimator, "_as_plain"):  # makes its columns by a formula
+            named = X
+            estimator, X, y, groups = estimator._as_plain(X, y, groups)
+            extra = Source.of(named)
+            lacking = [c for c in (*aside, *besides) if c not in X and c not in groups]
+            known = {c: extra.column(c) for c in lacking if extra.in_X(c)}
+            groups = groups.assign(**known)
         check_parameters(estimator)
         spec = estimator.get_params(deep=False)["random_effects"]
         equations = equations_of(spec)

@@ -1,0 +1,162 @@
+"""Rows laid over a fitted model: random columns, groups, residual variances."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from .._fitted import FittedModel
+from .._labels import Source, encode, missing_rows
+from .._levels import read_labels
+from .._saved import FittedEquation
+from .._within import (
+    category_numbers,
+    compile_residuals,
+    read_time,
+    read_variables,
+    rows_with_values,
+)
+
+__all__ = ["Rows"]
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """Rows of any data, their groups numbered among themselves.
+
+    Parameters
+    ----------
+    estimator : MixedLinearRegressor
+    fitted : FittedModel
+    source : Source
+    """
+
+    estimator: Any
+    fitted: FittedModel
+    source: Source
+
+    @property
+    def n(self) -> int:
+        """Number of rows."""
+        return self.source.n_rows
+
+    # -- random effects ----------------------------------------------------------
+
+    def columns(self, effects: Sequence[str]) -> Array:
+        """Z of some effects, shape (n, q)."""
+        Z = np.ones((self.n, len(effects)))
+        for j, name in enumerate(effects):
+            if name == "_cons":
+                continue
+            values = self.source.column(name)
+            if values is None:
+                raise ValueError(
+                    f"The random coefficient {name!r} is no column of X or groups. "
+                    f"{self.source.describe()}"
+                )
+            Z[:, j] = np.asarray(values, dtype=float)
+            if not np.isfinite(Z[:, j]).all():
+                raise ValueError(
+                    f"Column {name!r} has missing or infinite values (NaN or inf)."
+                )
+        return Z
+
+    def random_variance(self) -> Array:
+        """Variance of each row's random part before its group is known (n,)."""
+        out = np.zeros(self.n)
+        for equation in self.fitted.equations:
+            if equation.factor is not None:
+                out += equation.Sigma[0, 0]
+                continue
+            Z = self.columns(equation.effects)
+            out += np.einsum("na,ab,nb->n", Z, equation.Sigma, Z)
+        return out
+
+    def random_covariance(self) -> Array:
+        """Covariance matrix of the random parts (n, n)."""
+        V = np.zeros((self.n, self.n))
+        for equation in self.fitted.equations:
+            V += self._of_equation(equation)
+        return V
+
+    def _of_equation(self, equation: FittedEquation) -> Array:
+        factor, Sigma = equation.factor, equation.Sigma
+        if factor is None:
+            codes = self.codes[self.fitted.level_numbers[equation.level]]
+            Z = self.columns(equation.effects)
+            return np.where(_same(codes), Z @ Sigma @ Z.T, 0.0)
+        values = self.source.column(factor.variable)
+        if values is None:
+            raise ValueError(
+                f"The factor {factor.variable!r} is no column of X or groups. "
+                f"{self.source.describe()}"
+            )
+        owners = self.codes[factor.owner]
+        _, codes = encode(factor.variable, values, owners, self.n)
+        V = np.where(_same(codes), Sigma[0, 0], 0.0)
+        if factor.common:  # different levels of the factor in one group
+            V += np.where(_same(owners) & ~_same(codes), Sigma[0, 1], 0.0)
+        return V
+
+    @cached_property
+    def codes(self) -> list[Array]:
+        """Group of each row at every level asked for, top level first."""
+        groups = [e.group for e in self.fitted.encoders]
+        labels = read_labels(self.source, groups)
+        out: list[Array] = []
+        parents: Array | None = None
+        for group in groups:
+            values = labels[group]
+            if values is not None and missing_rows(values).any():
+                row = int(np.argmax(missing_rows(values)))
+                raise ValueError(
+                    f"The label of level {group!r} is missing in row {row}."
+                )
+            _, parents = encode(group, values, parents, self.n)
+            out.append(parents)
+        return out
+
+    # -- residuals ---------------------------------------------------------------
+
+    def residual_variance(self) -> Array:
+        """Variance of each row's residual error (n,)."""
+        errors, residuals = self.fitted.errors, self.estimator.residuals
+        if errors is None or residuals is None:
+            return np.full(self.n, self.fitted.sigma2)
+        values = read_variables(self.source, residuals)
+        rows_with_values(values, residuals, "raise")
+        time = read_time(values["time"], residuals) if "time" in values else None
+        category = np.zeros(self.n, dtype=int)
+        if "by" in values:
+            category = category_numbers(
+                values["by"], errors.model.categories, residuals
+            )
+        return errors.variance(time, category)
+
+    def residual_covariance(self) -> Array:
+        """Covariance matrix of the residual errors (n, n)."""
+        errors, residuals = self.fitted.errors, self.estimator.residuals
+        if errors is None or residuals is None:
+            return self.fitted.sigma2 * np.eye(self.n)
+        values = read_variables(self.source, residuals)
+        rows_with_values(values, residuals, "raise")
+        within = compile_residuals(
+            residuals,
+            values,
+            self.codes[-1] if self.codes else np.arange(self.n),
+            (),
+            categories=errors.model.categories,
+        )
+        assert within is not None
+        category = np.zeros(self.n, dtype=int) if within.by is None else within.by
+        return errors.covariance(within.codes, within.time, category)
+
+
+def _same(codes: Array) -> Array:
+    return codes[:, None] == codes[None, :]
