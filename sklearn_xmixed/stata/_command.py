@@ -56,8 +56,8 @@ def xtmixed(
                                                     Wald chi2(1)       =     48.55
     Log likelihood = -875.96967                     Prob > chi2        =    0.0000
     ...
-    >>> round(fit.coef_[0], 4)
-    10.4673
+    >>> fit.coef_.round(4)
+    array([10.4673])
     """
     parsed = parse(command)
     try:

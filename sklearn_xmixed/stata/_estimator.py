@@ -147,8 +147,8 @@ class CommandRegressor(MixedLinearRegressor):
         keep = reader.sample(response)
         if not keep.any():
             reader.fail("There are no observations.")
-        response = pd.Series(np.where(keep, response, np.nan), name=name)
-        return reader.table(), response, reader.weights()
+        kept = pd.Series(np.where(keep, response, np.nan), name=name)
+        return reader.table(), kept, reader.weights()
 
     def _as_plain(
         self, X: Any, y: Any, groups: Any
