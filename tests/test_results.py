@@ -283,3 +283,31 @@ def test_bad_input_is_explained(change, message):
 def test_other_things_are_no_results():
     with pytest.raises(ValueError, match="got list"):
         Results.from_dict([1])
+
+
+def test_levels_of_confidence_are_checked():
+    results = fitted("slopes").results_
+    for call in (results.fixed_table, results.to_frame):
+        with pytest.raises(ValueError, match=r"got 95. Write 0.95 for 95 %"):
+            call(confidence_level=95)
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        results.variance_frame("sd", 1.0)
+
+
+def test_frames_can_be_changed_without_harm():
+    model = fitted("slopes")
+    test = model.wald_test("days").chi2
+    model.vcov().iloc[:, :] = 0
+    model.results_.vcov.iloc[:, :] = 0
+    model.results_.params.iloc[:] = 0
+    assert model.wald_test("days").chi2 == test
+
+
+def test_factors_are_told_from_levels():
+    (equation,) = fitted("factor").results_.equations
+    assert (equation.group, equation.factor, equation.effects) == (
+        "region",
+        "state",
+        ("R.state",),
+    )
+    assert fitted("slopes").results_.equations[0].factor == ""

@@ -514,7 +514,7 @@ def test_r2_with_weights_and_without_labels():
         X[["days"]], y, groups=labels
     )
     assert 0 < plain.r2(X[["days"]])["marginal"] < 1
-    with pytest.raises(ValueError, match="at least two rows"):
+    with pytest.raises(ValueError, match="at least two complete rows"):
         model.r2(X[:1])
     with pytest.raises(ValueError, match="Negative"):
         model.r2(X, -twice)
@@ -726,3 +726,42 @@ def test_nothing_of_the_user_s_is_modified():
     model.get_residuals(X, y, standardized=True)
     assert X.equals(before)
     assert y.equals(response)
+
+
+def test_slopes_on_a_column_named_like_a_factor_are_no_factor():
+    X, y = sleepstudy_data()
+    X = X.rename(columns={"days": "R.x"})
+    model = MixedLinearRegressor(
+        RandomEffects("subject", ["R.x"], intercept=False), fixed=["R.x"]
+    ).fit(X, y)
+    with pytest.raises(ValueError, match="No equation has a random intercept"):
+        model.icc()
+    assert list(model.recovariance("subject")) == ["R.x"]
+
+
+def test_missing_values_where_they_are_allowed():
+    X, y = sleepstudy_data()
+    gone = X.assign(days=X["days"].where(X.index != 3))
+    model = MixedLinearRegressor(
+        RandomEffects("subject", ["days"]), fixed=["days"], missing="drop"
+    ).fit(gone, y)
+    frame = model.prediction_interval(gone)
+    assert frame.loc[3].isna().all()
+    assert frame.drop(index=3).notna().all().all()
+    assert_allclose(model.r2(gone), model.r2(X.drop(index=3)), rtol=1e-12)
+    assert np.isnan(model.get_residuals(gone, y)[3])
+    with pytest.raises(ValueError, match="missing or infinite"):
+        model.marginal_covariance(gone)
+
+
+def test_labels_of_any_type_name_a_group():
+    X, y = sleepstudy_data()
+    when = pd.Timestamp("2020-01-01") + pd.to_timedelta(X["subject"], unit="D")
+    for values, label in (
+        (when, when.iloc[0]),
+        (X["subject"].astype("category"), 308),
+        (X["subject"].astype(str), "308"),
+    ):
+        frame = X.assign(subject=values)
+        model = MixedLinearRegressor("subject", fixed=["days"]).fit(frame, y)
+        assert model.marginal_covariance(frame, group=label).shape == (10, 10)

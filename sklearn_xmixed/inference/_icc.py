@@ -23,19 +23,21 @@ def icc(results: Results, confidence_level: float) -> pd.DataFrame:
     _check(results)
     symbols = Symbols(results)
     zero = Dual.constant(0.0, symbols.size)
-    own: list[tuple[str, str, Dual, Dual]] = []  # group, name, own and common variance
+    own: list[
+        tuple[str, str, Dual, Dual]
+    ] = []  # group, factor, own and common variance
     for number, equation in enumerate(e for e in results.equations if e.effects):
         variance, common = zero, zero
-        factor = equation.effects[0].startswith("R.") and len(equation.effects) == 1
         for place, parameter in enumerate(results.parameters):
             if parameter.equation != number:
                 continue
-            if parameter.kind == "sd" and (factor or "_cons" in parameter.effects):
+            if parameter.kind == "sd" and (
+                equation.factor or "_cons" in parameter.effects
+            ):
                 variance = symbols.parameter(place, "variance")
-            elif factor and parameter.kind == "corr":
+            elif equation.factor and parameter.kind == "corr":
                 common = symbols.parameter(place, "variance")
-        name = equation.effects[0] if factor else equation.group
-        own.append((equation.group, name, variance, common))
+        own.append((equation.group, equation.factor, variance, common))
     residual = symbols.parameter(len(results.parameters) - 1, "variance")
     total = residual
     for _, _, variance, _ in own:
@@ -47,15 +49,15 @@ def icc(results: Results, confidence_level: float) -> pd.DataFrame:
     rows: dict[str, tuple[float, float, float, float]] = {}
     above = zero  # of all levels so far
     for group in groups:
-        here = [(name, v, c) for at, name, v, c in own if at == group]
-        shared = [c if name.startswith("R.") else v for name, v, c in here]
+        here = [(factor, v, c) for at, factor, v, c in own if at == group]
+        shared = [c if factor else v for factor, v, c in here]
         for part in shared:
             above = above + part
         if any(part.degree for part in shared):
             rows[group] = _row(above / total, symbols, z)
-        for name, variance, common in here:
-            if name.startswith("R."):
-                label = name if group == "_all" else f"{group}: {name}"
+        for factor, variance, common in here:
+            if factor:
+                label = f"R.{factor}" if group == "_all" else f"{group}: R.{factor}"
                 rows[label] = _row((above + variance - common) / total, symbols, z)
     index = pd.Index(list(rows), dtype=object, name="level")
     columns = ["icc", "std_error", "ci_lower", "ci_upper"]
@@ -74,7 +76,7 @@ def _check(results: Results) -> None:
             "correlation=True)."
         )
     effects = {e for equation in results.equations for e in equation.effects}
-    if "_cons" not in effects and not any(e.startswith("R.") for e in effects):
+    if "_cons" not in effects and not any(e.factor for e in results.equations):
         raise ValueError(
             f"No equation has a random intercept (the effects are {sorted(effects)}), and "
             "intraclass correlations are those where random coefficients' columns are "

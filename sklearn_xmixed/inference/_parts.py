@@ -46,6 +46,8 @@ class EquationSummary:
         Collinear columns left out.
     covariance : ndarray of shape (q, q)
         Sigma; of a factor with one variance that variance alone.
+    factor : str
+        Variable whose levels carry the effects, empty without.
     """
 
     name: str
@@ -54,6 +56,7 @@ class EquationSummary:
     effects: tuple[str, ...]
     omitted: tuple[str, ...]
     covariance: Matrix
+    factor: str = ""
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,7 @@ class Rows:
 
     # -- random effects ----------------------------------------------------------
 
-    def columns(self, effects: Sequence[str]) -> Array:
+    def columns(self, effects: Sequence[str], allow_nan: bool = False) -> Array:
         """Z of some effects, shape (n, q)."""
         Z = np.ones((self.n, len(effects)))
         for j, name in enumerate(effects):
@@ -61,20 +61,25 @@ class Rows:
                     f"{self.source.describe()}"
                 )
             Z[:, j] = np.asarray(values, dtype=float)
-            if not np.isfinite(Z[:, j]).all():
+            lost = np.isinf(Z[:, j]) if allow_nan else ~np.isfinite(Z[:, j])
+            if lost.any():
                 raise ValueError(
                     f"Column {name!r} has missing or infinite values (NaN or inf)."
                 )
         return Z
 
     def random_variance(self) -> Array:
-        """Variance of each row's random part before its group is known (n,)."""
+        """Variance of each row's random part before its group is known (n,).
+
+        With ``missing="drop"`` nan where a column is missing.
+        """
         out = np.zeros(self.n)
+        allow_nan = self.estimator.missing == "drop"
         for equation in self.fitted.equations:
             if equation.factor is not None:
                 out += equation.Sigma[0, 0]
                 continue
-            Z = self.columns(equation.effects)
+            Z = self.columns(equation.effects, allow_nan)
             out += np.einsum("na,ab,nb->n", Z, equation.Sigma, Z)
         return out
 
