@@ -10,7 +10,7 @@ import numpy as np
 from ._clusters import Clusters, make_clusters
 from ._design import Design
 from ._equations import Columns, lay_equations, levels_with_effects
-from ._factors import Factor, check_factors, compile_factors
+from ._factors import Factor, check_factors, compile_factors, lay_terms
 from ._labels import Encoder
 from ._levels import make_levels
 from ._validation import equation_names, equations_of
@@ -119,6 +119,7 @@ def compile_design(
         totals=total_weights(weights, levels),
     )
     laid = lay_equations(equations, names, columns, list(rows.labels), factors)
+    terms = lay_terms(terms, laid.compiled)
     with_effects, compiled, numbers, row_weights = levels_with_effects(
         levels, laid.compiled, weights
     )

@@ -94,16 +94,20 @@ class Equation:
 
 @dataclass(frozen=True, eq=False)
 class Term:
-    """One random intercept per group of a grouping that nests in no other.
+    """Random coefficients of a grouping that nests in no other.
 
     Parameters
     ----------
     codes : ndarray of int, shape (n,)
     n_groups : int
+    positions : tuple of int
+        Columns with coefficients as raw columns counted from 1, the constant first
+        as 0; empty for the constant alone.
     """
 
     codes: Array
     n_groups: int
+    positions: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

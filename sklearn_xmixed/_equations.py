@@ -150,9 +150,9 @@ def lay_equations(
     of_equation: list[Factor | None] = []
     empty: list[tuple[int, str]] = []
     for place, (spec, name) in enumerate(zip(equations, names, strict=True)):
-        if place in factors:
-            equation, factor = factors[place]
-            compiled.append(equation)
+        laid, factor = factors.get(place, (None, None))
+        if laid is not None and not spec.columns:
+            compiled.append(laid)
             of_equation.append(factor)
             continue
         own = np.array([index[c] for c in spec.columns], dtype=int)
@@ -170,15 +170,17 @@ def lay_equations(
         structure = spec.covariance or "independent"
         if len(effects) == 1:
             structure = "identity"
-        of_equation.append(None)
+        of_equation.append(factor)
         compiled.append(
             Equation(
                 name,
-                groups.index(spec.group),
+                groups.index(spec.group) if laid is None else -1,
                 tuple(effects),
                 tuple(positions),
                 get_structure(structure, len(effects)),
                 tuple(c for c, s in zip(spec.columns, stay, strict=True) if not s),
+                terms=() if laid is None else laid.terms,
+                n_groups=0 if laid is None else laid.n_groups,
             )
         )
     return Equations(tuple(compiled), tuple(of_equation), tuple(empty))
@@ -187,15 +189,16 @@ def lay_equations(
 def _constant_places(equations: Sequence[RandomEffects]) -> list[bool]:
     """Which equation of each level holds the random intercept.
 
-    The last of a level's equations that does not refuse it.
+    The last of a level's equations that does not refuse it; and every one of a factor.
     """
     out = [False] * len(equations)
     for place in reversed(range(len(equations))):
         spec = equations[place]
-        taken = any(
-            out[i] and equations[i].group == spec.group for i in range(len(equations))
+        taken = spec.factor is None and any(
+            out[i] and equations[i].factor is None and equations[i].group == spec.group
+            for i in range(len(equations))
         )
-        out[place] = bool(spec.intercept) and spec.factor is None and not taken
+        out[place] = bool(spec.intercept) and not taken
     return out
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ._design import Design, Equation
-from .covariance import PARAMETERIZATIONS
+from ._design import Design, Equation, Level, Term
+from .covariance import PARAMETERIZATIONS, Compound
 from .likelihood import (
     Block,
     CrossedModel,
@@ -97,10 +97,13 @@ class Estimate:
     @property
     def Sigmas(self) -> list[Array]:
         """Covariance matrix of each equation in the user's columns."""
-        return [
-            self.sigma2 * block.metric @ D @ block.metric.T
-            for block, D in zip(self.objective.model.blocks, self.D_blocks, strict=True)
-        ]
+        out = []
+        for block, D in zip(self.objective.model.blocks, self.D_blocks, strict=True):
+            Sigma = self.sigma2 * block.metric @ D @ block.metric.T
+            if isinstance(block.structure, Compound):
+                Sigma = block.structure.reported(Sigma)
+            out.append(Sigma)
+        return out
 
 
 def estimate(
@@ -136,6 +139,12 @@ def estimate(
         design.X.shape[1],
         design.intercept,
         [(level.columns, level.constant) for level in lowest_first],
+        [
+            (tuple(p - 1 for p in t.positions if p), 0 in t.positions)
+            if t.positions
+            else None
+            for t in design.terms
+        ],
     )
     rows = None if design.residual is None else Rows.of(design, pool)
     tree: Tree | Crossing
@@ -411,15 +420,21 @@ def equation_blocks(design: Design, pool: Pool, tree: Tree | Crossing) -> list[B
     """The equations in the tree's basis, in columns of unit size."""
     depth = len(design.levels)
     out = []
+    owner: Level | Term
     for equation in design.equations:
-        if equation.terms:
+        if equation.terms and not equation.positions:
             out.append(_factor_block(equation, depth))
             continue
-        floor = depth - 1 - equation.level
-        level = design.levels[equation.level]
-        T = pool.levels[floor].T[
-            :, [level.positions.index(p) for p in equation.positions]
-        ]
+        if equation.terms:
+            (term,) = equation.terms
+            floor, owner = depth + term, design.terms[term]
+            basis = pool.terms[term]
+            assert basis is not None
+        else:
+            floor, owner = depth - 1 - equation.level, design.levels[equation.level]
+            basis = pool.levels[floor]
+        places = owner.positions
+        T = basis.T[:, [places.index(p) for p in equation.positions]]
         q = equation.structure.q
         size = np.sqrt((T**2).sum(axis=0))
         if equation.structure.name == "unstructured":
@@ -448,4 +463,9 @@ def _factor_block(equation: Equation, depth: int) -> Block:
     q = equation.structure.q
     own, *common = (depth + t for t in equation.terms)
     parts = (own, equation.structure, np.eye(q), np.eye(q), float(equation.n_groups))
-    return ExchangeableBlock(*parts, common[0]) if common else Block(*parts)
+    if not common:
+        return Block(*parts)
+    assert isinstance(equation.structure, Compound)
+    size = equation.structure.size
+    draws = np.array([[size - 1.0, 1.0], [1.0, 1.0]]) * equation.n_groups
+    return ExchangeableBlock(*parts[:-1], draws, common[0], size)

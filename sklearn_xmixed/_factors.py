@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from ._design import Equation, Level, Term
 from ._labels import Encoder, Source, encode
 from ._levels import path_frame
 from ._spec import RandomEffects
-from .covariance import get_structure
+from .covariance import get_compound, get_structure
 
 __all__ = [
     "Factor",
@@ -21,13 +21,11 @@ __all__ = [
     "compile_factors",
     "factor_index",
     "factor_values",
+    "lay_terms",
     "owned_codes",
 ]
 
 Array = np.ndarray
-
-#: levels of an exchangeable factor, whose covariance matrix is formed
-MAX_EXCHANGEABLE = 400
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +43,8 @@ class Factor:
         Pairs of a group and a level of the factor.
     common : bool
         Whether the effects of a group have a covariance.
+    slopes : bool
+        Whether every level has several coefficients.
     """
 
     variable: str
@@ -52,6 +52,15 @@ class Factor:
     owner: int
     encoder: Encoder
     common: bool
+    slopes: bool = False
+
+    @property
+    def title(self) -> str:
+        """What the output puts above the equation."""
+        if not self.slopes:
+            return self.group
+        name = f"R.{self.variable}"
+        return name if self.group == "_all" else f"{self.group} {name}"
 
 
 def check_factors(estimator: Any, equations: Sequence[RandomEffects]) -> None:
@@ -129,19 +138,8 @@ def compile_factors(
         labels = values[spec.factor]
         encoder, codes = encode(spec.factor, labels, level.codes, len(level.codes))
         size = len(encoder.labels)
-        if spec.covariance == "exchangeable" and size > MAX_EXCHANGEABLE:
-            raise NotImplementedError(
-                f"factor={spec.factor!r} has {size} levels, an exchangeable factor may "
-                f"have {MAX_EXCHANGEABLE} in this version. With a covariance that is "
-                f"not negative [RandomEffects({spec.group!r}), RandomEffects("
-                f"{spec.group!r}, factor={spec.factor!r}, name=...)] is the same model."
-            )
-        common = spec.covariance == "exchangeable" and size > 1
-        structure = (
-            get_structure("exchangeable", size)
-            if common
-            else get_structure("identity", 1)
-        )
+        common = spec.covariance == "exchangeable" and size > 1 and not spec.columns
+        structure = get_compound(size) if common else get_structure("identity", 1)
         own = len(terms)
         terms.append(Term(codes, encoder.n_groups))
         if common:
@@ -157,9 +155,21 @@ def compile_factors(
         )
         found[place] = (
             equation,
-            Factor(spec.factor, spec.group, owner, encoder, common),
+            Factor(spec.factor, spec.group, owner, encoder, common, bool(spec.columns)),
         )
     return found, tuple(terms)
+
+
+def lay_terms(terms: Sequence[Term], equations: Sequence[Equation]) -> tuple[Term, ...]:
+    """The terms with the columns that their equations have coefficients of."""
+    out = list(terms)
+    for equation in equations:
+        if equation.terms and equation.positions:
+            (k,) = equation.terms
+            # the constant first, as at a level
+            positions = tuple(sorted(equation.positions, key=bool))
+            out[k] = replace(out[k], positions=positions)
+    return tuple(out)
 
 
 def factor_index(encoders: Sequence[Encoder], factor: Factor) -> pd.Index:

@@ -78,13 +78,19 @@ class FittedModel:
             design.equations, found.Sigmas, compiled.factors, strict=True
         ):
             if factor is not None:
+                T, (own, *_) = np.eye(1), equation.terms
+                if factor.slopes:
+                    basis = pool.terms[own]
+                    assert basis is not None
+                    places = design.terms[own].positions
+                    T = basis.T[:, [places.index(p) for p in equation.positions]]
                 equations.append(
                     FittedEquation(
                         equation.name,
                         -1,
-                        depth + equation.terms[0],
+                        depth + own,
                         equation.effects,
-                        np.eye(1),
+                        T,
                         Sigma,
                         factor,
                     )
@@ -194,7 +200,7 @@ class FittedModel:
         """Sigma of each equation."""
         out = {}
         for e in self.equations:
-            if e.factor is None:
+            if e.factor is None or e.factor.slopes:
                 out[e.name] = pd.DataFrame(
                     e.Sigma, index=list(e.effects), columns=list(e.effects)
                 )
@@ -375,7 +381,6 @@ class FittedModel:
         for factor in factors:
             own = owned_codes(source, self.encoders, factor, owners[factor.owner])
             codes += own
-            Z += [np.ones((n, 1)) for _ in own]
             places += [factor.owner] * len(own)
             called += [factor.variable] * len(own)
         lost = np.zeros(n, dtype=bool)
@@ -536,7 +541,7 @@ class FittedModel:
     ) -> tuple[list[Array], Array]:
         """Rows in the basis of each floor and in that of X."""
         W = self._rows(source, fixed, allow_nan)
-        return [W[:, b.members] for b in self.pool.levels], W[:, -self.pool.p - 1 : -1]
+        return self.pool.columns(W), W[:, -self.pool.p - 1 : -1]
 
 
 def _probes(found: Estimate) -> tuple[int, int] | None:

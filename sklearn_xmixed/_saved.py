@@ -243,7 +243,7 @@ def _residual_label(compiled: Compiled, objective: Any) -> str:
 def _weakest(found: Estimate) -> int:
     """Equation whose groups have the fewest rows: the likeliest to be undetermined."""
     blocks = found.objective.model.blocks
-    return int(np.argmax([b.n_groups for b in blocks]))
+    return int(np.argmax([np.max(b.n_groups) for b in blocks]))
 
 
 def _linear_deviance(objective: Any, root: Root) -> float:
@@ -276,8 +276,8 @@ def _parameters(
     ):
         structure = block.structure
         for number, (i, j) in enumerate(structure.places):
-            if equation.factor is not None:
-                kind = "sd" if i == j else "corr"
+            if equation.factor is not None and not equation.factor.slopes:
+                kind = "sd" if number < structure.n_variances else "corr"
                 out.append(VarianceParameter(k, equation.name, kind, equation.effects))
                 continue
             rows, columns = np.nonzero(np.triu(structure.pattern == number))
@@ -322,7 +322,7 @@ def _summaries(
             [
                 compiled.design.levels[e.level].group
                 if e.factor is None
-                else e.factor.group
+                else e.factor.title
                 for e in equations
             ],
             strict=True,

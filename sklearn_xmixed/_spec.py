@@ -31,13 +31,15 @@ class RandomEffects(BaseEstimator):
     covariance : {"independent", "exchangeable", "identity", "unstructured"}, \
 default=None
         Structure of the effects' covariance matrix.  None means independent,
-        and identity for a single effect or a factor.
+        and identity for a single effect or a factor without columns.
     intercept : bool, default=True
         Whether the equation has a random intercept, ``_cons``.
     factor : str, default=None
-        Name of a variable whose levels carry one effect each in every group, instead
-        of ``columns`` and an intercept.  Factors of ``"_all"`` cross.  Their
-        covariance is identity or exchangeable.
+        Name of a variable whose levels carry effects of their own in every group.
+        Factors of ``"_all"`` cross.  Without ``columns`` every level has one effect,
+        and the covariance, identity or exchangeable, is that of the levels.  With
+        ``columns`` every level has coefficients of them and an intercept, and the
+        covariance is that of one level's coefficients.
     collinear : bool, default=False
         Keep collinear columns instead of omitting them.
     weight : str, default=None
@@ -62,6 +64,13 @@ default=None
     >>> model = MixedLinearRegressor(crossed, fixed=[], method="reml").fit(X, y)
     >>> [f"{k} {v:.4f}" for (_, k), v in model.variance_components_["estimate"].items()]
     ['var(R.plate) 0.7169', 'var(R.sample) 3.7309', 'var(Residual) 0.3024']
+
+    Slopes that vary between students and, crossed with them, between teachers:
+
+    >>> slopes = [
+    ...     RandomEffects("_all", ["hours"], factor=who, covariance="unstructured")
+    ...     for who in ("student", "teacher")
+    ... ]
     """
 
     def __init__(

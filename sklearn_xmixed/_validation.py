@@ -211,15 +211,17 @@ def _check_factor(equation: RandomEffects) -> None:
             f"got {factor!r}."
         )
     if len(equation.columns):
+        return
+    if not equation.intercept:
         raise ValueError(
-            f"The equation for {group!r} has both factor={factor!r} and columns="
-            f"{list(equation.columns)!r}; give them an equation each."
+            f"The equation for factor={factor!r} at {group!r} has neither columns nor "
+            "an intercept."
         )
     if equation.covariance not in (None, "identity", "exchangeable"):
         raise ValueError(
             f"The covariance of factor={factor!r} at {group!r} must be 'identity' (the "
-            f"default) or 'exchangeable', got {equation.covariance!r}: the levels of a "
-            "factor share one variance."
+            f"default) or 'exchangeable', got {equation.covariance!r}: without columns "
+            "the levels of a factor share one variance."
         )
 
 

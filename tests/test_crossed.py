@@ -106,6 +106,16 @@ SPECS = {
         RandomEffects("g", ["x"], intercept=False),
         RandomEffects("g"),
     ],
+    "crossed slopes": [
+        RandomEffects("_all", ["x"], factor="a", covariance="unstructured"),
+        RandomEffects("_all", ["x"], factor="g"),
+        RandomEffects("_all", factor="b"),
+    ],
+    "slopes of factors within groups": [
+        RandomEffects("_all", factor="a"),
+        RandomEffects("h", ["x"], factor="b", covariance="exchangeable"),
+        RandomEffects("h", ["x"], factor="g", intercept=False),
+    ],
     "blocks": [
         RandomEffects("h"),
         RandomEffects("h", factor="a"),
@@ -127,8 +137,11 @@ def oracle_terms(model, frame, spec):
     n, out = len(frame), []
     for e, (name, Sigma) in zip(spec, model.covariances_.items(), strict=True):
         index = model.random_effects_[name].index
-        if e.factor is None:
-            codes = pd.factorize(frame[e.group], sort=True)[0]
+        if e.factor is None or len(e.columns):
+            by = [e.group] if e.factor is None else [e.factor]
+            if e.factor is not None and e.group != "_all":
+                by = [e.group, e.factor]
+            codes = frame.groupby(by).ngroup().to_numpy()
             columns = [*e.columns]
             if "_cons" in Sigma:
                 columns.append("_cons")
@@ -448,10 +461,10 @@ def test_insteval(method, n_factors):
             "'identity'",
         ),
         (
-            RandomEffects("_all", ["x"], factor="week"),
+            RandomEffects("_all", factor="week", intercept=False),
             {},
             ValueError,
-            "an equation each",
+            "neither columns nor",
         ),
         (RandomEffects("_all", factor="nowhere"), {}, ValueError, "'nowhere'"),
         (RandomEffects("_all", factor=3), {}, TypeError, "name of a variable"),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ._structure import Structure
+from ._structure import Compound, Structure, get_structure
 
 __all__ = ["natural_derivatives", "to_natural", "to_sd_corr"]
 
@@ -34,6 +34,8 @@ def to_sd_corr(structure: Structure, Sigma: Array) -> Array:
 
 def to_natural(structure: Structure, Sigma: Array) -> Array:
     """alpha of a covariance matrix (-inf or +-inf on the boundary)."""
+    if isinstance(structure, Compound):  # Sigma is what it reports
+        structure = get_structure("exchangeable", 2)
     values = to_sd_corr(structure, Sigma)
     k = structure.n_variances
     with np.errstate(divide="ignore"):
@@ -50,6 +52,8 @@ def natural_derivatives(
     first : ndarray of shape (m, q, q)
     second : list of lists of ndarray of shape (q, q)
     """
+    if isinstance(structure, Compound):
+        return _of_compound(structure, Sigma)
     q, m, pattern = structure.q, structure.n_params, structure.pattern
     sd = np.sqrt(np.diagonal(Sigma))
     scale = np.outer(sd, sd)
@@ -77,3 +81,13 @@ def natural_derivatives(
         for k in range(m)
     ]
     return first, second
+
+
+def _of_compound(structure: Compound, Sigma: Array) -> tuple[Array, list[list[Array]]]:
+    """The same for the eigenvalues of an exchangeable matrix; Sigma = [[v, c], [c, v]]."""
+    v, c = Sigma[0]
+    r, along = c / v, np.array([-1.0, structure.size - 1.0])
+    values = np.diag(v + c * along)
+    slope = np.diag((1.0 - r**2) * v * along)
+    first = np.array([2.0 * values, slope])
+    return first, [[4.0 * values, 2.0 * slope], [2.0 * slope, -2.0 * r * slope]]

@@ -20,7 +20,7 @@ from functools import cached_property, lru_cache
 
 import numpy as np
 
-__all__ = ["STRUCTURES", "Structure", "get_structure"]
+__all__ = ["STRUCTURES", "Compound", "Structure", "get_compound", "get_structure"]
 
 Array = np.ndarray
 
@@ -125,6 +125,41 @@ class Structure:
             i, j = np.argwhere(np.triu(self.pattern == k))[0]
             found.append((int(i), int(j)))
         return found
+
+
+@dataclass(frozen=True, eq=False)
+class Compound(Structure):
+    """An exchangeable matrix of any size by its two eigenvalues.
+
+    With variance v and covariance c of ``size`` effects these are v - c and
+    v + (size - 1) c.  The matrix of this structure has them on its diagonal; what
+    is reported is [[v, c], [c, v]].
+
+    Parameters
+    ----------
+    size : int
+    """
+
+    size: int = 2
+
+    @property
+    def n_variances(self) -> int:
+        """One, v."""
+        return 1
+
+    def reported(self, values: Array) -> Array:
+        """[[v, c], [c, v]] of a matrix of eigenvalues."""
+        low, high = np.diagonal(values)
+        c = (high - low) / self.size
+        return np.array([[low + c, c], [c, low + c]])
+
+
+@lru_cache(maxsize=64)
+def get_compound(size: int) -> Compound:
+    """An exchangeable structure of ``size`` effects."""
+    pattern = _independent(2)
+    pattern.setflags(write=False)
+    return Compound("exchangeable", pattern, size)
 
 
 @lru_cache(maxsize=256)

@@ -10,7 +10,7 @@ is the variance of the estimates over other draws of the signs, to first order.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -120,10 +120,13 @@ def _slopes_of_alpha(estimate: Estimate, gamma: Vector) -> Vector:
     objective = estimate.objective
     model = objective.model
 
+    def sigmas(at: Vector) -> list[Vector]:
+        return replace(estimate, D_blocks=model.split(at), sigma2=1.0).Sigmas
+
     def alpha(at: Vector) -> Vector:
         parts = [
-            to_natural(b.structure, b.metric @ D @ b.metric.T)
-            for b, D in zip(model.blocks, model.split(at), strict=True)
+            to_natural(b.structure, S)
+            for b, S in zip(model.blocks, sigmas(at), strict=True)
         ]
         return np.concatenate([*parts, [0.0]])
 

@@ -13,7 +13,7 @@ import numpy as np
 from scipy.special import expit, ndtri
 
 from .._estimation import Estimate
-from ..covariance import Structure, natural_derivatives, to_natural
+from ..covariance import Compound, Structure, natural_derivatives, to_natural
 from ..likelihood import Block, Pieces
 
 __all__ = [
@@ -227,6 +227,12 @@ def _alpha_of_elements(estimate: Estimate) -> Array:
     for block, s, Sigma in zip(
         model.blocks, model.slices, estimate.Sigmas, strict=True
     ):
+        if isinstance(block.structure, Compound):
+            first, _ = natural_derivatives(block.structure, Sigma)
+            along = np.diagonal(first, axis1=1, axis2=2) / estimate.sigma2
+            J[s, s] = np.linalg.inv(along.T)
+            J[s.start, -1] = 1.0
+            continue
         sd = np.sqrt(np.diagonal(Sigma))
         moved = estimate.sigma2 * block.metric @ block.structure.basis @ block.metric.T
         # d log(sd_i) = dSigma_ii / (2 Sigma_ii), and 1 for log sigma
@@ -267,6 +273,9 @@ def _inside(structure: Structure, block: Block, D: Array) -> Array:
     Judged by D_b, in columns of unit size: the user's columns may be of any size
     and, calendar years say, have any correlation of their effects.
     """
+    if isinstance(structure, Compound):
+        off = np.diagonal(D) > ZERO * max(1.0, float(D.max()))
+        return np.array([off.any(), off.all()])
     values, vectors = np.linalg.eigh(D)
     null = vectors[:, values <= ZERO * max(1.0, values[-1])]
     if not null.size:

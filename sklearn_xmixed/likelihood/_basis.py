@@ -62,6 +62,8 @@ class Pool:
         X = Q R in the order [constant, kept columns].
     beta_0 : ndarray of shape (p,)
         The fit that was taken from y, in the coefficients of X.
+    terms : tuple of (LevelBasis or None)
+        Of the factors; None for the constant alone.
     """
 
     shift: Array
@@ -69,6 +71,18 @@ class Pool:
     levels: tuple[LevelBasis, ...]
     R: Array
     beta_0: Array
+    terms: tuple[LevelBasis | None, ...] = ()
+
+    @property
+    def members(self) -> list[Array | None]:
+        """Columns of every level and term; None for the constant alone."""
+        bases = (*self.levels, *self.terms)
+        return [None if b is None else b.members for b in bases]
+
+    def columns(self, W: Array) -> list[Array]:
+        """The same taken from rows in the pool's columns."""
+        one = np.ones((len(W), 1))
+        return [one if m is None else W[:, m] for m in self.members]
 
     @property
     def width(self) -> int:
@@ -101,6 +115,7 @@ class Pool:
         p_x: int,
         intercept: bool,
         levels: Sequence[tuple[Sequence[int], bool]],
+        terms: Sequence[tuple[Sequence[int], bool] | None] = (),
     ) -> Pool:
         """Choose the basis.
 
@@ -115,7 +130,11 @@ class Pool:
         levels : sequence of (columns, constant)
             Raw columns of each level's random effects, and whether the
             constant is among them.
+        terms : sequence of ((columns, constant) or None)
+            The same of the factors; None for the constant alone.
         """
+        n_levels = len(levels)
+        levels = [*levels, *(t for t in terms if t is not None)]
         k = len(moments.mean)
         n = moments.n
         # columns that also have random coefficients come first in Q, so that a
@@ -173,12 +192,15 @@ class Pool:
             found.append((members, T))
         matrix = np.concatenate([*pieces, Q, residual], axis=1)
         w = matrix.shape[1]
+        bases = [LevelBasis(np.where(m < 0, w + m, m), T) for m, T in found]
+        rest = iter(bases[n_levels:])
         return cls(
             shift,
             matrix,
-            tuple(LevelBasis(np.where(m < 0, w + m, m), T) for m, T in found),
+            tuple(bases[:n_levels]),
             R,
             beta_0,
+            tuple(None if t is None else next(rest) for t in terms),
         )
 
 

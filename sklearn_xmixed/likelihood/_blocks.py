@@ -22,6 +22,8 @@ Array = np.ndarray
 
 #: blocks up to this size are padded to a power of two and batched
 SMALL = 64
+#: products of larger blocks are kept in single precision
+SINGLE = 4096
 #: columns of a large block that are processed together
 PANEL = 1024
 
@@ -212,7 +214,13 @@ class Blocks:
         N = self.layout.N
         self.invert()
         if len(self._data) == 1 and len(self._data[0]) == 1 and matrix.nnz > N * N / 8:
-            return float(np.vdot(self._data[0][0], matrix.toarray()))
+            return float(
+                sum(
+                    np.vdot(self._data[0][0, start : start + PANEL], part.toarray())
+                    for start in range(0, N, PANEL)
+                    for part in [matrix[start : start + PANEL]]
+                )
+            )
         rows = np.repeat(np.arange(N), np.diff(matrix.indptr))
         return float(self.at(rows, matrix.indices) @ matrix.data)
 
@@ -270,7 +278,7 @@ class Blocks:
                     Wt[i] += inner.ravel() @ own
                     for h, second in enumerate(products[: i + 1]):
                         across = np.swapaxes(second[c_][..., rows], -1, -2)
-                        WW[i, h] += np.sum(first[c_, rows] * across)
+                        WW[i, h] += np.sum(first[c_, rows] * across, dtype=float)
                 part = part.copy()
                 at = np.arange(part.shape[-2])
                 part[..., at, start + at] -= 1.0
@@ -288,8 +296,11 @@ def _panels(data: Array) -> list[tuple[Any, int]]:
 
 
 def _times_sparse(block: Array, W: sparse.csr_array) -> Array:
-    """block @ W for symmetric W, a panel of it dense at a time."""
-    out = np.empty_like(block)
+    """block @ W for symmetric W, a panel of it dense at a time.
+
+    Large products are kept in single precision: they enter sums alone.
+    """
+    out = np.empty(block.shape, np.float32 if len(block) > SINGLE else np.float64)
     for start in range(0, len(block), PANEL):
         part = slice(start, start + PANEL)
         out[:, part] = block @ W[part].toarray().T

@@ -96,10 +96,12 @@ class Exact(Elimination):
                 sparse.csr_array((part, both.indices, both.indptr), (N, N))
                 for part in (both.data.real.copy(), both.data.imag.copy())
             )
+            del both
         else:
             taken = self.frame.products(self.K_first)
         taken.data *= -1.0
         parts = [self.scaled(taken), self.scaled(x.A_rest)]
+        del taken
         if self.definite:
             self.blocks = Blocks(self.frame.layout, parts)
             return self.blocks.log_det

@@ -34,9 +34,12 @@ class ExchangeableBlock(Block):
     Parameters
     ----------
     common : int
+    size : int
+        Levels of the factor.
     """
 
     common: int = -1
+    size: int = 2
 
 
 class CrossedModel(VarianceModel):
@@ -54,11 +57,9 @@ class CrossedModel(VarianceModel):
     def spread(self, block: Block, D_b: Array) -> list[tuple[int, Array]]:
         """What a D_b adds to the terms."""
         if isinstance(block, ExchangeableBlock):
-            c = D_b[0, 1]
-            return [
-                (block.floor, np.array([[D_b[0, 0] - c]])),
-                (block.common, np.array([[c]])),
-            ]
+            low, high = np.diagonal(D_b)
+            c = (high - low) / block.size
+            return [(block.floor, np.array([[low]])), (block.common, np.array([[c]]))]
         return [(block.floor, block.Lambda @ D_b @ block.Lambda.T)]
 
     def floors(self, D_blocks: list[Array]) -> list[Array]:
@@ -74,11 +75,8 @@ class CrossedModel(VarianceModel):
         out = []
         for b in self.blocks:
             if isinstance(b, ExchangeableBlock):
-                L = b.structure.q
                 own, common = G_floors[b.floor][0, 0], G_floors[b.common][0, 0]
-                G = np.full((L, L), (common - own) / (L * (L - 1)))
-                np.fill_diagonal(G, own / L)
-                out.append(G)
+                out.append(np.diag([own - common / b.size, common / b.size]))
             else:
                 out.append(b.Lambda.T @ G_floors[b.floor] @ b.Lambda)
         return out

@@ -149,11 +149,10 @@ def build_crossing(design: Design, pool: Pool) -> Crossing:
         W[rows] = block
     top = W[:, -m:]
     codes: list[Array] = [level.codes for level in design.levels[::-1]]
-    columns: list[Array | None] = [W[:, b.members] for b in pool.levels]
+    columns = [None if m is None else W[:, m] for m in pool.members]
     sizes = [level.n_groups for level in design.levels[::-1]]
     for term in design.terms:
         codes.append(term.codes)
-        columns.append(None)
         sizes.append(term.n_groups)
     q = tuple(1 if c is None else c.shape[1] for c in columns)
     wide = [a * b for a, b in zip(q, sizes, strict=True)]

@@ -32,15 +32,15 @@ class Block:
     metric : ndarray of shape (q, q)
         From the equation's scaled effects to those of the user's columns:
         Sigma_user = metric Sigma_scaled metric'.
-    n_groups : float
-        Groups at this level (sum of their weights).
+    n_groups : float or ndarray of shape (q, q)
+        Groups at this level (sum of their weights), by element where they differ.
     """
 
     floor: int
     structure: Structure
     Lambda: Array
     metric: Array
-    n_groups: float
+    n_groups: float | Array
 
 
 class VarianceModel:

@@ -126,7 +126,7 @@ def crossed_scores(
     """
     M = int(clusters.max()) + 1
     levels = design.levels[::-1]
-    members = [*(b.members for b in pool.levels), *([None] * len(design.terms))]
+    members = pool.members
     effects, nodes = [], []
     codes_of = [*(level.codes for level in levels), *(t.codes for t in design.terms)]
     for t, (codes, columns) in enumerate(zip(codes_of, members, strict=True)):

@@ -91,8 +91,9 @@ class Simulator:
         effects = []
         for equation, own in zip(design.equations, fitted.equations, strict=True):
             blup = blups[equation.name].to_numpy(float)
-            if not equation.terms:
-                level = design.levels[equation.level]
+            if equation.positions:
+                terms = [design.terms[t] for t in equation.terms]
+                level = terms[0] if terms else design.levels[equation.level]
                 Z = raw[:, list(equation.positions)]
                 effects.append(_Effects(level.codes, Z, _root(own.Sigma), blup))
                 continue
