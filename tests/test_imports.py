@@ -22,7 +22,7 @@ FLOORS = [
     {"_estimation"},
     {"inference", "prediction"},
     {"reporting", "marginal"},
-    {"diagnostics", "resampling"},
+    {"diagnostics", "resampling", "translation"},
     {"_regressor"},
     {"stata", "formula", "plotting", "_compare"},
 ]

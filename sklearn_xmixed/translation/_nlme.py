@@ -1,0 +1,249 @@
+"""The same model for nlme."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ._model import (
+    CannotSayError,
+    Model,
+    Part,
+    Translation,
+    common_notes,
+    joined,
+    model_of,
+    quoted,
+    refuse_weights,
+    table,
+)
+
+__all__ = ["to_nlme"]
+
+CLASSES = {
+    "identity": "pdIdent",
+    "independent": "pdDiag",
+    "exchangeable": "pdCompSymm",
+    "unstructured": "pdSymm",
+}
+
+
+def to_nlme(estimator: Any, *, data: str = "data") -> Translation:
+    """Code that fits the same model with R's nlme.
+
+    Parameters
+    ----------
+    estimator : MixedLinearRegressor
+        Fitted.
+    data : str, default="data"
+        Name of the data frame in the code.
+
+    Returns
+    -------
+    Translation
+        Prints as the code, or as the statement that nlme cannot say the model: sampling
+        weights, banded and Toeplitz residuals, correlated residuals by category.
+
+    Examples
+    --------
+    >>> from sklearn_xmixed import MixedLinearRegressor, Residuals, to_nlme
+    >>> from sklearn_xmixed.datasets import load_sleepstudy
+    >>> X, y = load_sleepstudy(return_X_y=True)
+    >>> model = MixedLinearRegressor(
+    ...     "subject", fixed=["days"], residuals=Residuals("ar", time="days")
+    ... ).fit(X, y)
+    >>> print(to_nlme(model))
+    library(nlme)
+    fit <- lme(reaction ~ days, data = data, method = "ML",
+      random = list(subject = pdIdent(~ 1)),
+      correlation = corAR1(0.64, form = ~ days | subject))
+    """
+    model = model_of(estimator)
+    try:
+        return _translate(model, data)
+    except CannotSayError as error:
+        return Translation("nlme", None, str(error))
+
+
+def _translate(model: Model, data: str) -> Translation:
+    refuse_weights(model, "nlme")
+    made: list[str] = []
+    arguments = [
+        f"{quoted(model.target)} ~ {joined(model.fixed, model.constant)}",
+        f"data = {data}",
+        f'method = "{"REML" if model.reml else "ML"}"',
+    ]
+    said = {(model.target, n): f'"{n}" of the coefficients' for n in model.fixed}
+    said[(model.target, "_cons")] = '"(Intercept)" of the coefficients'
+    more = []
+    random, levels = _random(model, data, made)
+    if random:
+        more.append(f"random = list({', '.join(random)})")
+    for part in model.parts:
+        said |= _read(part)
+    own, residual_said, notes = _residuals(model, data, made, levels)
+    more += own
+    said |= residual_said
+    said[("", "log likelihood")] = "logLik(fit), the same constants"
+    if not random and not own:
+        function = "gls"
+    else:
+        function = "lme" if random else "gls"
+    call = ", ".join(arguments)
+    call = ",\n  ".join([call, *more])
+    code = "\n".join(["library(nlme)", *made, f"fit <- {function}({call})"])
+    all_notes = [*common_notes(model), *notes]
+    return Translation("nlme", code, "", table(model, said, "nlme"), tuple(all_notes))
+
+
+def _random(model: Model, data: str, made: list[str]) -> tuple[list[str], list[str]]:
+    """Elements of ``random``, and the levels they stand for, top first."""
+    by_level: dict[tuple[str, ...], list[Part]] = {}
+    for part in model.parts:
+        by_level.setdefault(part.path, []).append(part)
+    out, levels = [], []
+    for path in sorted(by_level, key=len):
+        blocks = []
+        for part in by_level[path]:
+            matrix = CLASSES[part.covariance] if part.size > 1 else "pdIdent"
+            if part.factor is not None:
+                matrix = CLASSES[part.covariance]
+                column = quoted(part.factor)
+                line = f"{data}${column} <- factor({data}${column})"
+                if line not in made:
+                    made.append(line)
+                blocks.append(f"{matrix}(~ 0 + {column})")
+            elif not path:
+                raise CannotSayError(
+                    "random effects of one group that holds all rows ('_all')."
+                )
+            else:
+                inside = joined(part.effects, part.constant)
+                blocks.append(f"{matrix}(~ {inside})")
+        name = quoted(path[-1]) if path else "all_rows"
+        if not path:
+            made.append(f"{data}$all_rows <- factor(1)")
+        levels.append(name)
+        whole = (
+            blocks[0] if len(blocks) == 1 else f"pdBlocked(list({', '.join(blocks)}))"
+        )
+        out.append(f"{name} = {whole}")
+    # levels without effects of their own in between are part of the path
+    named = {p for path in by_level for p in path[-1:]}
+    for number, variable in enumerate(model.path):
+        if variable not in named and any(len(p) > number + 1 for p in by_level):
+            raise CannotSayError(
+                f"a level without random effects ({variable!r}) above one with them; "
+                "give the lower level labels that are unique, and drop the upper one."
+            )
+    return out, levels
+
+
+def _read(part: Part) -> dict[tuple[str, str], str]:
+    """How an equation's parameters are read."""
+    level = part.path[-1] if part.path else "all_rows"
+    if part.factor is not None:
+        return {
+            (part.name, f"var(R.{part.factor})"): (
+                f"VarCorr(fit), {level}, any level of {part.factor}: Variance"
+            ),
+            (part.name, f"cov(R.{part.factor})"): (
+                f"VarCorr(fit), {level}, {part.factor}: Variance times Corr"
+            ),
+        }
+    ours = [*part.effects, *(("_cons",) * part.constant)]
+    theirs = dict.fromkeys(ours)
+    names = {o: "(Intercept)" if o == "_cons" else o for o in theirs}
+    if part.covariance in ("identity", "exchangeable") and len(ours) > 1:
+        shared = " ".join(ours)
+        joint = ",".join(ours) if len(ours) == 2 else shared
+        return {
+            (part.name, f"var({shared})"): f"VarCorr(fit), {level}, any row: Variance",
+            (part.name, f"cov({joint})"): f"VarCorr(fit), {level}: Variance times Corr",
+        }
+    out = {
+        (part.name, f"var({o})"): f'VarCorr(fit), {level}, "{names[o]}": Variance'
+        for o in ours
+    }
+    for o in ours:
+        for p in ours:
+            if o != p:
+                out[(part.name, f"cov({o},{p})")] = (
+                    f'VarCorr(fit), {level}: Corr of "{names[o]}" and "{names[p]}" times '
+                    "both StdDev"
+                )
+    return out
+
+
+def _residuals(
+    model: Model, data: str, made: list[str], levels: list[str]
+) -> tuple[list[str], dict[tuple[str, str], str], list[str]]:
+    """Arguments that say the residuals' structure, how to read them, and notes."""
+    spec = model.residuals
+    if spec is None:
+        return [], {("Residual", "var(Residual)"): "fit$sigma^2"}, []
+    time = None if spec.time is None else quoted(spec.time)
+    path = "/".join(map(quoted, model.path))
+    if spec.structure == "independent":
+        by = quoted(spec.by)
+        names = model.results.variance_frame("variance").loc["Residual"].index
+        said = {
+            ("Residual", term): (
+                f"(fit$sigma times the weight of {spec.by} = {term.split(':')[0]})^2, "
+                "coef(fit$modelStruct$varStruct, unconstrained = FALSE, "
+                "allCoef = TRUE)"
+            )
+            for term in names
+        }
+        return [f"weights = varIdent(form = ~ 1 | {by})"], said, []
+    if spec.by is not None:
+        raise CannotSayError(
+            f"{spec.structure} residuals with parameters by {spec.by!r}; its "
+            "correlation structures have one set of parameters."
+        )
+    if levels and [quoted(g) for g in model.path] != levels:
+        raise CannotSayError(
+            "residuals that are correlated within groups which are not those of its "
+            "lowest random effects."
+        )
+    order = spec.order
+    read = "coef(fit$modelStruct$corStruct, unconstrained = FALSE)"
+    said = {("Residual", "var(e)"): "fit$sigma^2"}
+    match spec.structure:
+        case "exchangeable":
+            said[("Residual", "cov(e)")] = f"fit$sigma^2 times Rho, {read}"
+            return [f"correlation = corCompSymm(form = ~ 1 | {path})"], said, []
+        case "exponential":
+            said[("Residual", "rho")] = f"Phi, {read}"
+            return [f"correlation = corCAR1(form = ~ {time} | {path})"], said, []
+        case "ar" | "ma":
+            order = order or 1
+            where = time or "1"
+            if spec.structure == "ar" and order == 1:
+                said[("Residual", "rho")] = f"Phi, {read}"
+                # where all gaps are even, the usual start at zero is stationary
+                rho = model.results.residual_parameters["rho"]
+                start = min(max(round(rho, 2), -0.95), 0.95) or 0.05
+                call = f"corAR1({start:g}, form = ~ {where} | {path})"
+                return [f"correlation = {call}"], said, []
+            p, q = (order, 0) if spec.structure == "ar" else (0, order)
+            letter, own = ("Phi", "phi") if p else ("Theta", "theta")
+            for k in range(1, order + 1):
+                said[("Residual", f"{own}{k}")] = f"{letter}{k}, {read}"
+            call = f"corARMA(form = ~ {where} | {path}, p = {p}, q = {q})"
+            return [f"correlation = {call}"], said, []
+        case "unstructured":
+            made.append(f"{data}$occasion <- as.integer(factor({data}${time}))")
+            for term in model.results.variance_frame("variance").loc["Residual"].index:
+                said[("Residual", term)] = (
+                    "getVarCov(fit) of gls, or the matrix of fit$modelStruct times "
+                    "fit$sigma^2"
+                )
+            return (
+                [
+                    f"correlation = corSymm(form = ~ occasion | {path})",
+                    "weights = varIdent(form = ~ 1 | occasion)",
+                ],
+                said,
+                [],
+            )
+    raise CannotSayError(f"{spec.structure} residuals.")

@@ -1,0 +1,257 @@
+"""The same model for PROC MIXED of SAS."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from ._model import (
+    CannotSayError,
+    Model,
+    Part,
+    Translation,
+    common_notes,
+    model_of,
+    refuse_weights,
+    table,
+)
+
+__all__ = ["to_sas"]
+
+TYPES = {
+    "identity": "toep(1)",
+    "independent": "vc",
+    "exchangeable": "cs",
+    "unstructured": "un",
+}
+
+
+def to_sas(estimator: Any, *, data: str = "data") -> Translation:
+    """Code that fits the same model with PROC MIXED of SAS.
+
+    Parameters
+    ----------
+    estimator : MixedLinearRegressor
+        Fitted.
+    data : str, default="data"
+        Name of the data set in the code.
+
+    Returns
+    -------
+    Translation
+        Prints as the code, or as the statement that PROC MIXED cannot say the model:
+        sampling weights, moving averages, autoregressions of a higher order.
+
+    Notes
+    -----
+    The code follows SAS's documentation; it was not run.
+
+    Examples
+    --------
+    >>> from sklearn_xmixed import MixedLinearRegressor, RandomEffects, to_sas
+    >>> from sklearn_xmixed.datasets import load_sleepstudy
+    >>> X, y = load_sleepstudy(return_X_y=True)
+    >>> model = MixedLinearRegressor(
+    ...     RandomEffects("subject", ["days"], covariance="unstructured")
+    ... ).fit(X, y)
+    >>> print(to_sas(model))
+    proc mixed data=data method=ml covtest;
+      class subject;
+      model reaction = days / solution cl;
+      random intercept days / subject=subject type=un g gcorr;
+    run;
+    """
+    model = model_of(estimator)
+    try:
+        return _translate(model, data)
+    except CannotSayError as error:
+        return Translation("SAS", None, str(error))
+
+
+def _translate(model: Model, data: str) -> Translation:
+    refuse_weights(model, "SAS")
+    _check_names(model)
+    classes = dict.fromkeys(model.path)
+    lines = []
+    said = {(model.target, n): f"Solution for Fixed Effects, {n}" for n in model.fixed}
+    said[(model.target, "_cons")] = "Solution for Fixed Effects, Intercept"
+    for part in model.parts:
+        if part.factor is not None:
+            classes[part.factor] = None
+        lines.append(f"  random {_random(part)};")
+        said |= _read(part)
+    numbers = {*model.fixed, *(x for p in model.parts for x in p.effects)}
+    copies: list[str] = []
+    residual, own, notes = _repeated(model, classes, numbers, copies)
+    said |= own
+    lines += residual
+    said[("", "log likelihood")] = (
+        f"minus half of -2 {'Res ' if model.reml else ''}Log Likelihood"
+    )
+    options = ["solution", "cl", *([] if model.constant else ["noint"])]
+    right = " ".join(model.fixed)
+    step = [f"data {data};", f"  set {data};", *copies, "run;"] if copies else []
+    code = [
+        *step,
+        f"proc mixed data={data} method={'reml' if model.reml else 'ml'} covtest;",
+        *([f"  class {' '.join(classes)};"] if classes else []),
+        f"  model {model.target} = {right + ' ' if right else ''}/ {' '.join(options)};",
+        *lines,
+        "run;",
+    ]
+    notes = [
+        *common_notes(model),
+        *notes,
+        "SAS tests coefficients by t with degrees of freedom of its own (ddfm=); its "
+        "estimates and log likelihoods are the same.",
+    ]
+    return Translation(
+        "SAS", "\n".join(code), "", table(model, said, "SAS"), tuple(notes)
+    )
+
+
+def _check_names(model: Model) -> None:
+    names = [model.target, *model.fixed, *model.path]
+    names += [x for p in model.parts for x in p.effects]
+    bad = [n for n in names if not re.fullmatch(r"[A-Za-z_]\w{0,31}", n, re.ASCII)]
+    if bad:
+        raise CannotSayError(
+            f"the names {list(dict.fromkeys(bad))}, which are no SAS names; rename these "
+            "columns."
+        )
+
+
+def _subject(path: tuple[str, ...]) -> str:
+    """``state(region)`` of a nested level."""
+    *above, own = path
+    return f"{own}({' '.join(reversed(above))})" if above else own
+
+
+def _random(part: Part) -> str:
+    if part.factor is not None:
+        options = []
+        if part.path:
+            options.append(f"subject={_subject(part.path)}")
+        if part.covariance == "exchangeable":
+            options.append("type=cs")
+        tail = f" / {' '.join(options)}" if options else ""
+        return f"{part.factor}{tail}"
+    if not part.path:
+        raise CannotSayError(
+            "random effects of one group that holds all rows ('_all')."
+        )
+    effects = ["intercept"] * part.constant + list(part.effects)
+    kind = f" type={TYPES[part.covariance]}" if part.size > 1 else ""
+    shown = " g gcorr" if part.size > 1 else ""
+    return f"{' '.join(effects)} / subject={_subject(part.path)}{kind}{shown}"
+
+
+def _read(part: Part) -> dict[tuple[str, str], str]:
+    if part.factor is not None:
+        name = f"R.{part.factor}"
+        if part.covariance != "exchangeable":
+            return {(part.name, f"var({name})"): f"covariance parameter {part.factor}"}
+        return {
+            (part.name, f"var({name})"): "Variance + CS",
+            (part.name, f"cov({name})"): "CS",
+        }
+    ours = [*part.effects, *(("_cons",) * part.constant)]
+    shared = " ".join(ours)
+    joint = ",".join(ours) if len(ours) == 2 else shared
+    if len(ours) > 1 and part.covariance in ("identity", "exchangeable"):
+        extra = " + CS" if part.covariance == "exchangeable" else ""
+        return {
+            (part.name, f"var({shared})"): f"Variance{extra}",
+            (part.name, f"cov({joint})"): "CS",
+        }
+    # SAS numbers the effects in the order of the statement
+    order = [*(("_cons",) * part.constant), *part.effects]
+    place = {o: k + 1 for k, o in enumerate(order)}
+    if part.covariance != "unstructured" or len(ours) == 1:
+        return {
+            (part.name, f"var({o})"): (
+                f"covariance parameter {'Intercept' if o == '_cons' else o}"
+            )
+            for o in ours
+        }
+    out = {(part.name, f"var({o})"): f"UN({place[o]},{place[o]})" for o in ours}
+    for o in ours:
+        for p in ours:
+            if o != p:
+                i, k = sorted((place[o], place[p]), reverse=True)
+                out[(part.name, f"cov({o},{p})")] = f"UN({i},{k})"
+    return out
+
+
+def _repeated(
+    model: Model, classes: dict[str, None], numbers: set[str], copies: list[str]
+) -> tuple[list[str], dict[tuple[str, str], str], list[str]]:
+    """The REPEATED statement, how its parameters are read, and notes.
+
+    A variable of CLASS is no number in MODEL and RANDOM: of one that is needed as both,
+    a copy is made.
+    """
+
+    def category(name: str) -> str:
+        copy = f"{name}_class" if name in numbers else name
+        if copy != name:
+            copies.append(f"  {copy} = {name};")
+        classes[copy] = None
+        return copy
+
+    spec = model.residuals
+    if spec is None:
+        return [], {("Residual", "var(Residual)"): "covariance parameter Residual"}, []
+    group = ""
+    if spec.by is not None:
+        group = f" group={category(spec.by)}"
+    if spec.structure == "independent":
+        said = {
+            ("Residual", term): f"Residual of group {term.split(':')[0]}"
+            for term in model.results.variance_frame("variance").loc["Residual"].index
+        }
+        return [f"  repeated /{group};"], said, []
+    order, notes = spec.order, []
+    said = {("Residual", "var(e)"): "Residual"}
+    effect = ""
+    match spec.structure:
+        case "exchangeable":
+            kind = "cs"
+            said = {
+                ("Residual", "var(e)"): "Residual + CS",
+                ("Residual", "cov(e)"): "CS",
+            }
+        case "exponential":
+            kind = f"sp(pow)({spec.time})"
+            said[("Residual", "rho")] = "SP(POW)"
+        case "ar" if order in (None, 1):
+            kind = "ar(1)"
+            said[("Residual", "rho")] = "AR(1)"
+        case "unstructured":
+            kind = "un"
+        case "banded":
+            bands = "" if order is None else f"({order + 1})"
+            kind = f"un{bands}"
+        case "toeplitz":
+            kind = "toep" if order is None else f"toep({order + 1})"
+            for term in model.results.variance_frame("variance").loc["Residual"].index:
+                if term.startswith("rho"):
+                    lag = int(term[3:])
+                    said[("Residual", term)] = f"TOEP({lag + 1}) / Residual"
+        case _:
+            raise CannotSayError(
+                f"{spec.structure} residuals"
+                + (f" of order {order}." if order else ".")
+            )
+    if spec.structure != "exponential" and spec.time is not None:
+        effect = f"{category(spec.time)} "
+        if spec.structure in ("ar", "toeplitz"):
+            notes.append(
+                f"SAS counts lags in the sorted values of {spec.time}: a time that no "
+                "group has counts as a step here and not there."
+            )
+    if spec.structure in ("unstructured", "banded"):
+        for term in model.results.variance_frame("variance").loc["Residual"].index:
+            said[("Residual", term)] = f"UN(i,k) of the values of {spec.time}"
+    where = f"subject={_subject(model.path)}"
+    return [f"  repeated {effect}/ {where} type={kind}{group} r rcorr;"], said, notes
