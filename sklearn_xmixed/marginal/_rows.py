@@ -76,7 +76,7 @@ class Rows:
         out = np.zeros(self.n)
         allow_nan = self.estimator.missing == "drop"
         for equation in self.fitted.equations:
-            if equation.factor is not None:
+            if _one_per_level(equation):
                 out += equation.Sigma[0, 0]
                 continue
             Z = self.columns(equation.effects, allow_nan)
@@ -93,19 +93,21 @@ class Rows:
     def _of_equation(self, equation: FittedEquation) -> Array:
         factor, Sigma = equation.factor, equation.Sigma
         if factor is None:
-            codes = self.codes[self.fitted.level_numbers[equation.level]]
+            codes = owners = self.codes[self.fitted.level_numbers[equation.level]]
+        else:
+            values = self.source.column(factor.variable)
+            if values is None:
+                raise ValueError(
+                    f"The factor {factor.variable!r} is no column of X or groups. "
+                    f"{self.source.describe()}"
+                )
+            owners = self.codes[factor.owner]
+            _, codes = encode(factor.variable, values, owners, self.n)
+        if not _one_per_level(equation):
             Z = self.columns(equation.effects)
             return np.where(_same(codes), Z @ Sigma @ Z.T, 0.0)
-        values = self.source.column(factor.variable)
-        if values is None:
-            raise ValueError(
-                f"The factor {factor.variable!r} is no column of X or groups. "
-                f"{self.source.describe()}"
-            )
-        owners = self.codes[factor.owner]
-        _, codes = encode(factor.variable, values, owners, self.n)
         V = np.where(_same(codes), Sigma[0, 0], 0.0)
-        if factor.common:  # different levels of the factor in one group
+        if factor is not None and factor.common:  # other levels in the same group
             V += np.where(_same(owners) & ~_same(codes), Sigma[0, 1], 0.0)
         return V
 
@@ -161,6 +163,11 @@ class Rows:
         assert within is not None
         category = np.zeros(self.n, dtype=int) if within.by is None else within.by
         return errors.covariance(within.codes, within.time, category)
+
+
+def _one_per_level(equation: FittedEquation) -> bool:
+    """Whether every level of a factor has one effect, ``R.x``, and no columns."""
+    return equation.factor is not None and not equation.factor.slopes
 
 
 def _same(codes: Array) -> Array:
