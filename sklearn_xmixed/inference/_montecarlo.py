@@ -58,7 +58,8 @@ class MonteCarlo:
             ""
             if np.isnan(self.relative)
             else (
-                f", variance parameters at most {self.relative:.1%} of their standard errors"
+                f", variance parameters at most {100.0 * self.relative:.2g} % of "
+                "their standard errors"
             )
         )
         return (

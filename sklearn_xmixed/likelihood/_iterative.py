@@ -7,7 +7,9 @@ tables.  With Delta = diag(M) and N = Delta^-1/2 M Delta^-1/2,
 
 the first exactly, the second from a fixed set of random signs (``_krylov``); everything
 else (c, beta, BLUPs, the average information) from conjugate gradients, without noise.
-Since the signs are fixed, -2 L is a smooth function of D with an exact gradient.
+A shift common to all effects of a term is where N is furthest from the unit matrix: the
+trace is split into that direction, taken exactly, and the signs without it.  Since the
+signs are fixed, -2 L is a smooth function of D with an exact gradient.
 """
 
 from __future__ import annotations
@@ -60,6 +62,28 @@ class Probes:
         return rng.choice(np.array([-1.0, 1.0]), size=(self.count, self.x.N)).T.copy()
 
     @cached_property
+    def common(self) -> Array:
+        """A shift of all effects of each term's columns, unit length, shape (N, k)."""
+        x = self.x
+        size = np.sqrt(x.A_rest.diagonal().clip(0.0))
+        out = []
+        for t, part in x.slices.items():
+            for a in range(x.q[t]):
+                column = np.zeros(x.N)
+                at = np.arange(part.start + a, part.stop, x.q[t])
+                column[at] = size[at]
+                length = np.sqrt(column @ column)
+                if length > 0:
+                    out.append(column / length)
+        return np.array(out).reshape(len(out), x.N).T
+
+    @cached_property
+    def vectors(self) -> Array:
+        """The signs without the common shifts, and then these."""
+        W = self.common
+        return np.concatenate([self.signs - W @ (W.T @ self.signs), W], axis=1)
+
+    @cached_property
     def meetings(self) -> dict[int, tuple[Array, Array, Array]]:
         """Group of the first term, group of a remaining one, and their products."""
         x = self.x
@@ -105,12 +129,17 @@ class Noise:
     values : ndarray of shape (count,)
     slopes : list of ndarray of shape (count, q, q)
         Derivatives in the D of each term.
+    known : float
+    known_slopes : list of ndarray of shape (q, q)
+        The same of the common shifts, without noise.
     steps : int
         Longest Krylov space.
     """
 
     values: Array
     slopes: list[Array]
+    known: float
+    known_slopes: list[Array]
     steps: int
 
 
@@ -125,8 +154,13 @@ class Iterative(Elimination):
         #: largest relative residual of a solve so far
         self.residual = 0.0
         self._diagonal()
-        self.U = self.times_K_rest(self.B)
-        S = self.C - self.B.T @ self.U
+        rhs = self.half_t(self.B)
+        w = self.solve(rhs)
+        self.U = self.half(w)
+        # B'K_r B to second order in the error of w
+        back = w + self.half_t(self.times_A(self.U))
+        taken = rhs.T @ w
+        S = self.C - taken - taken.T + w.T @ back
         self.S = 0.5 * (S + S.T)
 
     @staticmethod
@@ -179,7 +213,8 @@ class Iterative(Elimination):
 
     @property
     def log_det(self) -> float:  # type: ignore[override]
-        return self.log_det_known + float(self.noise.values.mean())
+        noise = self.noise
+        return self.log_det_known + noise.known + float(noise.values.mean())
 
     @property
     def log_det_known(self) -> float:
@@ -190,16 +225,16 @@ class Iterative(Elimination):
     def noise(self) -> Noise:
         """The quadrature, probe by probe."""
         x, probes = self.x, self.probes
-        values = np.zeros(probes.count)
-        slopes = [np.zeros((probes.count, q, q)) for q in x.q]
+        vectors = probes.vectors
+        width, count = vectors.shape[1], probes.count
+        values = np.zeros(width)
+        slopes = [np.zeros((width, q, q)) for q in x.q]
         longest = 0
-        if not x.N:
-            return Noise(values, slopes, 0)
         wide = x.G[x.first] * x.q[x.first] + 40 * x.N
-        b = int(np.clip(WORKSPACE // wide, 1, probes.count))
-        for start in range(0, probes.count, b):
+        b = int(np.clip(WORKSPACE // wide, 1, width))
+        for start in range(0, width if x.N else 0, b):
             part = slice(start, start + b)
-            z = probes.signs[:, part]
+            z = vectors[:, part]
             found = quadrature(
                 self.product, z, tol=1e-2 * probes.tol, max_iter=probes.steps
             )
@@ -207,7 +242,13 @@ class Iterative(Elimination):
             longest = max(longest, found.steps)
             for t, slope in self._slopes(found.vectors, found.weights).items():
                 slopes[t][part] = slope
-        return Noise(values, slopes, longest)
+        return Noise(
+            values[:count],
+            [s[:count] for s in slopes],
+            float(values[count:].sum()),
+            [s[count:].sum(axis=0) for s in slopes],
+            longest,
+        )
 
     def _slopes(self, u: Array, rho: Array) -> dict[int, Array]:
         """Derivatives of the quadrature in every D, shape (b, q, q) each."""
@@ -278,7 +319,10 @@ class Iterative(Elimination):
         return out
 
     def slope(self, t: int) -> Array:
-        return self._known_slopes[t] + self.noise.slopes[t].mean(axis=0)
+        noise = self.noise
+        return (
+            self._known_slopes[t] + noise.known_slopes[t] + noise.slopes[t].mean(axis=0)
+        )
 
     # -- groups one by one -------------------------------------------------------
 

@@ -2,12 +2,12 @@
 
 ``conjugate_gradients`` solves for several right-hand sides at once.  ``quadrature`` is
 stochastic Lanczos quadrature (Ubaru, Chen and Saad 2017): for a matrix N with unit
-diagonal and a vector z of signs
+diagonal and a random vector z with E zz' = I
 
     E z' phi(N) z = tr log N,        phi(t) = log t - (t - 1),
 
 because tr(N - I) = 0.  Taking the linear part out leaves only the noise of (N - I)^2.
-k steps of Lanczos give N Q = Q T and, with T = Y diag(theta) Y',
+k steps of Lanczos give N Q = Q T and, with T = Y diag(theta) Y' and n = z'z,
 
     z' phi(N) z   = n sum_i y_i^2 phi(theta_i),         y = first row of Y,
     d z' phi(N) z = n sum_ij y_i y_j phi[theta_i, theta_j] (Q Y)_i' dN (Q Y)_j,
@@ -95,7 +95,6 @@ def quadrature(product: Product, z: Array, *, tol: float, max_iter: int) -> Quad
     product : callable
         From v of shape (n, b) to N v.
     z : ndarray of shape (n, b)
-        Signs.
     tol : float
         Two steps in a row must change the values by less than this times n.
     max_iter : int
@@ -104,7 +103,8 @@ def quadrature(product: Product, z: Array, *, tol: float, max_iter: int) -> Quad
     most = min(max_iter, n)
     Q = np.empty((most, n, b))
     alpha, beta = np.empty((most, b)), np.zeros((most, b))
-    q = z / np.sqrt(n)
+    size_z = np.einsum("nb,nb->b", z, z)
+    q = z / np.sqrt(size_z)
     values = np.full(b, np.inf)
     calm = 0
     for k in range(most):
@@ -121,14 +121,15 @@ def quadrature(product: Product, z: Array, *, tol: float, max_iter: int) -> Quad
         # columns whose space is complete go on with an eigenvalue of one, of no weight
         alpha[k] = np.where(np.einsum("nb,nb->b", Q[k], Q[k]) > 0.5, alpha[k], 1.0)
         theta, Y = _eigen(alpha[: k + 1], beta[:k])
-        new = n * np.einsum("bk,bk->b", Y[:, 0] ** 2, _phi(theta))
+        new = size_z * np.einsum("bk,bk->b", Y[:, 0] ** 2, _phi(theta))
         calm = calm + 1 if np.abs(new - values).max() <= tol * n else 0
         values = new
         if calm >= 2 or not alive.any():
             break
     k += 1
     y = Y[:, 0]
-    C = n * y[:, :, None] * y[:, None, :] * _divided(theta)
+    C = y[:, :, None] * y[:, None, :] * _divided(theta)
+    C *= size_z[:, None, None]
     rho, E = np.linalg.eigh(C)
     order = np.argsort(-np.abs(rho), axis=1)
     rho = np.take_along_axis(rho, order, axis=1)

@@ -17,7 +17,7 @@ from ._iterative import WORKSPACE
 __all__ = ["Plan", "available_memory", "make_plan"]
 
 #: predicted seconds up to which dense factors count as affordable
-AFFORDABLE = 300.0
+AFFORDABLE = 120.0
 #: multiplications per second that a dense factorisation is assumed to reach
 SPEED = 4e10
 #: products with a sparse table per second
