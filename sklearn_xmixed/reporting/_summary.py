@@ -6,6 +6,8 @@ from dataclasses import KW_ONLY, dataclass
 from functools import cached_property
 from numbers import Integral
 
+import numpy as np
+
 from ..inference import Results, check_level
 from ._format import Formats
 from ._html import render_html
@@ -117,7 +119,7 @@ class Summary:
         check_level(self.confidence_level)
         Formats(self.cformat, self.pformat, self.sformat)
         for name in SWITCHES:
-            if not isinstance(getattr(self, name), bool):
+            if not isinstance(getattr(self, name), bool | np.bool_):
                 raise ValueError(
                     f"{name} must be True or False, got {getattr(self, name)!r}."
                 )
