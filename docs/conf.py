@@ -15,7 +15,8 @@ from docutils.utils.math.latex2mathml import tex2mathml
 
 import sklearn_xmixed
 
-sys.path.insert(0, str(Path(__file__).parent))  # gallery_style
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE))  # gallery_style
 
 project = "sklearn_xmixed"
 author = "The sklearn_xmixed developers"
@@ -46,16 +47,15 @@ numpydoc_show_class_members = False
 numpydoc_xref_param_type = False
 
 
-def own_methods(*modules: str) -> dict[str, list[str]]:
-    """Public methods of every public class, without those from scikit-learn."""
-    found = {}
-    for name in modules:
-        module = import_module(name)
-        for public in module.__all__:
-            cls = getattr(module, public)
-            if not inspect.isclass(cls):
-                continue
-            found[public] = [
+def own_methods() -> dict[str, list[str]]:
+    """Methods of the classes in the reference, without those from scikit-learn."""
+    found, module = {}, None
+    for line in (HERE / "api.rst").read_text(encoding="utf-8").splitlines():
+        if ".. currentmodule::" in line:
+            module = import_module(line.split()[-1])
+        cls = getattr(module, line.strip(), None)
+        if inspect.isclass(cls):
+            found[cls.__name__] = [
                 method
                 for method, value in inspect.getmembers(cls, inspect.isroutine)
                 if not method.startswith("_")
@@ -64,9 +64,7 @@ def own_methods(*modules: str) -> dict[str, list[str]]:
     return found
 
 
-autosummary_context = {
-    "own_methods": own_methods("sklearn_xmixed", "sklearn_xmixed.exceptions")
-}
+autosummary_context = {"own_methods": own_methods()}
 
 # -- Markdown pages ------------------------------------------------------------------
 
@@ -81,7 +79,8 @@ copybutton_prompt_is_regexp = True
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "auto_examples",
-    "filename_pattern": r"\.py$",
+    "filename_pattern": r"plot_.*\.py$",
+    "ignore_pattern": r"/three_levels\.py$",  # the README's, without pictures
     "within_subsection_order": "FileNameSortKey",
     "reset_modules": ("matplotlib", "gallery_style.reset"),
     "image_scrapers": ("matplotlib",),
@@ -125,11 +124,11 @@ def inline_math(translator, node):
 def block_math(translator, node):
     """Write a displayed equation with its number and the anchor of its label."""
     attributes = {"CLASS": "equation"}
-    if node["label"]:
+    if node.get("label"):
         attributes["ids"] = node.get("ids", [])
     translator.body.append(translator.starttag(node, "div", **attributes))
     translator.body.append(tex2mathml(node.astext(), as_block=True))
-    if node["number"]:
+    if node.get("number"):
         translator.body.append(f'<span class="number">({node["number"]})</span>')
     translator.body.append("</div>\n")
     raise nodes.SkipNode

@@ -46,10 +46,22 @@ def _citations() -> Iterator[tuple[str, str, int]]:
                     )
 
 
+def _numbers(page: Path) -> list[int]:
+    """Numbers of a page's equations.
+
+    These are displayed, with a label such as (likelihood-7), or indented lines with
+    (7) at their end.
+    """
+    text = page.read_text(encoding="utf-8")
+    text = re.sub(r"(?ms)^```\w.*?^```", "", text)  # code
+    found = re.findall(
+        rf"(?m)^(?: {{4}}.*\((\d+)\)[^\S\n]*|\$\$ \({page.stem}-(\d+)\))$", text
+    )
+    return [int(a or b) for a, b in found]
+
+
 def _equations(page: str) -> set[int]:
-    """Numbers at the ends of a page's equations, which are its indented lines."""
-    text = (DOCS / f"{page}.md").read_text(encoding="utf-8")
-    return {int(k) for k in re.findall(r"(?m)^ {4}.*\((\d+)\)[^\S\n]*$", text)}
+    return set(_numbers(DOCS / f"{page}.md"))
 
 
 CITED = sorted(set(_citations()))
@@ -69,8 +81,7 @@ def test_cited_equations_exist(file, page, number):
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.stem)
 def test_equations_are_numbered_once_and_in_order(page):
-    text = page.read_text(encoding="utf-8")
-    numbers = [int(k) for k in re.findall(r"(?m)^ {4}.*\((\d+)\)[^\S\n]*$", text)]
+    numbers = _numbers(page)
     assert numbers == list(range(1, len(numbers) + 1))
 
 

@@ -7,9 +7,11 @@ import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
 from scipy import stats
+from scipy.special import logit
 
 from sklearn_xmixed import RandomEffects
 from sklearn_xmixed.inference import likelihood_ratio, wald
+from sklearn_xmixed.inference._variance import _back
 from tests.conftest import STRUCTURES, Case, differences, simulate
 
 Z95 = stats.norm.ppf(0.975)
@@ -282,3 +284,13 @@ def test_linear_regression():
         assert_allclose(se.iloc[[2, 0, 1]], np.sqrt(np.diagonal(V)), rtol=1e-10)
         # d2/d(log sigma)2 of the log likelihood is -2 nn
         assert model.results_.alpha_vcov[0, 0] == pytest.approx(0.5 / nn, rel=1e-10)
+
+
+@pytest.mark.parametrize("transform", ["natural", "log", "atanh", "logit"])
+def test_every_metric_of_a_coefficient_has_its_way_back(transform):
+    value, slope = _back(transform, 0.3)
+    into = {"natural": float, "log": np.log, "atanh": np.arctanh, "logit": logit}
+    assert_allclose(into[transform](value), 0.3, rtol=1e-14)
+    step = 1e-5
+    ends = [_back(transform, 0.3 + s * step)[0] for s in (-1, 1)]
+    assert_allclose(slope, (ends[1] - ends[0]) / (2 * step), rtol=1e-9)

@@ -12,7 +12,7 @@ from sklearn.model_selection import GridSearchCV, GroupKFold
 
 from sklearn_xmixed import MixedLinearRegressor, RandomEffects, Residuals
 from sklearn_xmixed._compile import compile_design
-from sklearn_xmixed._estimation import _blocks
+from sklearn_xmixed._estimation import equation_blocks
 from sklearn_xmixed.covariance import PARAMETERIZATIONS
 from sklearn_xmixed.likelihood import (
     Pool,
@@ -91,7 +91,7 @@ def engine(frame, effects, residuals, method="ml", *, compressed=False):
     rows = Rows.of(design, pool)
     tree, _ = rows.tree(rows.residual.start())
     model = VarianceModel(
-        _blocks(design, pool, tree), tree.depth, PARAMETERIZATIONS["matsqrt"]
+        equation_blocks(design, pool, tree), tree.depth, PARAMETERIZATIONS["matsqrt"]
     )
     return StructuredObjective(
         rows.compressed() if compressed else rows,

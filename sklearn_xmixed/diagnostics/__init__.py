@@ -1,7 +1,17 @@
-"""What a fit hangs on, and what may be wrong with it."""
+"""What a fit hangs on, what may be wrong with it, how sure a parameter is."""
 
 from ._doctor import diagnose
 from ._finding import Diagnosis, Finding
 from ._influence import Influence
+from ._profile import Profile, profile
+from ._within_correlation import within_correlation
 
-__all__ = ["Diagnosis", "Finding", "Influence", "diagnose"]
+__all__ = [
+    "Diagnosis",
+    "Finding",
+    "Influence",
+    "Profile",
+    "diagnose",
+    "profile",
+    "within_correlation",
+]

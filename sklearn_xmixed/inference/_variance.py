@@ -71,7 +71,7 @@ class VarianceParameter:
             "estimation": ("lns", "atr"),
         }[metric]
         if self.kind == "coef":
-            mark = {"atanh": "atr", "logit": "logit"}.get(self.transform)
+            mark = {"log": "ln", "atanh": "atr", "logit": "logit"}.get(self.transform)
             (name,) = self.effects
             return f"{mark}({name})" if metric == "estimation" and mark else name
         if self.kind == "residual":
@@ -156,6 +156,8 @@ def natural_vcov(estimate: Estimate) -> tuple[Array, Array, bool]:
     vcov[np.ix_(mask, mask)] = 2.0 * half @ half.T
     # a parameter that follows psi to the end of its range has no standard error
     lost = (np.abs(slope[:, ~inside]) > 1e-3).any(axis=1)
+    if not inside.all():  # or that moves with nothing else
+        lost |= (np.abs(slope[:, inside]) < 1e-3).all(axis=1)
     at = len(alpha) - len(own) + np.flatnonzero(lost)
     vcov[at] = vcov[:, at] = np.nan
     return alpha, vcov, True
@@ -444,6 +446,9 @@ def _back(transform: str, a: float) -> tuple[float, float]:
     if transform == "atanh":
         value = float(np.tanh(a))
         return value, 1.0 - value**2
+    if transform == "log":
+        value = float(np.exp(a))
+        return value, value
     value = float(expit(a))
     return value, value * (1.0 - value)
 

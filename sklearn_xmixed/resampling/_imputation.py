@@ -41,7 +41,7 @@ class PooledResult:
     pooled : DataFrame
         Fixed effects and, in the metric of estimation (log sd, atanh of correlations),
         variance parameters: estimate, within, between, total (variances), std_error,
-        df, riv (relative increase of variance), lambda_ (share of the variance due to
+        df, riv (relative increase of variance), ``lambda_`` (share of the variance due to
         missing values), fmi (fraction of missing information),
         relative_efficiency.
     covariance : DataFrame

@@ -1,0 +1,17 @@
+"""Pictures of a fit, as scikit-learn's displays; matplotlib is the extra ``plot``."""
+
+from ._group_curves import GroupCurvesDisplay
+from ._profile import ProfileDisplay
+from ._qq import QQDisplay
+from ._random_effects import RandomEffectsDisplay
+from ._residuals import ResidualsDisplay
+from ._within_correlation import WithinCorrelationDisplay
+
+__all__ = [
+    "GroupCurvesDisplay",
+    "ProfileDisplay",
+    "QQDisplay",
+    "RandomEffectsDisplay",
+    "ResidualsDisplay",
+    "WithinCorrelationDisplay",
+]

@@ -1,0 +1,122 @@
+"""Public docstrings follow numpydoc and say what they have to."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+validate = pytest.importorskip("numpydoc.validate")
+
+API = Path(__file__).resolve().parents[1] / "docs" / "api.rst"
+
+# what a reader of this package does without
+IGNORED = {
+    "GL01",  # text starts on the opening line
+    "GL02",  # and may end on the last
+    "GL03",
+    "GL08",  # checked here, with the reason
+    "SA01",  # See Also, where it helps
+    "SA04",
+    "EX01",  # asked for below, of classes and functions
+    "ES01",  # one line may be enough
+    "SS05",  # "Methods of", not only infinitives
+    "SS06",
+    "PR03",  # "X, y, groups: as for ``fit``", together and without types
+    "PR04",
+    "PR06",
+    "PR07",  # X, y and groups are what they are everywhere
+    "PR08",  # descriptions may start with a symbol
+    "PR09",
+    "RT02",  # several values are named
+    "RT03",
+    "RT04",
+    "RT05",
+    "GL09",
+}
+
+
+def listed() -> Iterator[tuple[str, str]]:
+    """Module and name of everything in the API reference."""
+    module = ""
+    for line in API.read_text(encoding="utf-8").splitlines():
+        if ".. currentmodule::" in line:
+            module = line.split()[-1]
+        elif module and line.startswith("   ") and line.strip().isidentifier():
+            yield module, line.strip()
+
+
+LISTED = sorted(set(listed()))
+OBJECTS = [f"{module}.{name}" for module, name in LISTED]
+
+
+def methods() -> Iterator[str]:
+    for module, name in LISTED:
+        cls = getattr(import_module(module), name)
+        if not inspect.isclass(cls):
+            continue
+        for method, value in inspect.getmembers(cls, inspect.isroutine):
+            home = getattr(value, "__module__", "") or ""
+            if not method.startswith("_") and home.startswith("sklearn_xmixed"):
+                yield f"{module}.{name}.{method}"
+
+
+METHODS = sorted(methods())
+
+# classes that are returned, not called: their attributes are what is documented
+RETURNED = ("inference", "reporting", "diagnostics", "resampling")
+
+
+def returned(name: str) -> bool:
+    return name.split(".")[1] in RETURNED
+
+
+@pytest.mark.parametrize("name", OBJECTS + METHODS)
+def test_docstring_is_valid(name):
+    found = validate.validate(name)
+    assert found["docstring"], "no docstring"
+    ignored = IGNORED | ({"PR01", "RT01"} if returned(name) else set())
+    wrong = [f"{code}: {text}" for code, text in found["errors"] if code not in ignored]
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("name", OBJECTS)
+def test_public_objects_have_an_example(name):
+    text = validate.validate(name)["docstring"]
+    if returned(name):
+        assert "Attributes\n" in text or "Parameters\n" in text
+    elif not name.endswith("Warning"):
+        assert "Examples\n" in text
+
+
+def parameters(name: str) -> set[str]:
+    found = import_module("sklearn_xmixed")
+    for part in name.split(".")[1:]:
+        found = getattr(found, part)
+    return set(inspect.signature(found).parameters)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_arrays_have_a_shape(name):
+    """A method that is given rows says of what shape."""
+    given = parameters(name) & {"X", "y", "sample_weight"}
+    text = validate.validate(name)["docstring"]
+    if given and not returned(name):
+        assert any(
+            words in text for words in ("shape (n_samples", "As for ``", "to ``fit``")
+        )
+
+
+@pytest.mark.parametrize("package", ["", ".datasets", ".exceptions"])
+def test_every_public_name_is_in_the_reference(package):
+    module = import_module("sklearn_xmixed" + package)
+    known = {name for _, name in LISTED}
+    public = {
+        name
+        for name in module.__all__
+        if not name.startswith("_") and not inspect.ismodule(getattr(module, name))
+    }
+    assert public - known == set()
