@@ -104,7 +104,9 @@ def _parser() -> argparse.ArgumentParser:
         help="csv, tsv, dta, parquet or feather; - reads csv from the standard input",
     )
     parser.add_argument(
-        "--data-format", choices=list(READERS), help="where the file's name does not say"
+        "--data-format",
+        choices=list(READERS),
+        help="where the file's name does not say",
     )
     parser.add_argument(
         "--formula", action="store_true", help="the command is a formula of lme4"
@@ -208,7 +210,9 @@ def _by_command(options: argparse.Namespace, data: pd.DataFrame) -> Any:
 
     xtset = options.xtset.split() if options.xtset else None
     if xtset is not None and len(xtset) > 2:
-        raise UsageError("--xtset takes a time variable, or a panel and a time variable.")
+        raise UsageError(
+            "--xtset takes a time variable, or a panel and a time variable."
+        )
     named = None if xtset is None else xtset[0] if len(xtset) == 1 else tuple(xtset)
     return xtmixed(options.command, data, xtset=named, show=False)
 

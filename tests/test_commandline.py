@@ -50,7 +50,9 @@ def test_standard_input_and_a_pipe_that_closes(folder):
     done = run(COMMAND, "--data", "-", input=text)
     assert done.returncode == 0
     assert "-875.96967" in done.stdout
-    command = f"'{sys.executable}' -m sklearn_xmixed '{COMMAND}' --data sleep.csv | true"
+    command = (
+        f"'{sys.executable}' -m sklearn_xmixed '{COMMAND}' --data sleep.csv | true"
+    )
     done = subprocess.run(
         ["bash", "-c", f"set -o pipefail; {command}"],
         capture_output=True, text=True, cwd=folder, env={"PYTHONPATH": str(ROOT)},
@@ -61,7 +63,9 @@ def test_standard_input_and_a_pipe_that_closes(folder):
 
 
 def test_errors_in_a_shell(folder):
-    done = run("reaction days || subject: days, cov(xy)", "--data", folder / "sleep.csv")
+    done = run(
+        "reaction days || subject: days, cov(xy)", "--data", folder / "sleep.csv"
+    )
     assert (done.returncode, done.stdout) == (2, "")
     assert "^" in done.stderr
     assert "Traceback" not in done.stderr
