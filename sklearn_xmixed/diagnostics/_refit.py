@@ -28,7 +28,7 @@ def refit(
     n_jobs: int | None,
 ) -> pd.DataFrame:
     """See ``Influence.refit``."""
-    chosen = known if labels is None else pd.Index(labels)
+    chosen = known if labels is None else pd.Index(labels, name=known.name)
     if isinstance(known, pd.MultiIndex) and labels is not None:
         chosen = pd.MultiIndex.from_tuples(list(labels), names=known.names)
     at = known.get_indexer(chosen)
