@@ -350,7 +350,7 @@ def test_linear_regression_has_robust_errors_by_row():
         ),
         ({}, RandomEffects("school", weight="x2"), "constant within its groups"),
         ({}, RandomEffects("school", weight="minus"), "not negative"),
-        ({}, RandomEffects("school", weight="zero"), "are zero"),
+        ({}, RandomEffects("school", weight="zero"), "zero in all rows"),
         ({}, RandomEffects("school", weight="nowhere"), "no column of X"),
         ({}, RandomEffects("_all", weight="one"), "'_all'"),
         ({"method": "reml"}, RandomEffects("school", weight="one"), "method='ml'"),
