@@ -313,6 +313,7 @@ def _summaries(
             e.effects,
             q.omitted,
             e.Sigma,
+            "" if e.factor is None else e.factor.variable,
         )
         for e, b, q, group in zip(
             equations,
