@@ -10,6 +10,7 @@ import numpy as np
 from ._factors import owned_codes
 from ._fixed import read_fixed
 from ._labels import Encoder, Source, encode
+from ._levels import shown_path
 from ._saved import FittedEquation
 from ._within import (
     compile_residuals,
@@ -288,7 +289,9 @@ class RowAnswers:
             code = parents if at < n_levels else np.full(n, -1)
             if unseen == "raise" and at < n_levels and (code < 0).any():
                 row = int(np.argmax(code < 0))
-                shown = "missing" if values is None else repr(np.asarray(values)[row])
+                shown = (
+                    "missing" if values is None else shown_path(np.asarray(values)[row])
+                )
                 raise ValueError(
                     f"{int((code < 0).sum())} rows have labels of level "
                     f"{encoder.group!r} that were not in the training data; the first "
