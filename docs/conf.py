@@ -92,6 +92,7 @@ sphinx_gallery_conf = {
     "doc_module": ("sklearn_xmixed",),
     "backreferences_dir": "generated/backreferences",
     "inspect_global_variables": False,
+    "write_computation_times": False,
 }
 
 # -- the pages as HTML ---------------------------------------------------------------
