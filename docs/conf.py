@@ -112,7 +112,7 @@ html_theme_options = {
     "footer_end": [],
     "logo": {"text": project},
 }
-html_sidebars = {"index": [], "changelog": []}
+html_sidebars = {"index": [], "start": []}
 html_math_renderer = "mathml"
 
 
