@@ -7,6 +7,7 @@ from ._spec import RandomEffects, Residuals
 from .formula import from_formula
 from .inference import compare_fits, lrtest
 from .resampling import bootstrap, by, jackknife, mi_estimate, rolling, statsby
+from .stata import xtmixed
 from .translation import to_lme4, to_nlme, to_sas
 
 __version__ = "0.1.0"
@@ -30,4 +31,5 @@ __all__ = [
     "to_lme4",
     "to_nlme",
     "to_sas",
+    "xtmixed",
 ]

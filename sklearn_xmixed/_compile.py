@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 
 from ._clusters import Clusters, make_clusters
-from ._design import Design
+from ._design import Design, total_weights
 from ._equations import Columns, lay_equations, levels_with_effects
 from ._factors import Factor, check_factors, compile_factors, lay_terms
 from ._labels import Encoder
 from ._levels import make_levels
 from ._validation import equation_names, equations_of
 from ._variables import Variables
-from ._weights import group_sizes, total_weights, weigh
+from ._weights import group_sizes, weigh
 from ._within import check_residuals, compile_residuals
 
 __all__ = ["Compiled", "compile_design"]

@@ -6,6 +6,7 @@ and groups are kept for messages and output; data frames end in ``_labels``.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -18,7 +19,7 @@ from .residuals import Within
 #: a column of unit size with a smaller remainder is collinear
 REMAINDER = 3e-7
 
-__all__ = ["Design", "Equation", "Level", "Term", "kept_columns"]
+__all__ = ["Design", "Equation", "Level", "Term", "kept_columns", "total_weights"]
 
 Array = np.ndarray
 
@@ -183,6 +184,15 @@ class Design:
             (np.ones(n, dtype=np.int8), codes, np.arange(n + 1)), shape=(n, G)
         ).tocsc()
         return replace(self, order=rows.indices, starts=rows.indptr)
+
+
+def total_weights(weights: Array | None, levels: Sequence[Level]) -> Array | None:
+    """Products of the weights of each row and its groups; None without weights."""
+    for level in levels:
+        if level.weights is not None:
+            own = level.weights[level.codes]
+            weights = own if weights is None else weights * own
+    return weights
 
 
 def kept_columns(

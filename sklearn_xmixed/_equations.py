@@ -7,13 +7,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ._design import Equation, Level, kept_columns
+from ._design import Equation, Level, kept_columns, total_weights
 from ._factors import Factor
 from ._levels import parents_among
 from ._moments import Moments
 from ._spec import RandomEffects
 from ._variables import Variables
-from ._weights import total_weights
 from .covariance import get_structure
 
 __all__ = ["Columns", "Equations", "lay_equations", "levels_with_effects"]

@@ -277,6 +277,8 @@ def estimate(
         again = descend(objective.join(start))
         if again.value < found.value:
             found = again
+    if isinstance(objective, StructuredObjective):
+        found = _at_the_end(objective, found)
     certificate = certify(objective, found, tol)
     objective.settle(found.gamma)
     D_blocks = model.split(found.gamma)
@@ -300,6 +302,28 @@ def _from_sample(objective: Objective, sample: Rows, gamma: Array) -> Array:
     if small.singular(found.gamma) or not np.isfinite(objective.value(found.gamma)):
         return gamma
     return found.gamma
+
+
+def _at_the_end(objective: StructuredObjective, found: Optimum) -> Optimum:
+    """Parameters of the residuals that the search sends to infinity, taken there.
+
+    Only where -2 L does not get worse by it: a moving average at the border of the
+    invertible ones, say.
+    """
+    there = objective.limit(found.gamma)
+    slack = 1e-8 * (1.0 + abs(found.value) / 1e4)
+    if (there == found.gamma).all() or found.log[-1].stopped:
+        return found
+    if not objective.value(there) <= found.value + slack:
+        return found
+    value, g, H = objective.hessian(there)
+    inside = np.append(
+        np.ones(objective.model.n_params, dtype=bool),
+        ~objective.residual.at_boundary(there[objective.model.n_params :]),
+    )
+    g = np.where(inside, g, 0.0)  # nothing is left to gain at the end of a range
+    H = np.where(np.outer(inside, inside), H, 0.0)
+    return replace(found, gamma=there, value=value, gradient=g, hessian=H)
 
 
 def _from_few_probes(

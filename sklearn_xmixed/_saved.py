@@ -313,6 +313,7 @@ def _summaries(
             e.effects,
             q.omitted,
             e.Sigma,
+            "" if e.factor is None else e.factor.variable,
         )
         for e, b, q, group in zip(
             equations,
@@ -334,6 +335,11 @@ def _summaries(
     return tuple(out)
 
 
+def _degenerate(found: Estimate) -> bool:
+    residual, psi = found.objective.residual, found.psi
+    return residual is not None and psi is not None and residual.degenerate(psi)
+
+
 def _message(
     found: Estimate, equations: Sequence[FittedEquation], unidentified: int | None
 ) -> str:
@@ -351,6 +357,14 @@ def _message(
             "part is taken out: with random effects the residual variance goes to zero "
             "and the likelihood grows without bound. Linear regression is reported "
             "instead; fit one row per group."
+        )
+    if not certificate.converged and _degenerate(found):
+        assert found.objective.residual is not None
+        return (
+            f"The covariance matrix of the {found.objective.residual.label} residuals "
+            "becomes singular and the likelihood grows without bound: there are too few "
+            "groups for its parameters, or the fixed part fits all rows of some time "
+            "exactly. Choose a simpler structure."
         )
     if unidentified is not None and unidentified >= len(equations):
         assert found.objective.residual is not None

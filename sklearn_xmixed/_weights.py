@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import _check_sample_weight
 
-from ._design import Level
+from ._design import Level, total_weights
 from ._labels import Encoder, Source
 from ._levels import path_frame, shown_path
 from ._spec import RandomEffects
@@ -21,7 +21,6 @@ __all__ = [
     "read_sample_weight",
     "row_weights",
     "scale_weights",
-    "total_weights",
     "weigh",
 ]
 
@@ -211,15 +210,6 @@ def scale_weights(
         squares = np.bincount(codes, rows**2, minlength=G)
         return rows * (total / squares)[codes], groups
     return np.ones_like(rows), groups * total / size
-
-
-def total_weights(weights: Array | None, levels: list[Level]) -> Array | None:
-    """Products of the weights of each row and its groups."""
-    for level in levels:
-        if level.weights is not None:
-            own = level.weights[level.codes]
-            weights = own if weights is None else weights * own
-    return weights
 
 
 def group_sizes(

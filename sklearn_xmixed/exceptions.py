@@ -1,10 +1,15 @@
-"""Warnings of this package, under one root so that they can be filtered."""
+"""Warnings and errors of this package, each under a root of its own."""
 
 from __future__ import annotations
 
 from sklearn.exceptions import ConvergenceWarning
 
-__all__ = ["ExactFitWarning", "MixedModelWarning", "NotConvergedWarning"]
+__all__ = [
+    "CommandError",
+    "ExactFitWarning",
+    "MixedModelWarning",
+    "NotConvergedWarning",
+]
 
 
 class MixedModelWarning(UserWarning):
@@ -17,3 +22,52 @@ class NotConvergedWarning(MixedModelWarning, ConvergenceWarning):
 
 class ExactFitWarning(MixedModelWarning):
     """The fixed part explains the response without a remainder."""
+
+
+class CommandError(ValueError):
+    """A command that cannot be understood, or that its data do not fit.
+
+    Prints what is wrong, the line of the command with the place marked, and what was
+    expected there.
+
+    Attributes
+    ----------
+    problem : str
+        What is wrong.
+    command : str
+        The command as it was given.
+    span : tuple of int or None
+        Where: the first character, and the one after the last.
+    hint : str
+        What was expected, or what to do; may be empty.
+    """
+
+    def __init__(
+        self,
+        problem: str,
+        command: str = "",
+        span: tuple[int, int] | None = None,
+        hint: str = "",
+    ):
+        self.problem = problem
+        self.command = command
+        self.span = span
+        self.hint = hint
+        lines = [problem, *_marked(command, span)]
+        super().__init__("\n".join([*lines, hint] if hint else lines))
+
+    def __reduce__(self):
+        return type(self), (self.problem, self.command, self.span, self.hint)
+
+
+def _marked(command: str, span: tuple[int, int] | None) -> list[str]:
+    """The line of the command that holds the span, and carets below it."""
+    if span is None:
+        return [f"    {line}" for line in command.splitlines()]
+    start = min(span[0], len(command))
+    first = command.rfind("\n", 0, start) + 1
+    last = command.find("\n", start)
+    line = command[first : len(command) if last < 0 else last]
+    width = max(1, min(span[1], first + len(line)) - start)
+    shown = "".join(c if c.isprintable() else " " for c in line)
+    return [f"    {shown}".rstrip(), f"    {' ' * (start - first)}{'^' * width}"]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import pickle
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -167,6 +169,18 @@ def test_there_are_many_of_them():
     assert len(SAID) > 35
 
 
+CROSSED = json.loads((Path(__file__).parent / "reference" / "formula.json").read_text())
+
+
+@pytest.mark.parametrize("method", ["ml", "reml"])
+@pytest.mark.parametrize("number", range(len(CROSSED["formulas"])))
+def test_slopes_on_crossed_groupings_and_categories(number, method):
+    frame = pd.DataFrame(CROSSED["data"])
+    fit = from_formula(CROSSED["formulas"][number], frame, method=method)
+    expected = CROSSED["log_likelihood"][number][method]
+    assert_allclose(fit.log_likelihood_, expected, rtol=0, atol=2e-6)
+
+
 # -- nested or crossed -----------------------------------------------------------------
 
 
@@ -211,9 +225,6 @@ def test_crossed_groupings():
     assert_allclose(
         fit.predict(frame), plain.predict(frame[["plate", "sample"]]), rtol=1e-6
     )
-    frame["x"] = np.arange(len(frame)) % 7
-    with pytest.raises(NotImplementedError, match="crossed groupings"):
-        from_formula("diameter ~ x + (x | plate) + (x | sample)", frame)
 
 
 def test_a_covariate_that_is_a_grouping_too():

@@ -45,6 +45,15 @@ def zero_variance():
     return MixedLinearRegressor("g", fixed=["x"]).fit(X, errors.ravel())
 
 
+def iterative():
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame({"a": rng.integers(0, 30, 400), "b": rng.integers(0, 25, 400)})
+    y = rng.normal(size=30)[X["a"]] + rng.normal(size=25)[X["b"]] + rng.normal(size=400)
+    both = [RandomEffects("_all", factor=name) for name in ("a", "b")]
+    model = MixedLinearRegressor(both, fixed=[], crossed="iterative")
+    return model.fit(X, y)
+
+
 def factor_model():
     X, y = load_productivity(return_X_y=True)
     X = X.assign(even=X["year"] % 2)
@@ -88,6 +97,7 @@ MODELS = {
         RandomEffects("subject", intercept=False)
     ).fit(*load_sleepstudy(return_X_y=True)),
     "factor": factor_model,
+    "iterative": iterative,
     "weighted": weighted,
     "by": by_category,
     "nothing fixed": nothing_fixed,
@@ -215,7 +225,7 @@ def test_rank_counts_what_is_estimated():
 
 def same(a, b):
     """Equal in type and, to the last bit, in value."""
-    assert type(a) is type(b)
+    assert type(a) is type(b) or {type(a), type(b)} == {float, np.float64}
     if is_dataclass(a):
         for f in fields(a):
             same(getattr(a, f.name), getattr(b, f.name))
@@ -283,3 +293,30 @@ def test_bad_input_is_explained(change, message):
 def test_other_things_are_no_results():
     with pytest.raises(ValueError, match="got list"):
         Results.from_dict([1])
+
+
+def test_levels_of_confidence_are_checked():
+    results = fitted("slopes").results_
+    for call in (results.fixed_table, results.to_frame):
+        with pytest.raises(ValueError, match=r"got 95. Write 0.95 for 95 %"):
+            call(confidence_level=95)
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        results.variance_frame("sd", 1.0)
+
+
+def test_frames_can_be_changed_without_harm():
+    model = fitted("slopes")
+    test = model.wald_test("days").chi2
+    for frame in (model.vcov(), model.results_.vcov, model.results_.params.to_frame()):
+        frame.iloc[0, 0] = 0.0
+    assert model.wald_test("days").chi2 == test
+
+
+def test_factors_are_told_from_levels():
+    (equation,) = fitted("factor").results_.equations
+    assert (equation.group, equation.factor, equation.effects) == (
+        "region",
+        "state",
+        ("R.state",),
+    )
+    assert fitted("slopes").results_.equations[0].factor == ""

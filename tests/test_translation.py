@@ -56,7 +56,8 @@ def test_r_finds_the_same_likelihood(case):
 def test_most_models_can_be_said():
     said = [c["code"] is not None for c in DOCUMENT["cases"]]
     assert sum(said) > 115
-    assert all(c["code"] for c in DOCUMENT["cases"] if c["language"] == "nlme")
+    nlme = [c for c in DOCUMENT["cases"] if c["language"] == "nlme"]
+    assert [c["id"] for c in nlme if c["code"] is None] == ["crossed-slopes-ml"]
 
 
 @pytest.mark.parametrize("translate", [to_lme4, to_nlme, to_sas])

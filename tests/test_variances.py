@@ -168,6 +168,53 @@ def test_crossed_factors_by_definition():
     assert_allclose(value, model.log_likelihood_, rtol=1e-9)
 
 
+@cache
+def crossed_slopes():
+    rng = np.random.default_rng(2)
+    n = 300
+    X = pd.DataFrame(
+        {
+            "school": rng.integers(0, 4, n),
+            "pupil": rng.integers(0, 30, n),
+            "teacher": rng.integers(0, 12, n),
+            "hours": rng.uniform(0, 3, n),
+        }
+    )
+    u, v = rng.normal(size=(30, 2)), rng.normal(size=12)
+    y = u[X["pupil"], 0] + X["hours"] * (1 + 0.5 * u[X["pupil"], 1]) + v[X["teacher"]]
+    model = MixedLinearRegressor(
+        [
+            RandomEffects("_all", ["hours"], factor="pupil", covariance="unstructured"),
+            RandomEffects("_all", factor="teacher"),
+        ],
+        fixed=["hours"],
+    )
+    return model.fit(X, y + 0.5 * rng.normal(size=n)), X, y
+
+
+def test_slopes_on_factors_by_definition():
+    model, X, _ = crossed_slopes()
+    Sigma = model.covariances_["pupil"].to_numpy()
+    Z = np.column_stack([X["hours"], np.ones(len(X))])
+    same = {
+        n: X[n].to_numpy()[:, None] == X[n].to_numpy() for n in ("pupil", "teacher")
+    }
+    V = np.where(same["pupil"], Z @ Sigma @ Z.T, 0.0)
+    V += np.where(same["teacher"], model.covariances_["teacher"].iloc[0, 0], 0.0)
+    V += model.sigma_**2 * np.eye(len(X))
+    assert_allclose(model.marginal_covariance(X), V, rtol=1e-12)
+    new = X[:5].assign(pupil=99, teacher=99)
+    _, std = model.predict(X[:5], kind="fixed", return_std=True)
+    expected = np.sqrt(np.diagonal(V)[:5] + std**2)
+    assert_allclose(model.prediction_interval(new)["std"], expected, rtol=1e-8)
+    table = model.icc()
+    assert list(table.index) == ["R.pupil", "R.teacher"]
+    total = Sigma[1, 1] + model.covariances_["teacher"].iloc[0, 0] + model.sigma_**2
+    assert_allclose(table.loc["R.pupil", "icc"], Sigma[1, 1] / total)
+    assert_allclose(model.recovariance("R.pupil"), Sigma)
+    assert 0 < model.r2(X)["marginal"] < model.r2(X)["conditional"] < 1
+
+
 def test_parts_add_up_and_correlations_follow():
     model, X, _ = structured("ar by")
     total = model.marginal_covariance(X[:30])
@@ -514,7 +561,7 @@ def test_r2_with_weights_and_without_labels():
         X[["days"]], y, groups=labels
     )
     assert 0 < plain.r2(X[["days"]])["marginal"] < 1
-    with pytest.raises(ValueError, match="at least two rows"):
+    with pytest.raises(ValueError, match="at least two complete rows"):
         model.r2(X[:1])
     with pytest.raises(ValueError, match="Negative"):
         model.r2(X, -twice)
@@ -726,3 +773,42 @@ def test_nothing_of_the_user_s_is_modified():
     model.get_residuals(X, y, standardized=True)
     assert X.equals(before)
     assert y.equals(response)
+
+
+def test_slopes_on_a_column_named_like_a_factor_are_no_factor():
+    X, y = sleepstudy_data()
+    X = X.rename(columns={"days": "R.x"})
+    model = MixedLinearRegressor(
+        RandomEffects("subject", ["R.x"], intercept=False), fixed=["R.x"]
+    ).fit(X, y)
+    with pytest.raises(ValueError, match="No equation has a random intercept"):
+        model.icc()
+    assert list(model.recovariance("subject")) == ["R.x"]
+
+
+def test_missing_values_where_they_are_allowed():
+    X, y = sleepstudy_data()
+    gone = X.assign(days=X["days"].where(X.index != 3))
+    model = MixedLinearRegressor(
+        RandomEffects("subject", ["days"]), fixed=["days"], missing="drop"
+    ).fit(gone, y)
+    frame = model.prediction_interval(gone)
+    assert frame.loc[3].isna().all()
+    assert frame.drop(index=3).notna().all().all()
+    assert_allclose(model.r2(gone), model.r2(X.drop(index=3)), rtol=1e-12)
+    assert np.isnan(model.get_residuals(gone, y)[3])
+    with pytest.raises(ValueError, match="missing or infinite"):
+        model.marginal_covariance(gone)
+
+
+def test_labels_of_any_type_name_a_group():
+    X, y = sleepstudy_data()
+    when = pd.Timestamp("2020-01-01") + pd.to_timedelta(X["subject"], unit="D")
+    for values, label in (
+        (when, when.iloc[0]),
+        (X["subject"].astype("category"), 308),
+        (X["subject"].astype(str), "308"),
+    ):
+        frame = X.assign(subject=values)
+        model = MixedLinearRegressor("subject", fixed=["days"]).fit(frame, y)
+        assert model.marginal_covariance(frame, group=label).shape == (10, 10)

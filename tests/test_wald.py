@@ -590,3 +590,37 @@ def test_symbols_of_every_metric_are_there():
     assert names[:2] == ["days", "_cons"]
     assert "_b[subject:cov(days,_cons)]" in names
     assert "_b[subject:corr(days,_cons)]" in names
+
+
+def test_a_column_named_like_the_constant_is_ambiguous():
+    X, y = load_sleepstudy(return_X_y=True)
+    model = MixedLinearRegressor("subject").fit(X.rename(columns={"days": "_cons"}), y)
+    with pytest.raises(ValueError, match="Two coefficients are called '_cons'"):
+        model.wald_test("_cons")
+
+
+def test_effects_without_variance_have_no_correlation():
+    rng = np.random.default_rng(0)
+    g, x = np.repeat(np.arange(20), 5), np.tile(np.arange(5.0), 20)
+    # no group has a mean or a slope of its own
+    line = np.column_stack([np.ones(5), np.arange(5.0)])
+    e = rng.normal(size=(20, 5))
+    e -= e @ line @ np.linalg.inv(line.T @ line) @ line.T
+    y = x + e.ravel()
+    X = pd.DataFrame({"g": g, "x": x})
+    effects = RandomEffects("g", ["x"], covariance="unstructured")
+    model = MixedLinearRegressor(effects).fit(X, y)
+    assert len(model.results_.boundary) == 3
+    for term, value in (
+        ("corr(x,_cons)", np.nan),
+        ("cov(x,_cons)", 0.0),
+        ("var(x)", 0.0),
+        ("lns(x)", -np.inf),
+    ):
+        with pytest.warns(MixedModelWarning, match="has no standard error"):
+            row = model.nlcom(f"_b[g:{term}]").iloc[0]
+        np.testing.assert_equal(row["estimate"], value)
+        assert row[1:].isna().all()
+    with pytest.warns(MixedModelWarning, match="has no standard error"):
+        row = model.nlcom("exp(2*_b[lns1_1_1:_cons])").iloc[0]
+    assert row["estimate"] == 0

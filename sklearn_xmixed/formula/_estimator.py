@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -266,8 +266,6 @@ def from_formula(formula: str, data: Any, **parameters: Any) -> FormulaRegressor
     FormulaError
         If the formula cannot be understood or does not fit to the data; the message
         marks the place.
-    NotImplementedError
-        With random slopes on two groupings that cross.
     ImportError
         If formulaic is not installed.
 
@@ -458,10 +456,7 @@ def _arrangement(parsed: ParsedFormula, frame: pd.DataFrame) -> Arrangement:
         constant, columns = _effects(term, frame, parsed)
         if columns or not constant:
             slopes.add(key)
-    try:
-        return arrange(list(groupings.values()), slopes)
-    except NotImplementedError as error:
-        raise NotImplementedError(str(FormulaError(str(error), parsed.text))) from None
+    return arrange(list(groupings.values()), slopes)
 
 
 def _effects(
@@ -482,19 +477,34 @@ def _equations(
 ) -> Iterable[RandomEffects]:
     """Random-effects equations, crossed factors first, then levels from the top."""
     for variables in arrangement.crossed:
-        yield RandomEffects("_all", factor=":".join(variables))
+        yield from _of_grouping(parsed, variables, frame, factor=":".join(variables))
     for variables, name in arrangement.chain:
-        for term in parsed.random:
-            if set(term.grouping) != set(variables):
+        yield from _of_grouping(parsed, variables, frame, group=name)
+
+
+def _of_grouping(
+    parsed: ParsedFormula,
+    variables: tuple[str, ...],
+    frame: pd.DataFrame,
+    *,
+    group: str = "_all",
+    factor: str | None = None,
+) -> Iterator[RandomEffects]:
+    for term in parsed.random:
+        if set(term.grouping) != set(variables):
+            continue
+        for constant, columns in _blocks(term, frame, parsed):
+            several = len(columns) + constant > 1
+            if factor is not None and not columns:
+                yield RandomEffects(group, factor=factor)
                 continue
-            for constant, columns in _blocks(term, frame, parsed):
-                several = len(columns) + constant > 1
-                yield RandomEffects(
-                    name,
-                    columns,
-                    covariance=term.covariance if several else None,
-                    intercept=constant,
-                )
+            yield RandomEffects(
+                group,
+                columns,
+                covariance=term.covariance if several else None,
+                intercept=constant,
+                factor=factor,
+            )
 
 
 def _blocks(

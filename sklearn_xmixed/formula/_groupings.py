@@ -78,35 +78,21 @@ class Arrangement:
 def arrange(groupings: Sequence[Grouping], slopes: set[tuple[str, ...]]) -> Arrangement:
     """Levels from groupings.
 
-    Those with random slopes must nest in one another; of the others as many as nest
-    with them become levels too, the finest first, and the rest cross.
+    The finest of those with random slopes and all that nest with it, one after
+    another, become levels; the rest cross.
 
     Parameters
     ----------
     groupings : sequence of Grouping
     slopes : set of tuple of str
         Variables of the groupings with more than a random intercept.
-
-    Raises
-    ------
-    NotImplementedError
-        If two groupings with slopes cross.
     """
     chain: list[Grouping] = []
     crossed: list[Grouping] = []
     order = sorted(groupings, key=lambda g: (g.variables not in slopes, -g.n_groups))
     for g in order:
-        clash = next((c for c in chain if not (g.within(c) or c.within(g))), None)
-        if clash is None:
-            chain.append(g)
-        elif g.variables in slopes:
-            raise NotImplementedError(
-                f"Random slopes on the crossed groupings {clash.name!r} and {g.name!r} "
-                "are not available in this version; one of several crossed groupings "
-                "may have slopes."
-            )
-        else:
-            crossed.append(g)
+        nests = all(g.within(c) or c.within(g) for c in chain)
+        (chain if nests else crossed).append(g)
     # coarse first; where two are the same partition, the one with fewer variables
     chain.sort(key=lambda g: (g.n_groups, len(g.variables)))
     crossed.sort(key=lambda g: g.n_groups)

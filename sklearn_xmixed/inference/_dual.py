@@ -112,7 +112,8 @@ _log = _lift("log", math.log, lambda x: 1.0 / x, _positive)
 
 #: what expressions may call
 FUNCTIONS: dict[str, Callable[[Dual], Dual]] = {
-    "exp": _lift("exp", math.exp, math.exp),
+    # exp(-inf), a variance of zero, has a value
+    "exp": _lift("exp", math.exp, math.exp, lambda x: x < math.inf),
     "expm1": _lift("expm1", math.expm1, math.exp),
     "log": _log,
     "ln": _log,

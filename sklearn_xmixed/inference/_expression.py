@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NoReturn, Protocol
 
+import numpy as np
+
 from ._dual import FUNCTIONS, Dual
 
 __all__ = [
@@ -220,7 +222,8 @@ class Expression:
     def evaluate(self, names: Names) -> Dual:
         """Value and slope at the estimates."""
         try:
-            return self._value(self.tree, names)
+            with np.errstate(invalid="ignore"):  # the log of a variance of zero
+                return self._value(self.tree, names)
         except RecursionError:
             raise self.error("The expression is too long:", self.tree) from None
 

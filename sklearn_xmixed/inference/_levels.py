@@ -37,7 +37,7 @@ def level_covariances(
             if equation.group != group or not equation.effects:
                 continue
             Sigma, effects = equation.covariance, list(equation.effects)
-            if len(Sigma) > len(effects):  # a factor: two of its levels stand for all
+            if len(Sigma) > len(effects):  # two levels of a factor stand for all
                 Sigma, effects = Sigma[:2, :2], [effects[0], f"{effects[0]}'"]
             names += effects
             blocks.append(Sigma)

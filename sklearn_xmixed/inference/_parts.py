@@ -45,7 +45,10 @@ class EquationSummary:
     omitted : tuple of str
         Collinear columns left out.
     covariance : ndarray of shape (q, q)
-        Sigma; of a factor with one variance that variance alone.
+        Sigma.  Where every level of a factor has one effect: its variance, or the
+        covariance matrix of two levels.
+    factor : str
+        Variable whose levels carry the effects, empty without.
     """
 
     name: str
@@ -54,6 +57,7 @@ class EquationSummary:
     effects: tuple[str, ...]
     omitted: tuple[str, ...]
     covariance: Matrix
+    factor: str = ""
 
 
 @dataclass(frozen=True)

@@ -5,16 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.linalg import block_diag
 from scipy.special import ndtr, ndtri
 
 from ._codec import decode, encode
 from ._montecarlo import MonteCarlo
 from ._parts import EquationSummary, GroupSummary, Matrix, Specification, Vector
+from ._tests import check_level
 from ._variance import VarianceParameter, VarianceTable, variance_table
 
 __all__ = ["Results"]
@@ -210,8 +211,14 @@ class Results:
         return -2.0 * self.log_likelihood + math.log(self.n_obs) * self.n_params
 
     def fixed_table(self, confidence_level: float = 0.95) -> pd.DataFrame:
-        """Coefficients with standard errors, z tests and intervals."""
-        zq = float(ndtri(0.5 + 0.5 * confidence_level))
+        """Coefficients with standard errors, z tests and intervals.
+
+        Raises
+        ------
+        ValueError
+            If the confidence level does not lie between 0 and 1.
+        """
+        zq = float(ndtri(0.5 + 0.5 * check_level(confidence_level)))
         se = np.sqrt(np.diagonal(self.beta_vcov))
         gone = np.isin(self.fixed_names, self.omitted)
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -237,7 +244,7 @@ class Results:
         Raises
         ------
         ValueError
-            If the metric is none of these.
+            If the metric is none of these, or the confidence level not between 0 and 1.
         """
         if metric not in ("variance", "sd", "estimation"):
             raise ValueError(
@@ -249,7 +256,7 @@ class Results:
             list(self.Sigmas),
             self.alpha,
             self.alpha_vcov,
-            confidence_level,
+            check_level(confidence_level),
         )
 
     def variance_frame(
@@ -271,19 +278,16 @@ class Results:
             index=index,
         )
 
-    @cached_property
+    @property
     def vcov(self) -> pd.DataFrame:
         """Covariance matrix of all parameters in the estimation metric.
 
         Block diagonal in the fixed effects and the variance parameters.
         """
-        p, m = len(self.beta), len(self.alpha)
-        V = np.zeros((p + m, p + m))
-        V[:p, :p] = self.beta_vcov
-        V[p:, p:] = self.alpha_vcov
         names = [(self.target, name) for name in self.fixed_names]
         names += [(q.level, q.term("estimation")) for q in self.parameters]
         index = pd.MultiIndex.from_tuples(names, names=["equation", "term"])
+        V = block_diag(self.beta_vcov, self.alpha_vcov)
         return pd.DataFrame(V, index=index, columns=index)
 
     # -- taking it elsewhere -------------------------------------------------------

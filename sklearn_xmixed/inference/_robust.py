@@ -77,7 +77,7 @@ def sandwich(
         )
     free = np.isfinite(np.diagonal(alpha_vcov))
     beta, alpha = parameter_scores(design, estimate, clusters, free)
-    alpha = np.where(free, alpha, 0.0)
+    alpha[:, ~free] = 0.0
     factor = M / (M - 1.0)
     bread = np.where(np.isfinite(alpha_vcov), alpha_vcov, 0.0)
     robust = factor * bread @ _meat(alpha, counts) @ bread
@@ -139,6 +139,8 @@ def parameter_scores(
 
 def _meat(scores: Array, counts: Array) -> Array:
     """Squared scores; a cluster that stands for w of them has w times the score."""
+    if (counts == 1.0).all():
+        return scores.T @ scores
     return scores.T @ (scores / counts[:, None])
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from scipy.linalg import block_diag
 
 from ._dual import FUNCTIONS, Dual
 from ._results import Results
@@ -85,9 +86,14 @@ class Symbols:
 
     def find(self, name: str, equation: str | None = None) -> int | None:
         """Number of a symbol; without an equation that of a fixed effect."""
-        if equation is None:
-            return self._fixed.get(name)
-        return self._all.get((equation, name))
+        if equation is not None:
+            return self._all.get((equation, name))
+        if self.results.fixed_names.count(name) > 1:
+            raise ValueError(
+                f"Two coefficients are called {name!r}, a column and the constant; rename "
+                "the column."
+            )
+        return self._fixed.get(name)
 
     def known(self) -> list[str]:
         """Names as they can be written."""
@@ -102,7 +108,7 @@ class Symbols:
     @cached_property
     def vcov(self) -> Array:
         """Covariance matrix of ``Results.params``."""
-        return self.results.vcov.to_numpy()
+        return block_diag(self.results.beta_vcov, self.results.alpha_vcov)
 
     def value(self, number: int) -> Dual:
         """An estimate with its slope in all parameters."""
@@ -136,6 +142,8 @@ class Symbols:
             kind = transform.get(parameter.transform)
             return a if kind is None else FUNCTIONS[kind](a)
         if parameter.kind == "corr":
+            if np.isnan(a.value):  # of effects without variance
+                return Dual(np.nan if metric == "sd" else 0.0, a.slope)
             r = FUNCTIONS["tanh"](a)
             if metric == "sd":
                 return r

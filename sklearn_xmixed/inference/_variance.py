@@ -156,6 +156,8 @@ def natural_vcov(estimate: Estimate) -> tuple[Array, Array, bool]:
     vcov[np.ix_(mask, mask)] = 2.0 * half @ half.T
     # a parameter that follows psi to the end of its range has no standard error
     lost = (np.abs(slope[:, ~inside]) > 1e-3).any(axis=1)
+    if not inside.all():  # or that moves with nothing else
+        lost |= (np.abs(slope[:, inside]) < 1e-3).all(axis=1)
     at = len(alpha) - len(own) + np.flatnonzero(lost)
     vcov[at] = vcov[:, at] = np.nan
     return alpha, vcov, True

@@ -31,9 +31,10 @@ def compress(tree: Tree) -> Tree:
 
 def _compress_shard(shard: Shard) -> Shard:
     lowest = _absorb(shard.floors[0])
+    unmerged = Shard((lowest, *shard.floors[1:]))  # without weights sweeps are faster
     classes = design_classes(lowest)
     if classes is None:
-        return shard
+        return unmerged
     order, starts = classes
     q, width, G = lowest.block.shape
     r = width - q
@@ -41,7 +42,7 @@ def _compress_shard(shard: Shard) -> Shard:
     sizes = ends - starts
     made = np.minimum(sizes, q * r)
     if made.sum() > 0.7 * G:
-        return shard
+        return unmerged
     at = np.concatenate([[0], np.cumsum(made)])
     block = np.empty((q, width, int(at[-1])))
     count = np.empty(int(at[-1]))

@@ -20,7 +20,7 @@ from ._basis import Pool
 from ._eliminate import cross, semidefinite_root
 from ._tree import Floor, Shard, Tree
 
-__all__ = ["build_tree", "group_products", "row_blocks", "tree_of_blocks"]
+__all__ = ["build_tree", "group_products", "raw_blocks", "row_blocks", "tree_of_blocks"]
 
 Array = np.ndarray
 
@@ -156,6 +156,16 @@ def row_blocks(
     design: Design, pool: Pool
 ) -> Iterator[tuple[int, int, Array, Array | slice]]:
     """Blocks of rows in group order: first and last position, W, row numbers."""
+    for start, stop, raw, rows in raw_blocks(design, pool):
+        W = raw.T @ pool.matrix[1:]
+        W += pool.matrix[0]
+        yield start, stop, W, rows
+
+
+def raw_blocks(
+    design: Design, pool: Pool
+) -> Iterator[tuple[int, int, Array, Array | slice]]:
+    """The same with the raw columns less their shift, shape (k, rows)."""
     n = design.n_rows
     columns = [*design.X.T, *design.extra.T, design.y]
     if design.starts is None:
@@ -164,7 +174,7 @@ def row_blocks(
         starts = design.starts
         at = np.searchsorted(starts, np.arange(BLOCK_ROWS, n, BLOCK_ROWS))
         cuts = np.concatenate([[0], starts[at], [n]])
-    shift, matrix = pool.shift, pool.matrix
+    shift = pool.shift
     for start, stop in pairwise(cuts):
         if stop == start:
             continue
@@ -172,9 +182,7 @@ def row_blocks(
         raw = np.empty((len(columns), stop - start))
         for j, column in enumerate(columns):
             np.subtract(column[rows], shift[j], out=raw[j])
-        W = raw.T @ matrix[1:]
-        W += matrix[0]
-        yield int(start), int(stop), W, rows
+        yield int(start), int(stop), raw, rows
 
 
 def group_products(

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from .._design import Design, Level
+from .._design import Design, Level, total_weights
 from ..residuals import ResidualModel, Within
 from ._basis import LevelBasis, Pool
 from ._crossproducts import BLOCK_ROWS, row_blocks, tree_of_blocks
@@ -76,14 +76,7 @@ class Rows:
         for start, stop, block, _ in row_blocks(design, pool):
             W[start:stop] = block
         order = np.arange(design.n_rows) if design.order is None else design.order
-        share = None
-        weights = [design.weights] + [
-            None if level.weights is None else level.weights[level.codes]
-            for level in design.levels
-        ]
-        for w in weights:
-            if w is not None:
-                share = w if share is None else share * w
+        share = total_weights(design.weights, design.levels)
         share = None if share is None else share[order]
         model = design.residual.model(order, share)
         n = float(design.n_rows if share is None else share.sum())
@@ -103,8 +96,10 @@ class Rows:
         return tree, log_det
 
     def whitened(self, psi: Array) -> Iterator[tuple[int, int, Array, Any]]:
-        """The whitened rows, as from ``row_blocks``."""
-        return self._stream(self.residual.whiten(psi, self.W)[0])
+        """The whitened rows, as from ``raw_blocks``."""
+        W = self.residual.whiten(psi, self.W)[0]
+        for start, stop, block, rows in self._stream(W):
+            yield start, stop, block.T, rows
 
     @property
     def total(self) -> Array:
@@ -208,17 +203,19 @@ class Rows:
         within = design.residual
         assert within is not None
         order, levels = self.order, design.levels
-        if design.weights is not None or len(levels) > 1:
+        if len(levels) > 1:
             return self
         codes = within.codes[order]
         if levels:
-            if levels[0].weights is not None:
-                return self
             theirs = levels[0].codes[order]
             if (np.diff(theirs) != 0).sum() != (np.diff(codes) != 0).sum():
                 return self
         starts = np.flatnonzero(np.append(True, np.diff(codes) != 0))
         sizes = np.diff(np.append(starts, len(codes)))
+        # a group of weight w counts as w groups: sqrt(w) times its columns
+        weight = np.ones(len(starts)) if self.share is None else self.share[starts]
+        if self.share is not None and (np.repeat(weight, sizes) != self.share).any():
+            return self
         kinds = self._kinds(within, order, starts, sizes)
         if kinds is None:
             return self
@@ -234,6 +231,8 @@ class Rows:
             s = int(sizes[kind[0]])
             at = starts[kind][:, None] + np.arange(s)
             C = top[at].reshape(len(kind), s * m)
+            if self.share is not None:
+                C = C * np.sqrt(weight[kind])[:, None]
             if g < len(kind):
                 scale = np.sqrt((C**2).sum(axis=0))
                 scale = np.where(scale > 0, scale, 1.0)
@@ -241,7 +240,7 @@ class Rows:
                 C = (np.sqrt(values.clip(0.0))[:, None] * vectors.T) * scale
             z = np.broadcast_to(Z[at[0]], (g, s, Z.shape[1])).reshape(g * s, -1)
             parts.append(np.concatenate([z, C.reshape(g * s, m)], axis=1))
-            count.append(np.full(g, len(kind) / g))
+            count.append(np.full(g, weight[kind].sum() / g))
             reps.append(np.tile(at[0], g))
         W = np.concatenate(parts)
         per_group = np.concatenate(count)
@@ -270,6 +269,7 @@ class Rows:
         starts = np.append(0, np.cumsum(new_sizes))
         smaller = replace(
             design,
+            weights=None,
             levels=level,
             order=None,
             starts=starts if level else None,

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .._design import Design
+from .._design import Design, total_weights
 from ._basis import Pool
-from ._crossproducts import row_blocks
+from ._crossproducts import raw_blocks
 from ._elimination import Elimination
 from ._pieces import Root
 from ._rows import Rows
@@ -96,15 +96,16 @@ def cluster_scores(
         of_top = _of_groups(design.levels[0].codes, clusters)
         for k, floor in enumerate(shard.floors):
             nodes.append(_by_nodes(floor, down, k, sigma2, of_top, M))
-    stream: Iterable = row_blocks(design, pool)
-    slopes = np.empty((M, 0))
+    stream: Iterable = raw_blocks(design, pool)
+    matrix, slopes = pool.matrix, np.empty((M, 0))
     if rows is not None and psi is not None:
         stream = rows.whitened(psi)
+        matrix = np.eye(pool.width + 1)[:, 1:]
         left, right = rows.given(tree, D, root, sweeps, 1.0 / sigma2, reml=False)
         slopes = rows.residual.slopes(
             psi, left, right, clusters[rows.order], rows.share
         )
-    x, c, n = _by_rows(design, stream, root.v, effects, clusters, M)
+    x, c, n = _by_rows(design, stream, matrix, root.v, effects, clusters, M)
     return Scores(x, c, n, nodes, slopes)
 
 
@@ -134,8 +135,8 @@ def crossed_scores(
         effects.append(_Effects(codes, columns, D[t] @ e))
         weight = sweep.T(t).transpose(1, 2, 0) - e[:, None] * (e / sigma2)[None]
         nodes.append(_summed(weight, _of_groups(codes, clusters), M))
-    stream = row_blocks(design, pool)
-    x, c, n = _by_rows(design, stream, root.v, effects, clusters, M)
+    stream = raw_blocks(design, pool)
+    x, c, n = _by_rows(design, stream, pool.matrix, root.v, effects, clusters, M)
     return Scores(x, c, n, nodes, np.empty((M, 0)))
 
 
@@ -155,15 +156,12 @@ class _Effects:
     members: Array | None
     u: Array
 
-    def of_rows(self, W: Array, rows: Array | slice) -> Array:
-        """Sum of z_i u of some rows."""
-        codes = self.codes[rows]
+    def slopes(self, basis: Array) -> list[tuple[int, Array]]:
+        """What the rows of each group have on a column: (column, values by group)."""
         if self.members is None:
-            return self.u[0][codes]
-        out = W[:, self.members[0]] * self.u[0][codes]
-        for j, own in zip(self.members[1:], self.u[1:], strict=True):
-            out += W[:, j] * own[codes]
-        return out
+            return [(0, self.u[0])]
+        on = basis[:, self.members] @ self.u
+        return [(j, row) for j, row in enumerate(on) if row.any()]
 
 
 def _of_groups(codes: Array, clusters: Array) -> Array:
@@ -202,31 +200,48 @@ def _by_nodes(
 def _by_rows(
     design: Design,
     stream: Iterable,
+    basis: Array,
     v: Array,
     effects: list[_Effects],
     clusters: Array,
     M: int,
 ) -> tuple[Array, Array, Array]:
-    """X'V^-1 r, r'V^-1 r and the number of observations of each cluster."""
-    m = len(v)
-    sums = np.zeros((m + 1, M))  # by column: X'V^-1 r, r'V^-1 r, observations
-    for start, stop, W, rows in stream:
-        top = W[:, -m:]
-        r = top @ v
-        left = r.copy()
-        for term in effects:
-            left -= term.of_rows(W, rows)
-        weight = np.ones(stop - start)
-        if design.weights is not None:
-            weight *= design.weights[rows]
-        for level in design.levels:
-            if level.weights is not None:
-                weight *= level.weights[level.codes[rows]]
-        left *= weight
+    """X'V^-1 r, r'V^-1 r and the number of observations of each cluster.
+
+    Parameters
+    ----------
+    stream : iterable of (start, stop, columns, rows)
+        Columns of shape (k, rows).
+    basis : ndarray of shape (k + 1, w)
+        The pool's columns from the constant and these.
+    """
+    top = basis[:, -len(v) :]
+    fixed = top @ v
+    slopes = [(term.codes, term.slopes(basis)) for term in effects]
+    weights = total_weights(design.weights, design.levels)
+    sums = np.zeros((len(basis), M))
+    for start, stop, columns, rows in stream:
+        left = fixed[1:] @ columns
+        left += fixed[0]
+        for codes, parts in slopes:
+            code = codes[rows]
+            for j, slope in parts:
+                own = slope[code]
+                left -= own * columns[j - 1] if j else own
+        if weights is not None:
+            left *= weights[rows]
         code = clusters[rows]
         first = np.flatnonzero(np.append(True, code[1:] != code[:-1]))
         group = code[first]
-        columns = [*(left * x for x in top.T[:-1]), left * r, weight]
-        for row, values in zip(sums, columns, strict=True):
-            np.add.at(row, group, np.add.reduceat(values, first))
-    return sums[:-2].T, sums[-2], sums[-1]
+        in_order = bool((group[1:] == group[:-1] + 1).all())
+        for j, row in enumerate(sums):
+            values = left * columns[j - 1] if j else left
+            if len(first) < stop - start:
+                values = np.add.reduceat(values, first)
+            if in_order:
+                row[group[0] : group[-1] + 1] += values
+            else:
+                np.add.at(row, group, values)
+    products = sums.T @ top  # [X y]'V^-1 r
+    n = np.bincount(clusters, weights, minlength=M).astype(float)
+    return products[:, :-1], products @ v, n

@@ -31,6 +31,9 @@ Array = np.ndarray
 
 #: no parameter of the residuals is searched for beyond this
 FAR = 50.0
+#: a covariance matrix that is not positive definite, or so nearly singular that the
+#: factorisations built on it break down
+BEYOND = NotPositiveDefiniteError, np.linalg.LinAlgError
 
 
 class StructuredObjective(Objective):
@@ -100,16 +103,20 @@ class StructuredObjective(Objective):
         """-2 L; infinite where some Lambda is not positive definite."""
         try:
             self.settle(theta)
-        except NotPositiveDefiniteError:
+            value = super().value(self._apart(theta)[0])
+        except BEYOND:
             return math.inf
-        return super().value(self._apart(theta)[0])
+        return value if math.isfinite(value) else math.inf
 
     def gradient(self, theta: Array) -> tuple[float, Array]:
         """-2 L and its gradient."""
         try:
-            self.settle(theta)
-        except NotPositiveDefiniteError:
+            return self._gradient(theta)
+        except BEYOND:
             return math.inf, np.zeros(len(theta))
+
+    def _gradient(self, theta: Array) -> tuple[float, Array]:
+        self.settle(theta)
         gamma, psi = self._apart(theta)
         D = self.model.floors(self.model.split(gamma))
         at, slope = self._slopes(self.tree, D, psi, None)
@@ -119,9 +126,12 @@ class StructuredObjective(Objective):
     def hessian(self, theta: Array) -> tuple[float, Array, Array]:
         """-2 L, its gradient and its exact Hessian."""
         try:
-            self.settle(theta)
-        except NotPositiveDefiniteError:
+            return self._hessian(theta)
+        except BEYOND:
             return math.inf, np.zeros(len(theta)), np.eye(len(theta))
+
+    def _hessian(self, theta: Array) -> tuple[float, Array, Array]:
+        self.settle(theta)
         gamma, _ = self._apart(theta)
         model, nn, m = self.model, self.nn, self.model.n_params
         at = self.curvature(model.split(gamma), model.directions(gamma))
@@ -155,6 +165,8 @@ class StructuredObjective(Objective):
         at = evaluate(
             self.tree, D, reml=self.reml, order=2, directions=directions, keep=keep
         )
+        if not at.c > 0:
+            raise NotPositiveDefiniteError
         weight = nn / at.c
         left, right = self.rows.given(
             self.tree, D, at.root, keep, weight, reml=self.reml
@@ -184,9 +196,16 @@ class StructuredObjective(Objective):
         """Pieces of order 1, and the gradient of weight * c + l in psi."""
         keep: list = []
         at = evaluate(tree, D, reml=self.reml, order=1, keep=keep)
+        if not at.c.real > 0:
+            raise NotPositiveDefiniteError
         weight = self.nn / at.c if weight is None else weight
         left, right = self.rows.given(tree, D, at.root, keep, weight, reml=self.reml)
         return at, self.residual.slope(psi, left, right, log_det=True)
+
+    def limit(self, theta: Array) -> Array:
+        """theta with parameters of the residuals that run off put where they run to."""
+        gamma, psi = self._apart(theta)
+        return np.concatenate([gamma, self.residual.limit(psi)])
 
     # -- what the certificate asks -------------------------------------------------
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from ._rows import Rows
 
@@ -71,7 +72,7 @@ def rows_of_group(source: Any, levels: list[str], group: Any) -> Array:
         values = found[name]
         if values is None:
             raise ValueError(f"No labels for the level {name!r}. {source.describe()}")
-        match = np.asarray(np.asarray(values, dtype=object) == label, dtype=bool)
+        match = np.asarray(pd.Index(values) == label, dtype=bool)
         if not match.any():
             some = list(dict.fromkeys(np.asarray(values).tolist()))[:5]
             raise ValueError(

@@ -21,15 +21,21 @@ def r2(rows: Rows, weights: Array | None) -> pd.Series:
     fitted = rows.fitted
     X = read_fixed(rows.estimator, rows.source, fitted.fixed_names)
     explained = X @ fitted.coef + fitted.intercept
+    of_row = rows.random_variance()
     w = np.ones(rows.n) if weights is None else weights
-    if rows.n < 2:
-        raise ValueError(f"R^2 needs at least two rows, got {rows.n}.")
-    centred = explained - np.average(explained, weights=w)
-    # n / (n - 1), as of a sample; weights count as numbers of rows
-    total = w.sum()
-    fixed = float(w @ centred**2 / total * (rows.n / (rows.n - 1)))
-    random = float(np.average(rows.random_variance(), weights=w))
-    residual = float(np.average(rows.residual_variance(), weights=w))
+    complete = ~(np.isnan(explained) | np.isnan(of_row))  # all without missing="drop"
+    n = int(complete.sum())
+    if n < 2:
+        raise ValueError(f"R^2 needs at least two complete rows, got {n}.")
+    if not w[complete].any():
+        raise ValueError("R^2 needs a positive weight; all are zero.")
+
+    def mean(values: Array) -> float:
+        return float(np.average(values[complete], weights=w[complete]))
+
+    # n / (n - 1), as of a sample; weights count as shares of the rows
+    fixed = mean((explained - mean(explained)) ** 2) * n / (n - 1)
+    random, residual = mean(of_row), mean(rows.residual_variance())
     everything = fixed + random + residual
     return pd.Series(
         {

@@ -48,7 +48,7 @@ class Rows:
 
     # -- random effects ----------------------------------------------------------
 
-    def columns(self, effects: Sequence[str]) -> Array:
+    def columns(self, effects: Sequence[str], allow_nan: bool = False) -> Array:
         """Z of some effects, shape (n, q)."""
         Z = np.ones((self.n, len(effects)))
         for j, name in enumerate(effects):
@@ -61,20 +61,25 @@ class Rows:
                     f"{self.source.describe()}"
                 )
             Z[:, j] = np.asarray(values, dtype=float)
-            if not np.isfinite(Z[:, j]).all():
+            lost = np.isinf(Z[:, j]) if allow_nan else ~np.isfinite(Z[:, j])
+            if lost.any():
                 raise ValueError(
                     f"Column {name!r} has missing or infinite values (NaN or inf)."
                 )
         return Z
 
     def random_variance(self) -> Array:
-        """Variance of each row's random part before its group is known (n,)."""
+        """Variance of each row's random part before its group is known (n,).
+
+        With ``missing="drop"`` nan where a column is missing.
+        """
         out = np.zeros(self.n)
+        allow_nan = self.estimator.missing == "drop"
         for equation in self.fitted.equations:
-            if equation.factor is not None:
+            if _one_per_level(equation):
                 out += equation.Sigma[0, 0]
                 continue
-            Z = self.columns(equation.effects)
+            Z = self.columns(equation.effects, allow_nan)
             out += np.einsum("na,ab,nb->n", Z, equation.Sigma, Z)
         return out
 
@@ -88,19 +93,21 @@ class Rows:
     def _of_equation(self, equation: FittedEquation) -> Array:
         factor, Sigma = equation.factor, equation.Sigma
         if factor is None:
-            codes = self.codes[self.fitted.level_numbers[equation.level]]
+            codes = owners = self.codes[self.fitted.level_numbers[equation.level]]
+        else:
+            values = self.source.column(factor.variable)
+            if values is None:
+                raise ValueError(
+                    f"The factor {factor.variable!r} is no column of X or groups. "
+                    f"{self.source.describe()}"
+                )
+            owners = self.codes[factor.owner]
+            _, codes = encode(factor.variable, values, owners, self.n)
+        if not _one_per_level(equation):
             Z = self.columns(equation.effects)
             return np.where(_same(codes), Z @ Sigma @ Z.T, 0.0)
-        values = self.source.column(factor.variable)
-        if values is None:
-            raise ValueError(
-                f"The factor {factor.variable!r} is no column of X or groups. "
-                f"{self.source.describe()}"
-            )
-        owners = self.codes[factor.owner]
-        _, codes = encode(factor.variable, values, owners, self.n)
         V = np.where(_same(codes), Sigma[0, 0], 0.0)
-        if factor.common:  # different levels of the factor in one group
+        if factor is not None and factor.common:  # other levels in the same group
             V += np.where(_same(owners) & ~_same(codes), Sigma[0, 1], 0.0)
         return V
 
@@ -156,6 +163,11 @@ class Rows:
         assert within is not None
         category = np.zeros(self.n, dtype=int) if within.by is None else within.by
         return errors.covariance(within.codes, within.time, category)
+
+
+def _one_per_level(equation: FittedEquation) -> bool:
+    """Whether every level of a factor has one effect, ``R.x``, and no columns."""
+    return equation.factor is not None and not equation.factor.slopes
 
 
 def _same(codes: Array) -> Array:

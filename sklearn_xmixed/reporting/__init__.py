@@ -2,5 +2,6 @@
 
 from ._plain import PlainPage
 from ._summary import Summary
+from ._tables import FixedBlock, FixedRow
 
-__all__ = ["PlainPage", "Summary"]
+__all__ = ["FixedBlock", "FixedRow", "PlainPage", "Summary"]

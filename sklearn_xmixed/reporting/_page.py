@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..inference import Results
 from ._format import Formats, count, decimal, general
-from ._tables import Table, fixed_table, group_table, random_table
+from ._tables import FixedBlock, Table, fixed_table, group_table, random_table
 
 __all__ = ["Fact", "Header", "Page", "compose"]
 
@@ -81,12 +82,20 @@ def compose(
     formats: Formats,
     legend: bool,
     omitted: bool,
+    fixed_blocks: Sequence[FixedBlock] | None,
 ) -> Page:
     """The page of a fit; see ``Summary`` for the parameters."""
     lr = _lr_test(results) if lr_test and results.has_lr_test else None
     return Page(
         _header(results, group_table) if header else None,
-        _fixed(results, confidence_level, formats, legend=legend, omitted=omitted)
+        _fixed(
+            results,
+            confidence_level,
+            formats,
+            legend=legend,
+            omitted=omitted,
+            blocks=fixed_blocks,
+        )
         if fixed_table
         else None,
         _random(results, metric, confidence_level, formats, legend=legend)

@@ -6,10 +6,13 @@ from dataclasses import KW_ONLY, dataclass
 from functools import cached_property
 from numbers import Integral
 
+import numpy as np
+
 from ..inference import Results, check_level
 from ._format import Formats
 from ._html import render_html
 from ._page import Page, compose
+from ._tables import FixedBlock
 from ._text import WIDTH, render_text
 
 __all__ = ["Summary"]
@@ -60,6 +63,9 @@ class Summary:
         (``wald_test``, ``lincom``, ``nlcom``) instead of statistics.
     omitted : bool, default=True
         Whether to list collinear columns that were left out of the fixed part.
+    fixed_blocks : tuple of FixedBlock, default=None
+        How the lines of the fixed part are written: with the levels of a factor under
+        its name, say.  None is one line per coefficient, by its name.
     width : int, default=78
         Characters per line of the text, at least 78; what is more goes to the names.
         Names too long for their column continue on the next line.
@@ -101,6 +107,7 @@ class Summary:
     sformat: str = "%8.2f"
     coef_legend: bool = False
     omitted: bool = True
+    fixed_blocks: tuple[FixedBlock, ...] | None = None
     width: int = WIDTH
 
     def __post_init__(self) -> None:
@@ -112,7 +119,7 @@ class Summary:
         check_level(self.confidence_level)
         Formats(self.cformat, self.pformat, self.sformat)
         for name in SWITCHES:
-            if not isinstance(getattr(self, name), bool):
+            if not isinstance(getattr(self, name), bool | np.bool_):
                 raise ValueError(
                     f"{name} must be True or False, got {getattr(self, name)!r}."
                 )
@@ -136,6 +143,7 @@ class Summary:
             formats=Formats(self.cformat, self.pformat, self.sformat),
             legend=self.coef_legend,
             omitted=self.omitted,
+            fixed_blocks=self.fixed_blocks,
         )
 
     def __str__(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,56 @@ import numpy as np
 from ..inference import GroupSummary, Results
 from ._format import Formats, count, decimal, level_percent
 
-__all__ = ["Row", "Section", "Table", "fixed_table", "group_table", "random_table"]
+__all__ = [
+    "FixedBlock",
+    "FixedRow",
+    "Row",
+    "Section",
+    "Table",
+    "fixed_table",
+    "group_table",
+    "random_table",
+]
+
+
+@dataclass(frozen=True)
+class FixedRow:
+    """How a line of the table of coefficients is to be written.
+
+    Parameters
+    ----------
+    label : str
+        What stands there instead of the coefficient's name.
+    name : str
+        The coefficient; empty for none.
+    note : str
+        What is written in place of numbers where there is no coefficient.
+    indented : bool
+        Whether the label stands one character further left than names do.
+    """
+
+    label: str
+    name: str = ""
+    note: str = ""
+    indented: bool = False
+
+
+@dataclass(frozen=True)
+class FixedBlock:
+    """Lines of that table that belong together.
+
+    Parameters
+    ----------
+    rows : tuple of FixedRow
+    title : str
+        Line above them; empty for none.
+    apart : bool
+        Whether blank lines separate them from what stands above and below.
+    """
+
+    rows: tuple[FixedRow, ...]
+    title: str = ""
+    apart: bool = False
 
 
 @dataclass(frozen=True)
@@ -20,10 +70,13 @@ class Row:
     ----------
     name : str
     cells : tuple of str
+    indented : bool
+        Whether the name stands one character further left.
     """
 
     name: str
     cells: tuple[str, ...]
+    indented: bool = False
 
 
 @dataclass(frozen=True)
@@ -79,30 +132,30 @@ def fixed_table(
     *,
     legend: bool = False,
     omitted: bool = True,
+    blocks: Sequence[FixedBlock] | None = None,
 ) -> Table | None:
     """Coefficients of the fixed part; None where it has none.
 
     With ``legend`` their names in expressions take the place of statistics; without
-    ``omitted`` collinear columns are not listed.
+    ``omitted`` collinear columns are not listed.  ``blocks`` say how the lines are
+    written; coefficients that are in none of them follow at the end.
     """
     numbers = results.fixed_table(confidence_level)
     if not len(numbers):
         return None
-    rows = []
+    written: dict[str, tuple[str, ...]] = {}
     for name, row in zip(numbers.index, numbers.to_numpy(), strict=True):
         gone = name in results.omitted
         estimate, std_error, z, p, low, high = row
         if gone and not omitted:
             continue
         if legend:
-            rows.append(
-                Row(name, ("0" if gone else formats.coef(estimate), f"_b[{name}]"))
-            )
+            written[name] = "0" if gone else formats.coef(estimate), f"_b[{name}]"
             continue
         if gone:
-            rows.append(Row(name, ("0", "(omitted)")))
+            written[name] = "0", "(omitted)"
             continue
-        cells = (
+        written[name] = (
             formats.coef(estimate),
             formats.coef(std_error),
             formats.test(z),
@@ -110,8 +163,7 @@ def fixed_table(
             formats.coef(low),
             formats.coef(high),
         )
-        rows.append(Row(name, cells))
-    section = (Section(tuple(rows)),)
+    section = (Section(_fixed_rows(written, blocks or ())),)
     if legend:
         return Table(results.target, ("Coef.", "Legend"), section)
     return Table(
@@ -125,6 +177,30 @@ def fixed_table(
         ),
         section,
     )
+
+
+def _fixed_rows(
+    written: dict[str, tuple[str, ...]], blocks: Sequence[FixedBlock]
+) -> tuple[Row, ...]:
+    """Lines of the coefficients, as the blocks arrange them."""
+    placed = {row.name for block in blocks for row in block.rows}
+    others = [FixedBlock((FixedRow(n, n),)) for n in written if n not in placed]
+    out: list[Row] = []
+    apart = False
+    for block in [*blocks, *others]:
+        rows = [
+            Row(row.label, written.get(row.name, ("0", row.note)), row.indented)
+            for row in block.rows
+            if row.note or row.name in written
+        ]
+        if not rows:
+            continue
+        if out and (apart or block.apart):
+            out.append(Row("", ()))
+        out += [Row(block.title, ())] if block.title else []
+        out += rows
+        apart = block.apart
+    return tuple(out)
 
 
 def random_table(

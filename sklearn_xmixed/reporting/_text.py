@@ -161,9 +161,10 @@ def _rows(table: Table, layout: Layout) -> list[str]:
                 title += [f"    {part}" for part in wrap_name(other, layout.name - 4)]
             lines += [f"{part:<{layout.name}} |" for part in title]
         for row in section.rows:
-            *above, name = wrap_name(row.name, layout.name)
+            *above, name = wrap_name(row.name, layout.name - row.indented)
             lines += [layout.line(part, ()) for part in above]
-            if table.columns[-1] == "Legend":
+            name += " " * row.indented
+            if table.columns[-1] == "Legend" and row.cells:
                 lines += _legend(name, row.cells, layout)
                 continue
             lines.append(layout.line(name, row.cells))

@@ -98,6 +98,10 @@ class Simulator:
                 effects.append(_Effects(level.codes, Z, _root(own.Sigma), blup))
                 continue
             term = design.terms[equation.terms[0]]
+            if equation.positions:  # slopes of the factor's levels
+                Z = raw[:, list(equation.positions)]
+                effects.append(_Effects(term.codes, Z, _root(own.Sigma), blup))
+                continue
             total = float(own.Sigma[0, 0])
             shared = float(own.Sigma[0, 1]) if len(equation.terms) > 1 else 0.0
             if len(equation.terms) > 1 and shared < 0:

@@ -78,6 +78,8 @@ class Sample:
         _check_estimator(estimator)
         if hasattr(estimator, "_as_plain"):  # makes its columns by a formula
             named = X
+            if sample_weight is None and hasattr(estimator, "_weights_of"):
+                sample_weight = estimator._weights_of(X, groups)
             estimator, X, y, groups = estimator._as_plain(X, y, groups)
             extra = Source.of(named)
             lacking = [c for c in (*aside, *besides) if c not in X and c not in groups]

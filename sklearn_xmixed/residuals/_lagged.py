@@ -16,6 +16,9 @@ __all__ = ["AutoRegressive", "Lagged", "MovingAverage", "Toeplitz", "observed_la
 
 Array = np.ndarray
 
+#: a slope of all autocorrelations below this is none
+IDLE = 1e-9
+
 
 def observed_lags(groups: Groups) -> Array:
     """Distinct distances between two rows of one group, ascending, without 0."""
@@ -61,9 +64,12 @@ class Lagged(PatternStructure):
         return lags
 
     _longest = 0
+    end = ATANH_END
 
     def at_boundary(self, shape: Array) -> Array:
-        return np.abs(shape) > ATANH_END
+        """Also those that say nothing any more: phi_1 (1 - phi_2) at phi_2 = 1."""
+        J = self._correlations(shape, self.order)[1]
+        return super().at_boundary(shape) | (np.abs(J).max(axis=0) < IDLE)
 
     def _correlations(self, shape: Array, n_lags: int) -> tuple[Array, Array]:
         """Correlations at lags 0 .. n_lags and their derivatives."""

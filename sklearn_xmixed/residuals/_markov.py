@@ -21,15 +21,11 @@ class Markov(ResidualStructure):
     """Correlation phi(dt) between neighbours."""
 
     n_shape = 1
-    #: psi beyond this is at the end of its range
     end = ATANH_END
 
     def powers(self, shape: Array, lags: Array) -> tuple[Array, Array, Array]:
         """phi = rho^lag, 1 - phi^2 and dphi/dpsi."""
         raise NotImplementedError
-
-    def at_boundary(self, shape: Array) -> Array:
-        return np.abs(shape) > self.end
 
     def kernel(self, groups: Groups) -> MarkovKernel:
         return MarkovKernel(self, groups)
@@ -77,7 +73,10 @@ class AR1(Markov):
 
 
 class Exponential(Markov):
-    """rho = 1 / (1 + exp(-psi)), any lags."""
+    """The correlation at a typical distance is 1 / (1 + exp(-psi)), any lags.
+
+    That distance, ``step``, makes psi what it is in any unit of time.
+    """
 
     name = "exponential"
     time_kind = "real"
@@ -104,19 +103,22 @@ class Exponential(Markov):
         )
 
     def start(self) -> Array:
-        # a correlation of one half between typical neighbours
-        log_rho = np.log(0.5) / self.step
-        return np.array([log_rho - np.log(-np.expm1(log_rho))])
+        return np.zeros(1)
+
+    @staticmethod
+    def _log(psi: complex) -> complex:
+        """Log of the correlation at the typical distance."""
+        return -np.log1p(np.exp(-psi)) if psi.real > -30 else psi
 
     def powers(self, shape: Array, lags: Array) -> tuple[Array, Array, Array]:
-        psi = shape[0]
-        log_rho = -np.log1p(np.exp(-psi)) if psi.real > -30 else psi
-        share = 1.0 / (1.0 + np.exp(psi)) if psi.real < 700 else 0.0 * psi  # 1 - rho
-        phi = np.exp(lags * log_rho)
-        return phi, -np.expm1(2.0 * lags * log_rho), lags * phi * share
+        log_r, lags = self._log(shape[0]), lags / self.step
+        phi = np.exp(lags * log_r)
+        slope = 1.0 / (1.0 + np.exp(shape[0]))  # 1 - r
+        return phi, -np.expm1(2.0 * lags * log_r), lags * phi * slope
 
     def estimates(self, log_sd: complex, shape: Array) -> Array:
-        return np.array([shape[0], log_sd])
+        log_rho = self._log(shape[0]) / self.step
+        return np.array([log_rho - np.log(-np.expm1(log_rho)), log_sd])
 
 
 class MarkovKernel:

@@ -281,6 +281,20 @@ class ResidualModel:
             out[s] = part.structure.at_boundary(psi[s])
         return out
 
+    def limit(self, psi: Array) -> Array:
+        """psi with elements that are on their way to the end of their range put there."""
+        out = psi.copy()
+        for part, (_, s) in zip(self.parts, self.slices, strict=True):
+            out[s] = part.structure.limit(psi[s])
+        return out
+
+    def degenerate(self, psi: Array) -> bool:
+        """Whether the covariance matrix of some category is all but singular."""
+        return any(
+            part.structure.degenerate(psi[s])
+            for part, (_, s) in zip(self.parts, self.slices, strict=True)
+        )
+
     def jacobian(self, log_sigma: float, psi: Array) -> Array:
         """Derivative of ``estimates`` in (psi, log sigma)."""
         x = np.append(psi, log_sigma).astype(complex)

@@ -97,6 +97,8 @@ class ResidualStructure(ABC):
     lags_only: ClassVar[bool] = True
 
     n_shape: int
+    #: an element of the shape beyond this is at the end of its range
+    end: ClassVar[float] = np.inf
 
     @classmethod
     @abstractmethod
@@ -137,4 +139,15 @@ class ResidualStructure(ABC):
 
     def at_boundary(self, shape: Array) -> Array:
         """Which elements of ``shape`` have gone to the end of their range."""
-        return np.zeros(len(shape), dtype=bool)
+        return np.abs(shape) > self.end
+
+    def limit(self, shape: Array) -> Array:
+        """The same with elements that are on their way to an end put there."""
+        if not np.isfinite(self.end):
+            return shape
+        far = np.abs(shape) > 0.4 * self.end
+        return np.where(far, np.sign(shape) * (self.end + 1.0), shape)
+
+    def degenerate(self, shape: Array) -> bool:
+        """Whether Lambda is all but singular."""
+        return False

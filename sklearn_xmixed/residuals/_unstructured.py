@@ -17,6 +17,10 @@ __all__ = ["Banded", "Unstructured"]
 
 Array = np.ndarray
 
+#: a standard deviation this small beside another is none; so is that of a combination
+#: of the standardised errors
+DEGENERATE = 1e-5
+
 
 class Unstructured(PatternStructure):
     """psi = logs of the diagonal of L (the first is zero), then its lower elements.
@@ -77,6 +81,13 @@ class Unstructured(PatternStructure):
         L[np.arange(T), np.arange(T)] = np.exp(np.append(0.0, shape[: T - 1]))
         L[self.lower] = shape[T - 1 :]
         return L
+
+    def degenerate(self, shape: Array) -> bool:
+        L = self.factor(shape)
+        size = np.sqrt((L**2).sum(axis=1))
+        if size.min() < DEGENERATE * size.max():
+            return True
+        return bool(np.linalg.svd(L / size[:, None])[1][-1] < DEGENERATE)
 
     def table(self, shape: Array) -> Array:
         L = self.factor(shape)

@@ -100,9 +100,12 @@ def _translate(model: Model, data: str) -> Translation:
 
 def _terms(part: Part) -> tuple[list[str], dict[tuple[str, str], str]]:
     """Random terms of an equation, and how its parameters are read."""
-    group = ":".join(quoted(g) for g in part.path)
-    grouped = ":".join(part.path)
-    if part.factor is not None:
+    own_path = part.path
+    if part.factor is not None and not part.levels_alone:
+        own_path = (*part.path, part.factor)
+    group = ":".join(quoted(g) for g in own_path)
+    grouped = ":".join(own_path)
+    if part.factor is not None and part.levels_alone:
         variance = (part.name, f"var(R.{part.factor})")
         inner = ":".join([*map(quoted, part.path), quoted(part.factor)])
         name = ":".join([*part.path, part.factor])

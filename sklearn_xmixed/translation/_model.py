@@ -82,6 +82,7 @@ class Part:
     constant : bool
     covariance : {"identity", "independent", "exchangeable", "unstructured"}
     factor : str or None
+        Variable whose levels have the effects.
     """
 
     name: str
@@ -90,6 +91,11 @@ class Part:
     constant: bool
     covariance: str
     factor: str | None
+
+    @property
+    def levels_alone(self) -> bool:
+        """Whether it is a factor each level of which has one effect."""
+        return self.factor is not None and not self.effects and not self.constant
 
     @property
     def size(self) -> int:
@@ -141,11 +147,12 @@ def model_of(estimator: Any) -> Model:
             continue
         path = () if said.group == "_all" else groups[: groups.index(said.group) + 1]
         label = found.label.lower()
+        factor_alone = said.factor is not None and not said.columns
         parts.append(
             Part(
                 found.name,
                 tuple(path),
-                tuple(x for x in found.effects if x != "_cons" and not said.factor),
+                tuple(x for x in found.effects if x != "_cons" and not factor_alone),
                 "_cons" in found.effects,
                 label,
                 said.factor,

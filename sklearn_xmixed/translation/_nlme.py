@@ -105,6 +105,10 @@ def _random(model: Model, data: str, made: list[str]) -> tuple[list[str], list[s
         blocks = []
         for part in by_level[path]:
             matrix = CLASSES[part.covariance] if part.size > 1 else "pdIdent"
+            if part.factor is not None and not part.levels_alone:
+                raise CannotSayError(
+                    f"random slopes of the levels of a crossed factor ({part.factor!r})."
+                )
             if part.factor is not None:
                 matrix = CLASSES[part.covariance]
                 column = quoted(part.factor)

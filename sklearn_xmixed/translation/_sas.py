@@ -128,7 +128,10 @@ def _subject(path: tuple[str, ...]) -> str:
 
 
 def _random(part: Part) -> str:
-    if part.factor is not None:
+    path = part.path
+    if part.factor is not None and not part.levels_alone:
+        path = (*path, part.factor)
+    if part.levels_alone:
         options = []
         if part.path:
             options.append(f"subject={_subject(part.path)}")
@@ -136,18 +139,18 @@ def _random(part: Part) -> str:
             options.append("type=cs")
         tail = f" / {' '.join(options)}" if options else ""
         return f"{part.factor}{tail}"
-    if not part.path:
+    if not path:
         raise CannotSayError(
             "random effects of one group that holds all rows ('_all')."
         )
     effects = ["intercept"] * part.constant + list(part.effects)
     kind = f" type={TYPES[part.covariance]}" if part.size > 1 else ""
     shown = " g gcorr" if part.size > 1 else ""
-    return f"{' '.join(effects)} / subject={_subject(part.path)}{kind}{shown}"
+    return f"{' '.join(effects)} / subject={_subject(path)}{kind}{shown}"
 
 
 def _read(part: Part) -> dict[tuple[str, str], str]:
-    if part.factor is not None:
+    if part.levels_alone:
         name = f"R.{part.factor}"
         if part.covariance != "exchangeable":
             return {(part.name, f"var({name})"): f"covariance parameter {part.factor}"}

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
@@ -33,6 +36,11 @@ class TranslatedCase:
         return model.fit(frame.drop(columns=response), frame[response]), frame
 
 
+def _crossed() -> Any:
+    stored = json.loads((Path(__file__).parent / "formula.json").read_text())
+    return SimpleNamespace(frame=pd.DataFrame(stored["data"]).drop(columns="f"))
+
+
 def _more() -> Iterator[tuple[str, TranslatedCase]]:
     def case(
         random: Any, load: Any, response: str, **parameters: Any
@@ -58,6 +66,11 @@ def _more() -> Iterator[tuple[str, TranslatedCase]]:
     )
     inner = [RandomEffects("batch"), RandomEffects("batch", factor="cask", name="cask")]
     yield "pastes-factor-ml", case(inner, load_pastes, "strength")
+    slopes = [
+        RandomEffects("_all", ["x"], factor="i", covariance="unstructured"),
+        RandomEffects("s", ["x"], covariance="unstructured"),
+    ]
+    yield "crossed-slopes-ml", case(slopes, _crossed, "y", fixed=["x"])
     alone = RandomEffects("subject", intercept=False)
     for structure, extra in (
         ("exchangeable", {}),
