@@ -91,6 +91,7 @@ sphinx_gallery_conf = {
     "min_reported_time": 5,
     "doc_module": ("sklearn_xmixed",),
     "backreferences_dir": "generated/backreferences",
+    "capture_repr": ("_repr_html_",),
     "inspect_global_variables": False,
     "write_computation_times": False,
 }
