@@ -195,6 +195,12 @@ def _check_equations(equations: list[RandomEffects]) -> None:
             )
         if equation.factor is not None:
             _check_factor(equation)
+        if equation.weight is not None and not isinstance(equation.weight, str):
+            raise TypeError(
+                f"The weight of the equation for {group!r} must be the name of a column "
+                "of X or groups with one value per row, constant within its groups; got "
+                f"{equation.weight!r}."
+            )
         if equation.weight is not None and group == "_all":
             raise ValueError(
                 f"weight={equation.weight!r}: '_all' is one group of all rows and has "
