@@ -80,7 +80,7 @@ sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "auto_examples",
     "filename_pattern": r"plot_.*\.py$",
-    "ignore_pattern": r"/three_levels\.py$",  # the README's, without pictures
+    "ignore_pattern": r"^three_levels",  # the README's, without pictures
     "within_subsection_order": "FileNameSortKey",
     "reset_modules": ("matplotlib", "gallery_style.reset"),
     "image_scrapers": ("matplotlib",),
