@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ..prediction import CrossedPosterior
 from ._crossed import CrossedSample
 from ._deletion import Deletion, delete_groups, delete_rows
 from ._onestep import OneStep, one_step
@@ -217,6 +218,53 @@ class Influence:
     def coef_one_step(self) -> pd.DataFrame:
         """Coefficients without each top-level group, variances changed too."""
         return self._coef(self._one_step.delta.T, self._labels)
+
+    def random_effects(self, label: Any) -> dict[str, pd.DataFrame]:
+        """Predicted random effects without one group of the highest level.
+
+        Those of the other groups change with the coefficients; the group itself and all
+        within it are predicted as zero.  Variance parameters are held fixed.
+
+        Parameters
+        ----------
+        label : object
+            A group, as in the index of ``group_table``.
+
+        Returns
+        -------
+        dict of str to DataFrame
+            As ``random_effects_``.
+        """
+        sample, fitted = self._sample, self._sample.fitted
+        posterior, top = fitted.posterior, sample.compiled.level_numbers[:1]
+        if (
+            isinstance(sample, CrossedSample)
+            or isinstance(posterior, CrossedPosterior)
+            or (self._number,) != top
+        ):
+            raise NotImplementedError(
+                "Random effects without a group are there for the groups of the highest "
+                f"level with random effects in nested models, not for {self.level!r}."
+            )
+        if label not in self._labels:
+            raise ValueError(f"{label!r} is no group of {self.level!r}.")
+        out = fitted.random_effects()
+        unit = self._labels.get_loc(label)
+        delta = self._groups.delta[:, unit]
+        for equation in fitted.equations:
+            at = posterior.floors[equation.floor]
+            gain = equation.Sigma @ equation.T.T / fitted.sigma2
+            left = at.e - np.einsum("qpg,p->qg", at.E, delta)
+            values = (gain @ left).T
+            group = np.arange(len(values))
+            for parents in sample.parents[equation.floor : -1]:
+                group = parents[group]
+            values[group == unit] = 0.0
+            frame = out[equation.name]
+            out[equation.name] = pd.DataFrame(
+                values, index=frame.index, columns=frame.columns
+            )
+        return out
 
     def refit(self, labels: Any = None, *, n_jobs: int | None = None) -> pd.DataFrame:
         """Fit the model again without a group, for some groups or for all.
