@@ -405,7 +405,7 @@ n_levels), default=None
             em_only=self.em_only,
             max_iter=self.max_iter,
             tol=self.tol,
-            crossed=self.crossed,
+            crossed="exact" if _vce(self) != "oim" else self.crossed,
             n_probes=self.n_probes,
             seed=int(check_random_state(self.random_state).randint(2**31 - 1)),
             tell=log.plan if self.verbose else None,
