@@ -103,6 +103,11 @@ class Variables:
         level_weights = read_level_weights(source, equations, drop_missing)
         clusters = read_clusters(estimator, source)
         extra = extra_names(equations, fixed_names)
+        if "_cons" in [*fixed_names, *extra]:
+            raise ValueError(
+                "A column is named '_cons', which is the name of the constant in all "
+                "results; rename the column."
+            )
         return cls(
             X,
             y,

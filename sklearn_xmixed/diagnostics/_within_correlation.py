@@ -13,7 +13,7 @@ import pandas as pd
 
 from .._labels import Source
 from ..residuals import ResidualModel
-from ._sample import Sample
+from ._sample import Sample, sample_of
 
 __all__ = ["within_correlation"]
 
@@ -54,18 +54,22 @@ def within_correlation(
         One row per lag: ``lag`` (mean), ``n_pairs``, ``observed``, ``std_error``
         (groups independent of one another), ``implied``.
 
+    Raises
+    ------
+    ValueError
+        On unknown names, without groups, and where no group has two rows.
+
     Notes
     -----
     With z the marginal residuals over their model-implied standard deviations,
     ``observed`` is the mean of z_i z_j over the pairs of a lag divided by that of
     (z_i^2 + z_j^2) / 2, ``implied`` the mean of V_ij / (V_ii V_jj)^1/2.
-
-    Raises
-    ------
-    ValueError
-        On unknown names, without groups, and where no group has two rows.
     """
-    sample = Sample.of(estimator, X, y, None, groups)
+    sample = sample_of(estimator, X, y, None, groups)
+    if not isinstance(sample, Sample):
+        raise NotImplementedError(
+            "Correlations by lag are not there for models with crossed factors."
+        )
     names = sample.level_names
     if not names:
         raise ValueError("The model has no groups to look within.")
