@@ -355,6 +355,87 @@ def test_example_10(spec):
     assert f"{model.aic_:.3f} {model.bic_:.2f}" == "2037.648 2057.99"
 
 
+def dense(frame, response, fixed, make_terms, parameters):
+    """Log likelihood and Wald statistic of all slopes, by the definition."""
+    *variances, sigma2 = parameters
+    X = np.column_stack([np.ones(len(frame)), frame[fixed]]).astype(float)
+    y = frame[response].to_numpy(float)
+    found = oracle(X, y, make_terms(*variances), sigma2, reml=False)
+    slopes, V = found.beta[1:], found.vcov[1:, 1:]
+    return found.log_likelihood, slopes @ np.linalg.solve(V, slopes)
+
+
+def corners(printed, digit):
+    """Everything that would be printed so, at its extremes."""
+    ends = [(v - 0.5 * digit, v + 0.5 * digit) for v in printed]
+    return np.array(np.meshgrid(*ends)).reshape(len(printed), -1).T
+
+
+def indicators(frame, name):
+    codes, labels = pd.factorize(frame[name], sort=True)
+    return np.eye(len(labels))[codes]
+
+
+@needs_manual_data
+def test_example_10_is_printed_short_of_the_maximum():
+    """Wald 13258.28 is that of the printed estimates; ours have a higher likelihood."""
+    frame = manual_data("pig")
+    week, animal = indicators(frame, "week"), indicators(frame, "id")
+    one = np.zeros(len(frame), dtype=int)
+
+    def terms(a, b):
+        return [(week, one, a * np.eye(9)), (animal, one, b * np.eye(48))]
+
+    def at(sds):
+        return dense(frame, "weight", ["week"], terms, np.square(sds))
+
+    model = pig([WEEK, ID])
+    sds = np.sqrt(model.variance_components_["estimate"].to_numpy())
+    value, wald = at(sds)
+    assert_allclose(wald, model.results_.wald_chi2, rtol=1e-9)
+    assert f"{wald:.2f}" == "13258.32"
+    near = [at(s) for s in corners([0.2915259, 3.851783, 2.073], 1e-7)]
+    assert all(value - there[0] > 1e-11 for there in near)
+    assert f"{near[0][1]:.2f}" == "13258.28"
+    _certify(at, sds, model.results_.variance_table("sd", 0.95).std_error)
+
+
+@needs_manual_data
+def test_example_11_is_printed_short_of_the_maximum():
+    frame = manual_data("productivity")
+    state = indicators(frame, "state")
+    region = pd.factorize(frame["region"], sort=True)[0]
+
+    def terms(v, c):
+        return [(state, region, (v - c) * np.eye(48) + c)]
+
+    def at(parameters):
+        return dense(frame, "gsp", PUBLIC, terms, parameters)
+
+    model = productivity([STATE])
+    table = model.variance_components_
+    ours = table["estimate"].to_numpy()
+    _, wald = at(ours)
+    assert_allclose(wald, model.results_.wald_chi2, rtol=1e-9)
+    assert f"{wald:.2f}" == "18829.07"
+    near = [at(p)[1] for p in corners([0.0077263, 0.0014506, 0.0013461], 1e-7)]
+    assert min(near) < 18829.06 < max(near)
+    _certify(at, ours, table["std_error"].to_numpy())
+
+
+def _certify(at, parameters, errors):
+    """The dense likelihood is stationary: what is left of its slope moves nothing."""
+    for k, error in enumerate(errors):
+        step = np.zeros(len(parameters))
+        step[k] = 0.02 * error
+        up, down = at(parameters + step)[0], at(parameters - step)[0]
+        here = at(parameters)[0]
+        slope, bend = up - down, up + down - 2.0 * here
+        # the maximum of the parabola through the three points
+        assert abs(0.5 * slope / bend * 0.02) < 2e-4
+        assert bend < 0
+
+
 @needs_manual_data
 @pytest.mark.parametrize("method", ["ml", "reml"])
 def test_equivalent_formulations_of_example_10(method):
@@ -394,7 +475,9 @@ def test_example_11():
 @pytest.mark.parametrize("method", ["ml", "reml"])
 def test_equivalent_formulations_of_example_11(method):
     nested = productivity(["region", "state"], method=method)
-    for spec in ([STATE], ["region", RandomEffects("region", factor="state")]):
+    region, state = (RandomEffects("_all", factor=f) for f in ("region", "state"))
+    inner = RandomEffects("region", factor="state")
+    for spec in ([STATE], ["region", inner], [region, inner], [region, state]):
         model = productivity(spec, method=method)
         same_fit(model, nested, 1e-5)
 
@@ -474,3 +557,80 @@ def test_refused_with_a_reason(spec, options, error, words):
     frame = pd.DataFrame({"week": [1, 2, 3, 1], "region": 1, "state": 2, "x": 1.0})
     with pytest.raises(error, match=words):
         MixedLinearRegressor(spec, fixed=[], **options).fit(frame, [1.0, 2.0, 3.0, 5.0])
+
+
+# ------------------------------------------------------------------ exchangeable
+
+
+def many_levels(negative, seed=0, n_levels=900, n=4000):
+    """An exchangeable factor of more levels than any matrix of theirs would be formed."""
+    rng = np.random.default_rng(seed)
+    frame = pd.DataFrame(
+        {
+            "x": rng.normal(size=n),
+            "g": rng.integers(0, 6, n),
+            "h": rng.integers(0, n_levels, n),
+            "d": rng.integers(0, 30, n),
+        }
+    )
+    effects = rng.normal(size=(6, n_levels))
+    if negative:
+        effects -= effects.mean(axis=1, keepdims=True)
+    else:
+        effects += rng.normal(size=(6, 1))
+    frame["y"] = (
+        frame.x + effects[frame.g, frame.h] + 0.5 * rng.normal(size=30)[frame.d]
+    )
+    frame["y"] += rng.normal(size=n)
+    return frame
+
+
+@pytest.mark.parametrize("method", ["ml", "reml"])
+def test_large_exchangeable_factor_is_two_independent_terms(method):
+    frame = many_levels(negative=False)
+    X, y = frame.drop(columns="y"), frame["y"]
+    d = RandomEffects("_all", factor="d")
+    spec = RandomEffects("g", factor="h", covariance="exchangeable")
+    one = MixedLinearRegressor([d, spec], fixed=["x"], method=method).fit(X, y)
+    two = MixedLinearRegressor(
+        [d, "g", RandomEffects("g", factor="h", name="h")], fixed=["x"], method=method
+    ).fit(X, y)
+    same_fit(one, two)
+    v, c = one.covariances_["g"].to_numpy()[0]
+    g = two.covariances_["g"].iloc[0, 0]
+    assert_allclose([c, v - c], [g, two.covariances_["h"].iloc[0, 0]], rtol=1e-5)
+    mean, std = one.random_effects("g", return_std=True)
+    h = two.random_effects_["h"]
+    own = two.random_effects_["g"].reindex(h.index.get_level_values(0))
+    assert_allclose(
+        mean.to_numpy(), h.to_numpy() + own.to_numpy(), rtol=1e-3, atol=1e-5
+    )
+    assert (std > 0).all().all()
+
+
+def test_large_exchangeable_factor_with_a_negative_covariance():
+    """c is at least -v / (L - 1): at that end group means of the effects are zero."""
+    frame = many_levels(negative=True, n_levels=500)
+    X, y = frame.drop(columns="y"), frame["y"]
+    spec = [
+        RandomEffects("_all", factor="d"),
+        RandomEffects("g", factor="h", covariance="exchangeable"),
+    ]
+    model = MixedLinearRegressor(spec, fixed=["x"]).fit(X, y)
+    v, c = model.covariances_["g"].to_numpy()[0]
+    assert c >= -v / 499 * (1 + 1e-9)
+    assert c < 0.01 * v
+    independent = MixedLinearRegressor(
+        [spec[0], RandomEffects("g", factor="h")], fixed=["x"]
+    ).fit(X, y)
+    assert model.log_likelihood_ >= independent.log_likelihood_ - 1e-8
+
+
+def test_exchangeable_iteratively_is_refused_below_zero():
+    frame = crossed_data(3, negative=True)
+    X, y = frame.drop(columns="y"), frame["y"]
+    spec = SPECS["exchangeable"]
+    exact = MixedLinearRegressor(spec, fixed=["x"]).fit(X, y)
+    assert exact.covariances_["g"]["covariance"].iloc[0] < 0
+    with pytest.raises(NotImplementedError, match="negative covariance"):
+        MixedLinearRegressor(spec, fixed=["x"], crossed="iterative").fit(X, y)

@@ -21,6 +21,8 @@ __all__ = ["CrossedModel", "CrossedObjective", "ExchangeableBlock"]
 Array = np.ndarray
 #: step of differences of the exact gradient, relative to the scale of D
 STEP = 1e-4
+#: remaining columns from which an elimination is costly
+MANY_COLUMNS = 400
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,6 +108,12 @@ class CrossedObjective(Objective):
         Of the crossing that takes the tree's place.
     probes : Probes, optional
         With them log|V| is estimated.
+
+    Attributes
+    ----------
+    polished : float
+        Decrement that makes one more costly step pointless: it is a share of 1e-5 of
+        the standard errors.
     """
 
     tree: Crossing  # type: ignore[assignment]
@@ -126,6 +134,8 @@ class CrossedObjective(Objective):
             log_det_basis=log_det_basis,
         )
         self.frame, self.probes = frame, probes
+        if frame.x.N >= MANY_COLUMNS:
+            self.polished = 1e-10
         self._sweep: tuple[bytes, Elimination] | None = None
 
     def sweep(self, D: list[Array]) -> Elimination:

@@ -149,7 +149,10 @@ class Iterative(Elimination):
     def __init__(self, probes: Probes, D: list[Array]):
         super().__init__(probes.x, D)
         if not self.definite:
-            raise np.linalg.LinAlgError("a variance is negative")
+            raise NotImplementedError(
+                "A negative covariance of an exchangeable factor has no iterative solver "
+                "in this version; use crossed='exact', or identity."
+            )
         self.probes = probes
         #: largest relative residual of a solve so far
         self.residual = 0.0

@@ -54,6 +54,7 @@ def newton(
     log: list[Iteration] = []
     radius = max(1.0, float(np.sqrt(gamma @ gamma)))
     note, was_done, stalled = "", False, 0
+    polished = getattr(problem, "polished", POLISHED)
     gains: list[float] = []
     for number in range(max_iter + 1):
         # steps and radius are in units in which the parameters are of order one
@@ -72,7 +73,7 @@ def newton(
             log[-1] = replace(line, note="stopped")
             return Optimum(gamma, f, g, H, decrement, bool(done), log)
         # quadratic convergence makes one more step worth its price
-        exact = decrement <= POLISHED * tol_scale or was_done
+        exact = decrement <= polished * tol_scale or was_done
         was_done = done
         if (done and exact) or number == max_iter or not np.isfinite(f):
             return Optimum(gamma, f, g, H, decrement, bool(done), log)

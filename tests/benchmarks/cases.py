@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,13 +17,18 @@ SLEEPSTUDY = (
     / "data"
     / "sleepstudy.csv"
 )
+INSTEVAL = os.environ.get(
+    "XMIXED_INSTEVAL",
+    Path(__file__).resolve().parents[3] / "shared" / "bench" / "insteval.csv.gz",
+)
 
 
 @dataclass(frozen=True)
 class Case:
     """A data set with a model: random intercepts, and slopes that correlate.
 
-    ``levels`` names every grouping column, outermost first, with its slopes.
+    ``levels`` names every grouping column, outermost first, with its slopes; with
+    ``crossed`` they do not nest.
     """
 
     name: str
@@ -34,6 +40,7 @@ class Case:
     methods: tuple[str, ...] = ("reml",)
     reps: int = 5
     rivals: tuple[str, ...] = ("lme4", "mixedlm", "mixedlm-rs")
+    crossed: bool = False
 
     @property
     def covariates(self) -> pd.DataFrame:
@@ -63,7 +70,7 @@ class Case:
         random = (
             f"({' + '.join(('1', *slopes))} | {group})" for group, slopes in self.levels
         )
-        return f"{self.response} ~ {' + '.join((*self.fixed, *random))}"
+        return f"{self.response} ~ {' + '.join((*(self.fixed or ('1',)), *random))}"
 
 
 def sleepstudy() -> Case:
@@ -147,6 +154,56 @@ def million() -> Case:
     )
 
 
+def insteval() -> Case:
+    """Ratings of 1,128 lecturers by 2,972 students (from lme4; not bundled here)."""
+    frame = pd.read_csv(INSTEVAL)[["s", "d", "y"]].astype({"y": float})
+    return Case(
+        name="insteval",
+        title="73,421 ratings, 2,972 students x 1,128 lecturers",
+        frame=frame,
+        response="y",
+        fixed=(),
+        levels=(("s", ()), ("d", ())),
+        methods=("ml", "reml"),
+        reps=5,
+        rivals=("lme4", "mixedlm", "GPBoost"),
+        crossed=True,
+    )
+
+
+def crossed_2k() -> Case:
+    return crossed(20_000, 2_000, 500_000, ("mixedlm", "GPBoost"))
+
+
+def crossed_8k() -> Case:
+    return crossed(20_000, 8_000, 500_000, ("mixedlm", "GPBoost"))
+
+
+def crossed_20k() -> Case:
+    return crossed(200_000, 20_000, 5_000_000, ())
+
+
+def crossed(users: int, items: int, n: int, rivals: tuple[str, ...]) -> Case:
+    """Ratings of random items by random users, one covariate."""
+    rng = np.random.default_rng(1)
+    s, d = rng.integers(0, users, n), rng.integers(0, items, n)
+    x = rng.standard_normal(n)
+    y = 1 + 0.5 * x + 0.7 * rng.standard_normal(users)[s]
+    y += 0.4 * rng.standard_normal(items)[d] + rng.standard_normal(n)
+    return Case(
+        name=f"crossed-{items // 1000}k",
+        title=f"{n:,} ratings, {users:,} users x {items:,} items, 1 covariate",
+        frame=pd.DataFrame({"s": s, "d": d, "x1": x, "y": y}),
+        response="y",
+        fixed=("x1",),
+        levels=(("s", ()), ("d", ())),
+        methods=("ml", "reml") if rivals else ("reml",),
+        reps=3 if items < 5000 else 1,
+        rivals=rivals,
+        crossed=True,
+    )
+
+
 def _slopes(
     name: str,
     *,
@@ -199,4 +256,8 @@ CASES: dict[str, Callable[[], Case]] = {
     "slopes-125k": slopes_125k,
     "waves-125k": waves_125k,
     "million": million,
+    "insteval": insteval,
+    "crossed-2k": crossed_2k,
+    "crossed-8k": crossed_8k,
+    "crossed-20k": crossed_20k,
 }

@@ -44,7 +44,7 @@ class Contestant:
             return f"not importable ({error})"
         return None
 
-    def refuses(self, case: Case) -> str | None:
+    def refuses(self, case: Case, method: str) -> str | None:
         """Why the program cannot fit the model of this case, or None."""
 
     def prepare(self, case: Case, method: str) -> Callable[[], Any]:

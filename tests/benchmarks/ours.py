@@ -28,15 +28,22 @@ class Ours(Contestant):
 
         equations = [
             RandomEffects(
-                group, list(slopes), covariance="unstructured" if slopes else None
+                "_all" if case.crossed else group,
+                list(slopes),
+                covariance="unstructured" if slopes else None,
+                factor=group if case.crossed else None,
             )
             for group, slopes in case.levels
         ]
         X, y = case.covariates, case.y
-        return lambda: MixedLinearRegressor(equations, method=method).fit(X, y)
+        model = MixedLinearRegressor(equations, method=method, fixed=list(case.fixed))
+        return lambda: model.fit(X, y)
 
     def read(self, fitted: Any) -> tuple[float, str]:
         note = f"n_iter {fitted.n_iter_}"
+        error = fitted.results_.monte_carlo
+        if error is not None:
+            note += f", iterative, log likelihood +- {error.log_likelihood:.2g}"
         if not fitted.converged_:
             note += ", did not converge"
         return float(fitted.log_likelihood_), note

@@ -62,7 +62,7 @@ class MixedLMRs(Contestant):
     def version(self) -> str:
         return _installed("mixedlm-rs")
 
-    def refuses(self, case: Case) -> str | None:
+    def refuses(self, case: Case, method: str) -> str | None:
         if len(case.levels) > 1:
             return "fits one grouping factor only"
         return None
@@ -81,6 +81,35 @@ class MixedLMRs(Contestant):
         if not fitted.converged:
             note += ", did not converge"
         return float(fitted.llf), note
+
+
+class GPBoost(Contestant):
+    """Standard errors are not computed unless asked for later, so they are not here."""
+
+    name = "GPBoost"
+
+    def version(self) -> str:
+        return _installed("gpboost")
+
+    def refuses(self, case: Case, method: str) -> str | None:
+        if any(slopes for _, slopes in case.levels):
+            return "not set up for random slopes here"
+        return None if method == "ml" else "maximises the likelihood only"
+
+    def prepare(self, case: Case, method: str) -> Callable[[], Any]:
+        import gpboost
+
+        groups = case.frame[[group for group, _ in case.levels]].to_numpy()
+        X, y = case.design, case.y.to_numpy(float)
+
+        def fit() -> Any:
+            model = gpboost.GPModel(group_data=groups, likelihood="gaussian")
+            return model.fit(y=y, X=X)
+
+        return fit
+
+    def read(self, fitted: Any) -> tuple[float, str]:
+        return -float(fitted.get_current_neg_log_likelihood()), ""
 
 
 class Lme4(Contestant):
@@ -146,4 +175,4 @@ def _installed(distribution: str) -> str:
         raise ImportError(f"{distribution} is not installed") from error
 
 
-PEERS: tuple[Contestant, ...] = (Lstsq(), MixedLM(), MixedLMRs(), Lme4())
+PEERS: tuple[Contestant, ...] = (Lstsq(), MixedLM(), MixedLMRs(), GPBoost(), Lme4())

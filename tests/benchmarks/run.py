@@ -20,7 +20,7 @@ from ours import Ours
 from peers import PEERS, Lme4
 from table import HEADER, markdown, missed, rows
 
-MEMORY_CASES = ("million",)
+MEMORY_CASES = ("million", "crossed-8k", "crossed-20k")
 MEMORY_HEADER = ("case", "method", "program", "data MB", "extra MB", "extra / data")
 
 
@@ -64,7 +64,7 @@ def _run(
     for contestant in contestants:
         if contestant.name not in (Ours.name, *case.rivals):
             continue
-        reason = contestant.refuses(case)
+        reason = contestant.refuses(case, method)
         if reason:
             _say(f"  {contestant.name}: skipped, {reason}")
         else:
