@@ -83,6 +83,8 @@ class Sample:
             raise ValueError(
                 "Influence needs a positive residual variance; this fit leaves none."
             )
+        given_to_fit = estimator._as_compiled(X, y, sample_weight, groups)
+        X, y, sample_weight, groups = given_to_fit
         compiled = compile_design(clone(estimator), X, y, sample_weight, groups)
         design, pool = compiled.design, fitted.pool
         depth = len(design.levels)

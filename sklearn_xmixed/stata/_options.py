@@ -17,7 +17,14 @@ from ._syntax import Option, ResidualSyntax, Weight
 from ._tokens import Span, Token
 from ._varlist import parse_name
 
-__all__ = ["COVARIANCES", "RESIDUALS", "RULES", "OptionRule", "parse_options"]
+__all__ = [
+    "COVARIANCES",
+    "RESIDUALS",
+    "RULES",
+    "OptionRule",
+    "is_option",
+    "parse_options",
+]
 
 Reader = Callable[[Cursor], Any]
 
@@ -392,6 +399,11 @@ def parse_options(
             cursor.fail(f"The option {rule.name} is given twice.", "", option.span)
         place.append(option)
     return tuple(own), tuple(common)
+
+
+def is_option(word: str) -> bool:
+    """Whether a word is an option, of three letters at least."""
+    return len(word) > 2 and any(choose(word, (r.spelling,)) for r in RULES)
 
 
 def _rule(cursor: Cursor, token: Token) -> OptionRule:
