@@ -78,12 +78,23 @@ def make_clusters(
         codes = pd.factorize(labels)[0]
         if levels:
             _check_nested(codes, labels, levels[0], encoders[0])
-        return Clusters(codes, np.ones(int(codes.max()) + 1))
+        return _at_least_two(Clusters(codes, np.ones(int(codes.max()) + 1)))
     if levels:
         codes, M, counts = levels[0].codes, levels[0].n_groups, levels[0].weights
     else:
         codes, M, counts = np.arange(n_rows), n_rows, weights
-    return Clusters(codes, np.ones(M) if sampling or counts is None else counts)
+    if sampling or counts is None:
+        counts = np.ones(M)
+    return _at_least_two(Clusters(codes, counts))
+
+
+def _at_least_two(clusters: Clusters) -> Clusters:
+    if not clusters.counts.sum() > 1:
+        raise ValueError(
+            "Robust standard errors need at least two clusters, found one. Use "
+            "vce='oim', or clusters of another variable."
+        )
+    return clusters
 
 
 def _check_nested(codes: Array, labels: Any, top: Level, encoder: Encoder) -> None:

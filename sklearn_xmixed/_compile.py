@@ -15,7 +15,7 @@ from ._labels import Encoder
 from ._levels import make_levels
 from ._validation import equation_names, equations_of
 from ._variables import Variables
-from ._weights import group_sizes, weigh
+from ._weights import check_zeros, group_sizes, weigh
 from ._within import check_residuals, compile_residuals
 
 __all__ = ["Compiled", "compile_design"]
@@ -90,6 +90,7 @@ def compile_design(
 
     everything = Variables.read(estimator, equations, X, y, sample_weight, groups)
     rows = everything.complete(estimator)
+    check_zeros(everything.labels, everything.level_weights, equations)
     levels, encoders = make_levels(rows.labels, rows.n_rows)
     weights, levels = weigh(
         estimator.weight_scaling,

@@ -19,6 +19,42 @@ __all__ = ["Columns", "Equations", "lay_equations", "levels_with_effects"]
 
 Array = np.ndarray
 
+#: sums of squares beyond these leave the floating range soon
+TINY, HUGE = 1e-290, 1e290
+
+
+def _check_range(variables: Variables, moments: Moments, totals: Array | None) -> None:
+    """Numbers whose squares can be summed: none so large or small that they cannot.
+
+    Raises
+    ------
+    ValueError
+        That names the column.
+    """
+    if totals is not None and not 1e-100 < totals.min() <= totals.max() < 1e100:
+        raise ValueError(
+            f"Weights (multiplied over the levels) lie between {totals.min():g} and "
+            f"{totals.max():g}, where sums leave the range of floating-point numbers; "
+            "divide them by their mean."
+        )
+    squares = np.diagonal(moments.centred) + moments.n * moments.mean**2
+    good = (squares > TINY) & (squares < HUGE)
+    if good.all() and np.isfinite(moments.centred).all():
+        return
+    columns = [*variables.X.T, *variables.extra.T, variables.y]
+    names = [*variables.fixed_names, *variables.extra_names]
+    for j, column in enumerate(columns):
+        size = float(np.abs(column).max())
+        if good[j] or size == 0.0:
+            continue
+        what = f"Column {names[j]!r}" if j < len(names) else "The response"
+        far = "large" if size > 1.0 else "small"
+        raise ValueError(
+            f"{what} has values too {far} to be squared and summed (the largest is "
+            f"{size:g}); measure it in another unit, so that they lie between 1e-140 "
+            "and 1e140."
+        )
+
 
 @dataclass(frozen=True, eq=False)
 class Columns:
@@ -77,7 +113,9 @@ class Columns:
         """
         X, extra, y = variables.X, variables.extra, variables.y
         k, e = X.shape[1], extra.shape[1]
-        moments = Moments.of([X, extra, y], totals)
+        with np.errstate(all="ignore"):
+            moments = Moments.of([X, extra, y], totals)
+            _check_range(variables, moments, totals)
         raw = [*X.T, *extra.T]
         kept = kept_columns(
             moments, np.arange(k), raw, constant=intercept, weights=weights

@@ -15,7 +15,7 @@ from ._estimation import Estimate
 from ._factors import factor_index, owned_codes
 from ._fixed import read_fixed
 from ._labels import Encoder, Source, encode
-from ._levels import path_frame
+from ._levels import path_frame, shown_path
 from ._saved import FittedEquation, make_results
 from ._within import (
     compile_residuals,
@@ -506,7 +506,9 @@ class FittedModel:
             code = parents if at < n_levels else np.full(n, -1)
             if unseen == "raise" and at < n_levels and (code < 0).any():
                 row = int(np.argmax(code < 0))
-                shown = "missing" if values is None else repr(np.asarray(values)[row])
+                shown = (
+                    "missing" if values is None else shown_path(np.asarray(values)[row])
+                )
                 raise ValueError(
                     f"{int((code < 0).sum())} rows have labels of level "
                     f"{encoder.group!r} that were not in the training data; the first "

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils import check_array, check_consistent_length, column_or_1d
 
-from ._labels import Source
+from ._labels import Source, is_time
 from ._spec import RandomEffects
 
 __all__ = [
@@ -21,6 +21,10 @@ __all__ = [
 ]
 
 Array = np.ndarray
+
+NUMBERS = (
+    "pass numbers, days since the first say: (t - t.min()) / pandas.Timedelta('1D')."
+)
 
 
 def feature_names(estimator: Any) -> list[str]:
@@ -44,6 +48,8 @@ def choose_fixed(estimator: Any, source: Source, special: set[str]) -> list[str]
     if not isinstance(fixed, Iterable):
         raise TypeError(f"fixed must be a list of column names or None, got {fixed!r}.")
     fixed = list(fixed)
+    if len(set(fixed)) != len(fixed):
+        raise ValueError(f"fixed names a column twice: {fixed}.")
     unknown = [c for c in fixed if c not in source.columns]
     if unknown:
         raise ValueError(f"fixed names unknown columns {unknown}. {source.describe()}")
@@ -60,24 +66,9 @@ def read_xy(
             f"{type(estimator).__name__} requires y to be passed, but the target y "
             "is None."
         )
-    X = np.empty((source.n_rows, 0))
-    if names:
-        try:
-            X = check_array(
-                source.matrix(names),
-                dtype=np.float64,
-                ensure_all_finite=finite,
-                estimator=estimator,
-                input_name="X",
-            )
-        except ValueError as error:
-            if "could not convert string to float" in str(error):
-                raise ValueError(
-                    f"{error}: a column of the fixed part holds text. The fixed part "
-                    f"is {names}; name the columns you want by fixed=[...], or "
-                    "encode them (ColumnTransformer with OneHotEncoder, say)."
-                ) from error
-            raise
+    X = read_fixed(estimator, source, names)
+    if is_time(y):
+        raise ValueError(f"y holds {y.dtype} values; {NUMBERS}")
     y = check_array(
         column_or_1d(y, warn=True),
         ensure_2d=False,
@@ -94,13 +85,27 @@ def read_fixed(estimator: Any, source: Source, names: Sequence[str]) -> Array:
     """The fixed part's columns of new data, validated."""
     if not names:
         return np.empty((source.n_rows, 0))
-    return check_array(
-        source.matrix(names),
-        dtype=np.float64,
-        ensure_all_finite=_finite(estimator),
-        estimator=estimator,
-        input_name="X",
-    )
+    times = [name for name in names if is_time(source.column(name))]
+    if times:
+        raise ValueError(
+            f"The columns {times} of the fixed part hold dates or times; {NUMBERS}"
+        )
+    try:
+        return check_array(
+            source.matrix(names),
+            dtype=np.float64,
+            ensure_all_finite=_finite(estimator),
+            estimator=estimator,
+            input_name="X",
+        )
+    except ValueError as error:
+        if "could not convert string to float" in str(error):
+            raise ValueError(
+                f"{error}: a column of the fixed part holds text. The fixed part "
+                f"is {names}; name the columns you want by fixed=[...], or "
+                "encode them (ColumnTransformer with OneHotEncoder, say)."
+            ) from error
+        raise
 
 
 def extra_names(equations: list[RandomEffects], fixed_names: list[str]) -> list[str]:
@@ -126,13 +131,26 @@ def read_extra(
                 f"The random coefficient {name!r} is no column of X or groups. "
                 f"{source.describe()}"
             )
-        out[:, j] = check_array(
-            np.asarray(values),
-            ensure_2d=False,
-            dtype=np.float64,
-            ensure_all_finite="allow-nan" if allow_nan else True,
-            input_name=f"column {name!r}",
-        )
+        if is_time(values):
+            raise ValueError(
+                f"The random coefficient {name!r} is of dates or times; {NUMBERS}"
+            )
+        try:
+            out[:, j] = check_array(
+                np.asarray(values),
+                ensure_2d=False,
+                dtype=np.float64,
+                ensure_all_finite="allow-nan" if allow_nan else True,
+                input_name=f"column {name!r}",
+            )
+        except ValueError as error:
+            if "could not convert string to float" in str(error):
+                raise ValueError(
+                    f"{error}: the random coefficient {name!r} holds text. Random "
+                    "coefficients are of numbers; code a category as columns of zeros "
+                    "and ones."
+                ) from error
+            raise
     return out
 
 

@@ -7,6 +7,7 @@ take the columns of an unnamed ``groups`` by position, outermost first.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,7 +18,7 @@ import pandas as pd
 from scipy.sparse import issparse
 from sklearn.utils import check_array
 
-__all__ = ["Encoder", "Source", "encode", "missing_rows"]
+__all__ = ["Encoder", "Source", "encode", "is_time", "missing_rows"]
 
 Array = np.ndarray
 
@@ -58,6 +59,9 @@ class Source:
         ValueError
             If ``groups`` has another number of rows than X.
         """
+        for data, name in ((X, "X"), (groups, "groups")):
+            if type(data).__name__ == "LazyFrame":
+                raise TypeError(f"{name} is a LazyFrame; pass {name}.collect().")
         frame = _frame(X)
         if frame is not None:
             columns = columns or [str(c) for c in frame.columns]
@@ -279,6 +283,14 @@ def _label_matrix(groups: Any) -> Array:
     return groups
 
 
+def is_time(values: Any) -> bool:
+    """Whether a column holds dates, times or durations."""
+    dtype = getattr(values, "dtype", None)
+    if isinstance(dtype, np.dtype):
+        return dtype.kind in "mM"
+    return isinstance(dtype, pd.DatetimeTZDtype | pd.PeriodDtype)
+
+
 def missing_rows(values: Any) -> Array:
     """Which labels (or numbers) are missing."""
     return np.asarray(pd.isna(values), dtype=bool)
@@ -324,10 +336,32 @@ class Encoder:
         if values is None:  # the level "_all"
             return np.where(parents >= 0, 0, -1)
         label = pd.Index(self.labels).get_indexer(pd.Index(values))
+        if len(label) and not (label >= 0).any():
+            self._warn_of_kinds(values)
         key = parents * max(1, len(self.labels)) + label
         at = np.searchsorted(self.paths, key).clip(max=max(0, len(self.paths) - 1))
         known = (label >= 0) & (parents >= 0) & (self.paths[at] == key)
         return np.where(known, at, -1)
+
+    def _warn_of_kinds(self, values: Any) -> None:
+        """Say so where no label is known because they are of another type."""
+        given, known = _kind(values), _kind(self.labels)
+        if given != known and {given, known} == {"text", "numbers"}:
+            warnings.warn(
+                f"No label of level {self.group!r} is known: they are {given} here and "
+                f"were {known} in the training data. Convert them to the same type, or "
+                "all groups count as unseen.",
+                UserWarning,
+                stacklevel=2,
+            )
+
+
+def _kind(values: Any) -> str:
+    """Whether labels are numbers, text or something else."""
+    kind = pd.api.types.infer_dtype(values, skipna=True)
+    if kind in ("integer", "floating", "mixed-integer-float", "decimal"):
+        return "numbers"
+    return "text" if kind == "string" else kind
 
 
 def encode(
@@ -351,7 +385,14 @@ def encode(
     if values is None:
         encoder = Encoder(group, np.array(["_all"], dtype=object), np.zeros(1, int))
         return encoder, np.zeros(n_rows, dtype=np.intp)
-    codes, labels = _numbered(values)
+    try:
+        codes, labels = _numbered(values)
+    except TypeError as error:
+        kinds = sorted({type(v).__name__ for v in np.asarray(values).flat[:1000]})
+        raise TypeError(
+            f"The labels of level {group!r} must be numbers, text, dates, tuples or other "
+            f"hashable objects, found values of type {', '.join(kinds)}."
+        ) from error
     if parents is None or not parents.any():
         return Encoder(group, labels, np.arange(len(labels))), codes
     keys = parents.astype(np.int64) * len(labels) + codes

@@ -171,7 +171,9 @@ def _check_equations(equations: list[RandomEffects]) -> None:
             )
         seen.append(group)
         covariance = equation.covariance
-        if covariance is not None and covariance not in STRUCTURES:
+        if covariance is not None and (
+            not isinstance(covariance, str) or covariance not in STRUCTURES
+        ):
             raise ValueError(
                 f"The covariance of the equation for {group!r} must be one of "
                 f"{sorted(STRUCTURES)} or None, got {covariance!r}."
@@ -188,6 +190,12 @@ def _check_equations(equations: list[RandomEffects]) -> None:
                 f"The columns of the equation for {group!r} must be a list of names, "
                 f"got {equation.columns!r}."
             )
+        for switch in ("intercept", "collinear"):
+            if not isinstance(getattr(equation, switch), bool | np.bool_):
+                raise TypeError(
+                    f"{switch} of the equation for {group!r} must be True or False, got "
+                    f"{getattr(equation, switch)!r}."
+                )
         columns = list(equation.columns)
         if len(set(columns)) != len(columns):
             raise ValueError(
@@ -195,6 +203,12 @@ def _check_equations(equations: list[RandomEffects]) -> None:
             )
         if equation.factor is not None:
             _check_factor(equation)
+        if equation.weight is not None and not isinstance(equation.weight, str):
+            raise TypeError(
+                f"The weight of the equation for {group!r} must be the name of a column "
+                "of X or groups with one value per row, constant within its groups; got "
+                f"{equation.weight!r}."
+            )
         if equation.weight is not None and group == "_all":
             raise ValueError(
                 f"weight={equation.weight!r}: '_all' is one group of all rows and has "

@@ -103,6 +103,11 @@ class Variables:
         level_weights = read_level_weights(source, equations, drop_missing)
         clusters = read_clusters(estimator, source)
         extra = extra_names(equations, fixed_names)
+        if "_cons" in [*fixed_names, *extra]:
+            raise ValueError(
+                "A column is named '_cons', which is the name of the constant in all "
+                "results; rename the column."
+            )
         return cls(
             X,
             y,
@@ -131,7 +136,8 @@ class Variables:
             return self
         if not keep.any():
             raise ValueError(
-                "No rows are left after dropping those with missing values."
+                "No rows are left after dropping those with missing values or weights "
+                "of zero."
             )
 
         def rows(values: Any) -> Any:
@@ -158,20 +164,19 @@ class Variables:
         """Which rows are complete; None for all."""
         drop = estimator.missing == "drop"
         keep: list[Array] = []
-        labels = {**self.labels, **self.factors}
-        if self.clusters is not None:
-            labels[f"cluster {estimator.cluster}"] = self.clusters
-        for group, values in labels.items():
+        labels = {f"level {g!r}": v for g, v in self.labels.items()}
+        labels |= {f"factor {f!r}": v for f, v in self.factors.items()}
+        labels[f"cluster {estimator.cluster!r}"] = self.clusters
+        for what, values in labels.items():
             if values is None:
                 continue
             gone = missing_rows(values)
             if gone.any():
                 if not drop:
                     raise ValueError(
-                        f"The labels of level {group!r} are missing in "
-                        f"{int(gone.sum())} rows (the first is row "
-                        f"{int(np.argmax(gone))}). Give them a label, or set "
-                        "missing='drop' to leave these rows out."
+                        f"The labels of {what} are missing in {int(gone.sum())} rows "
+                        f"(the first is row {int(np.argmax(gone))}). Give them a "
+                        "label, or set missing='drop' to leave these rows out."
                     )
                 keep.append(~gone)
         if drop:
@@ -181,7 +186,7 @@ class Variables:
             if gone.any():
                 keep.append(~gone)
         for w in (self.weights, *self.level_weights.values()):
-            if w is not None and not w.all():
+            if w is not None and not (w > 0).all():
                 keep.append(w > 0)
         timed = rows_with_values(self.residual, estimator.residuals, estimator.missing)
         if timed is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,11 +10,12 @@ import numpy as np
 from sklearn.utils.validation import _check_sample_weight
 
 from ._design import Level, total_weights
-from ._labels import Encoder, Source
-from ._levels import path_frame, shown_path
+from ._labels import Encoder, Source, missing_rows
+from ._levels import make_levels, path_frame, shown_path
 from ._spec import RandomEffects
 
 __all__ = [
+    "check_zeros",
     "group_sizes",
     "group_weights",
     "read_level_weights",
@@ -37,18 +38,23 @@ def read_sample_weight(
     """
     if sample_weight is None:
         return None
-    if drop_missing:
-        sample_weight = _zero_for_missing(sample_weight)
-    weights = _check_sample_weight(
-        sample_weight, y, dtype=np.float64, ensure_non_negative=True
-    )
-    return row_weights(weights, "sample_weight")
+    try:
+        if drop_missing:
+            sample_weight = _zero_for_missing(sample_weight)
+        weights = _check_sample_weight(
+            sample_weight, y, dtype=np.float64, ensure_non_negative=True
+        )
+    except ValueError as error:
+        if "could not convert" not in str(error):
+            raise
+        raise ValueError(f"sample_weight must be numbers: {error}.") from error
+    return row_weights(weights, "The weights sample_weight")
 
 
 def read_level_weights(
     source: Source | None, equations: list[RandomEffects], drop_missing: bool
 ) -> dict[str, Array]:
-    """Weights per row of the levels that have them."""
+    """Weights per row of the levels that have them, nan where missing."""
     found: dict[str, tuple[str, Array]] = {}
     for equation in equations:
         name = equation.weight
@@ -66,9 +72,17 @@ def read_level_weights(
                 f"The weight {name!r} of level {equation.group!r} is no column of X or "
                 f"groups. {source.describe()}"
             )
-        if drop_missing:
-            values = _zero_for_missing(values)
-        weights = row_weights(np.asarray(values), f"weight {name!r}")
+        try:
+            weights = np.asarray(values, dtype=np.float64)
+        except (TypeError, ValueError):
+            raise ValueError(
+                f"The weights {name!r} of level {equation.group!r} must be numbers, "
+                f"found {np.asarray(values).tolist()[0]!r}."
+            ) from None
+        row_weights(
+            _zero_for_missing(weights) if drop_missing else weights,
+            f"The weights {name!r} of level {equation.group!r}",
+        )
         found[equation.group] = name, weights
     return {group: values for group, (_, values) in found.items()}
 
@@ -99,9 +113,7 @@ def row_weights(values: Array, what: str) -> Array:
             f"first is {weights[row]} in row {row}."
         )
     if not weights.any():
-        raise ValueError(
-            f"All weights in {what} are zero: at least one must be positive."
-        )
+        raise ValueError(f"{what} are zero in all rows: one must be positive.")
     return weights
 
 
@@ -138,6 +150,45 @@ def group_weights(
     return out
 
 
+def check_zeros(
+    labels: dict[str, Any],
+    level_weights: dict[str, Array],
+    equations: list[RandomEffects],
+) -> None:
+    """Raise ValueError if a weight is zero in a part of a group.
+
+    These rows would be left out and what is left would be in order.
+
+    Parameters
+    ----------
+    labels, level_weights : dict
+        By level, of all rows, before any are left out.
+    """
+    names = {e.group: e.weight for e in equations if e.weight is not None}
+    for group, values in level_weights.items():
+        if not (values == 0).any():
+            continue
+        path = dict(list(labels.items())[: list(labels).index(group) + 1])
+        known = ~np.isnan(values)
+        for own in path.values():
+            if own is not None:
+                known &= ~missing_rows(own)
+        path = {g: None if v is None else np.asarray(v)[known] for g, v in path.items()}
+        levels, encoders = make_levels(path, int(known.sum()))
+        _of_groups(values[known], levels[-1], encoders, names[group])
+
+
+def _of_groups(
+    values: Array, level: Level, encoders: Sequence[Encoder], what: str
+) -> Array:
+    """One weight per group of the last level."""
+
+    def label(k: int) -> str:
+        return shown_path(path_frame(encoders, len(encoders) - 1)[k])
+
+    return group_weights(values, level.codes, level.n_groups, what, label)
+
+
 def weigh(
     scaling: str | None,
     weights: Array | None,
@@ -151,16 +202,11 @@ def weigh(
     weighted = []
     for number, level in enumerate(levels):
         if level.group in level_weights:
-
-            def label(k: int, number: int = number) -> str:
-                return shown_path(path_frame(encoders, number)[k])
-
-            own = group_weights(
+            own = _of_groups(
                 level_weights[level.group],
-                level.codes,
-                level.n_groups,
+                level,
+                encoders[: number + 1],
                 names[level.group],
-                label,
             )
             level = replace(level, weights=own)
         weighted.append(level)
@@ -172,17 +218,18 @@ def weigh(
                 "agreed upon. Pass weights that are conditional on the level above, and "
                 "weight_scaling=None."
             )
+        if weights is None:  # all are one, which every scaling leaves as they are
+            return None, weighted
         level = weighted[0]
-        rows = np.ones(len(level.codes)) if weights is None else weights
         own = np.ones(level.n_groups) if level.weights is None else level.weights
-        weights, own = scale_weights(scaling, rows, own, level.codes)
+        weights, own = scale_weights(scaling, weights, own, level.codes)
         weighted = [replace(level, weights=own)]
     return weights, weighted
 
 
 def scale_weights(
     method: str, rows: Array, groups: Array, codes: Array
-) -> tuple[Array, Array]:
+) -> tuple[Array | None, Array]:
     """Scale the sampling weights of a two-level model.
 
     Parameters
@@ -199,7 +246,9 @@ def scale_weights(
 
     Returns
     -------
-    rows, groups : ndarray
+    rows : ndarray or None
+        None where all are one.
+    groups : ndarray
     """
     G = len(groups)
     size = np.bincount(codes, minlength=G)
@@ -209,7 +258,7 @@ def scale_weights(
     if method == "effective":
         squares = np.bincount(codes, rows**2, minlength=G)
         return rows * (total / squares)[codes], groups
-    return np.ones_like(rows), groups * total / size
+    return None, groups * total / size
 
 
 def group_sizes(

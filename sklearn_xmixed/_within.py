@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ._labels import Encoder, Source, missing_rows
+from ._labels import Encoder, Source, is_time, missing_rows
 from ._spec import RandomEffects, Residuals
 from .residuals import STRUCTURES, Groups, Within, make_structure
 
@@ -23,6 +23,9 @@ __all__ = [
 ]
 
 Array = np.ndarray
+
+#: longest time between two rows of a group, in steps, of structures by lag
+LONGEST_LAG = 20_000
 
 
 def check_residuals(residuals: Residuals, equations: Sequence[RandomEffects]) -> None:
@@ -185,6 +188,7 @@ def compile_residuals(
         categories,
     )
     _check_repeats(within, residuals, encoders)
+    _check_lags(within, residuals, encoders)
     if known is None:
         _check_order(within, residuals)
     return within
@@ -268,6 +272,13 @@ def read_time(values: Any, residuals: Residuals) -> Array:
     """The time variable as numbers of the kind that the structure needs."""
     kind = STRUCTURES[residuals.structure].time_kind
     name = residuals.time
+    if is_time(values):
+        what = "numbers" if kind == "real" else "integers, the number of the day say"
+        raise ValueError(
+            f"The time variable {name!r} of residuals holds dates or times; "
+            f"{residuals.structure} residuals need {what}: "
+            f"(t - t.min()) / pandas.Timedelta('1D')."
+        )
     try:
         time = np.asarray(values, dtype=float)
     except (TypeError, ValueError):
@@ -295,6 +306,29 @@ def read_time(values: Any, residuals: Residuals) -> Array:
             f"the rows of a group; {name!r} is {time[row]:g} in row {row}."
         )
     return time
+
+
+def _check_lags(
+    within: Within, residuals: Residuals, encoders: Sequence[Encoder]
+) -> None:
+    """Structures with a correlation for every lag need lags of a reasonable number."""
+    by_lag = within.structure in ("ma", "toeplitz") or (
+        within.structure == "ar" and (within.order or 1) > 1
+    )
+    if not by_lag or within.time is None:
+        return
+    first = np.full(int(within.codes.max()) + 1, np.inf)
+    last = -first
+    np.minimum.at(first, within.codes, within.time)
+    np.maximum.at(last, within.codes, within.time)
+    g = int(np.argmax(last - first))
+    if last[g] - first[g] > LONGEST_LAG:
+        raise ValueError(
+            f"The time {residuals.time!r} of group {path_of(encoders, g)} runs from "
+            f"{first[g]:.10g} to {last[g]:.10g}: {within.structure} residuals take lags "
+            f"of up to {LONGEST_LAG}. Divide it by its step, so that neighbours are 1 "
+            "apart, or use exponential residuals."
+        )
 
 
 def _check_repeats(

@@ -25,6 +25,8 @@ FLOORS = [
     {"diagnostics", "resampling", "translation"},
     {"_regressor"},
     {"stata", "formula", "plotting", "_compare"},
+    {"_commandline"},
+    {"__main__"},
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 

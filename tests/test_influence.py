@@ -460,12 +460,117 @@ def test_what_one_step_is_not_for():
         _ = model.influence(X, y).variance_components
 
 
-def test_crossed_factors_are_refused():
+# ------------------------------------------------------------------- crossed
+
+
+def crossed_data(seed=0, slopes=False):
+    rng = np.random.default_rng(seed)
+    frame = pd.DataFrame(
+        {
+            "a": rng.integers(0, 12, 150),
+            "b": rng.integers(0, 7, 150),
+            "x": rng.normal(size=150),
+        }
+    )
+    y = rng.normal(size=12)[frame["a"]] + 1.5 * rng.normal(size=7)[frame["b"]]
+    y = y + frame["x"] * (1.0 + slopes * rng.normal(size=12)[frame["a"]])
+    return frame, y + rng.normal(size=150)
+
+
+@pytest.mark.parametrize("method", ["ml", "reml"])
+@pytest.mark.parametrize("kind", ["two factors", "level and factor", "slopes"])
+def test_crossed_factors(kind, method):
+    X, y = crossed_data(3, slopes=kind == "slopes")
+    a = RandomEffects("_all", factor="a")
+    b = RandomEffects("_all", factor="b")
+    if kind == "level and factor":
+        equations, levels = [b, RandomEffects("a", ["x"])], ["b", "a"]
+    elif kind == "slopes":
+        a = RandomEffects("_all", ["x"], factor="a", covariance="unstructured")
+        equations, levels = [a, b], ["a", "b"]
+    else:
+        equations, levels = [a, b], ["a", "b"]
+    model = MixedLinearRegressor(equations, fixed=["x"], method=method).fit(X, y)
+    V = np.eye(len(y))
+    for e in model._fitted.equations:
+        own = X["b"] if "b" in e.name else X["a"]
+        Z = np.column_stack(
+            [
+                np.ones(len(y)) if c == "_cons" or c.startswith("R.") else X[c]
+                for c in e.effects
+            ]
+        )
+        D = e.Sigma[: Z.shape[1], : Z.shape[1]] / model.sigma_**2
+        same = own.to_numpy()[:, None] == own.to_numpy()[None, :]
+        V += same * (Z @ D @ Z.T)
+    A = np.column_stack([X["x"], np.ones(len(y))])
+    args = A, y.to_numpy(), V, model.sigma_**2
+    for level in levels:
+        found = model.influence(X, y, level=level)
+        codes = X[level].to_numpy()
+        masks = [codes == u for u in np.unique(codes)]
+        residual = found.rows["group_residual"].to_numpy()
+        checked = check_units(found.group_table, found.coef, residual, masks, *args)
+        assert checked == len(masks)
+        assert found.group_table["n_obs"].sum() == len(y)
+    masks = list(np.eye(len(y), dtype=bool))
+    residual = found.rows["deletion_residual"].to_numpy()
+    assert check_units(found.rows, found.row_coef, residual, masks, *args) == len(y)
+    assert_allclose(found.rows["conditional_residual"], y - model.predict(X))
+    with pytest.raises(NotImplementedError, match="crossed"):
+        _ = found.variance_components
+
+
+def test_penicillin():
     X, y = load_penicillin(return_X_y=True)
     crossed = [RandomEffects("_all", factor=name) for name in ("plate", "sample")]
-    model = MixedLinearRegressor(crossed, fixed=[]).fit(X, y)
-    with pytest.raises(NotImplementedError, match="crossed"):
-        model.influence(X, y)
+    model = MixedLinearRegressor(crossed, fixed=[], method="reml").fit(X, y)
+    found = model.influence(X, y)
+    assert found.level == "plate"
+    assert len(found.group_table) == 24
+    with pytest.raises(ValueError, match="not the data"):
+        model.influence(X, y + 1.0 * (X["plate"] == "a"))
+    again = found.refit(["a", "c"])
+    keep = X["plate"] != "c"
+    other = MixedLinearRegressor(crossed, fixed=[], method="reml").fit(X[keep], y[keep])
+    row = again.loc["c"]
+    assert row[("diameter", "_cons")] == pytest.approx(other.intercept_)
+    assert row[("", "log_likelihood")] == pytest.approx(other.log_likelihood_)
+
+
+def test_groups_that_are_too_large_where_factors_cross(monkeypatch):
+    from sklearn_xmixed.diagnostics import _crossed
+
+    monkeypatch.setattr(_crossed, "MAX_ROWS", 10)
+    X, y = crossed_data()
+    crossed = [RandomEffects("_all", factor=name) for name in ("a", "b")]
+    model = MixedLinearRegressor(crossed, fixed=["x"]).fit(X, y)
+    found = model.influence(X, y)
+    with pytest.raises(NotImplementedError, match=r"refit\(\)"):
+        _ = found.group_table
+    assert found.row_coef.notna().all(axis=None)
+
+
+# --------------------------------------------------------------------- refits
+
+
+def test_refit():
+    X, y = load_productivity(return_X_y=True)
+    model = MixedLinearRegressor(["region", "state"], fixed=["emp", "unemp"]).fit(X, y)
+    found = model.influence(X, y, level="state")
+    chosen = [found.group_table.index[k] for k in (0, 7)]
+    table = found.refit(chosen)
+    assert list(table.index) == chosen
+    keep = ((X["region"] != chosen[1][0]) | (X["state"] != chosen[1][1])).to_numpy()
+    other = MixedLinearRegressor(["region", "state"], fixed=["emp", "unemp"])
+    other.fit(X[keep], y[keep])
+    assert_allclose(table["gsp"].iloc[1], other.results_.beta)
+    variances = other.variance_components_["estimate"]
+    assert_allclose(table[list(variances.index)].iloc[1].astype(float), variances)
+    assert table[("", "converged")].all()
+    with pytest.raises(ValueError, match="labels must be"):
+        found.refit([("1", "NOWHERE")])
+    assert len(model.influence(X, y).refit()) == 9
 
 
 # ------------------------------------------------------------------ lme4's refits

@@ -11,6 +11,7 @@ from scipy.integrate import quad
 from scipy.optimize import minimize
 
 from sklearn_xmixed import MixedLinearRegressor, RandomEffects
+from tests.conftest import differences
 
 
 def _three_levels(rng: np.random.Generator) -> tuple[pd.DataFrame, np.ndarray]:
@@ -220,6 +221,62 @@ def test_pseudolikelihood_is_the_integral_of_the_manual():
     np.testing.assert_allclose(robust, found, rtol=1e-5)
 
 
+def test_three_levels_are_the_nested_integral():
+    """Eq. (14) with one more level, both integrals by the trapezoidal rule.
+
+    For integrands like these, that fall off as a normal density does, the rule is
+    exact to rounding once its step is a fraction of their width.
+    """
+    rng = np.random.default_rng(23)
+    X, y = _three_levels(rng)
+    n, x = len(y), X["x"].to_numpy()
+    w1 = rng.uniform(0.5, 3.0, n)
+    w2, w3 = rng.uniform(0.5, 3.0, 12), rng.uniform(0.5, 3.0, 4)
+    school, region = X["school"].to_numpy(), X["region"].to_numpy()
+    frame = X.assign(w2=w2[school], w3=w3[region])
+    spec = [RandomEffects("region", weight="w3"), RandomEffects("school", weight="w2")]
+    model = MixedLinearRegressor(spec, fixed=["x"], weight_type="sampling")
+    model.fit(frame, y, sample_weight=w1)
+    r = model.results_
+    t = np.linspace(-8.0, 8.0, 129)
+    log_step = np.log(t[1] - t[0]) - 0.5 * np.log(2.0 * np.pi) - 0.5 * t**2
+
+    def integral(log_f):
+        """log of the integral of exp(log_f) against the standard normal, last axis."""
+        top = (log_f + log_step).max(axis=-1)
+        return top + np.log(np.exp(log_f + log_step - top[..., None]).sum(axis=-1))
+
+    def by_region(theta):
+        beta, constant, log_sd3, log_sd2, log_sigma = theta
+        sd3, sd2, sigma = np.exp([log_sd3, log_sd2, log_sigma])
+        e = y - constant - beta * x
+        out = np.empty(4)
+        for k in range(4):
+            given = np.zeros(len(t))  # log density given u_3 at the nodes
+            for j in np.unique(school[region == k]):
+                rows = school == j
+                u = sd3 * t[:, None] + sd2 * t  # (u_3, u_2)
+                z = (e[rows] - u[..., None]) / sigma
+                f = -0.5 * z**2 - np.log(sigma) - 0.5 * np.log(2.0 * np.pi)
+                given += w2[j] * integral(f @ w1[rows])
+            out[k] = w3[k] * integral(given)
+        return out
+
+    theta = np.concatenate([r.beta, r.alpha])
+    assert by_region(theta).sum() == pytest.approx(r.log_likelihood, rel=1e-11)
+    scores = differences(by_region, theta, step=1e-3)
+    total = scores.sum(axis=0) / np.sqrt((scores**2).sum(axis=0))
+    assert np.abs(total).max() < 1e-6  # it is the maximum
+    # and the sandwich, its bread the inverse Hessian of the same integral
+    H = differences(lambda q: differences(by_region, q, 1e-3).sum(axis=0), theta, 1e-3)
+    bread = np.linalg.inv(-H)
+    meat = 4 / 3 * scores.T @ scores
+    full = bread[2:, 2:] @ meat[2:, 2:] @ bread[2:, 2:]
+    np.testing.assert_allclose(r.alpha_vcov, full, rtol=1e-4)
+    known = np.linalg.inv(-H[:2, :2])
+    np.testing.assert_allclose(r.beta_vcov, known @ meat[:2, :2] @ known, rtol=1e-4)
+
+
 def test_unweighted_robust_errors_are_the_explicit_sandwich():
     rng = np.random.default_rng(8)
     X, y = _three_levels(rng)
@@ -293,7 +350,7 @@ def test_linear_regression_has_robust_errors_by_row():
         ),
         ({}, RandomEffects("school", weight="x2"), "constant within its groups"),
         ({}, RandomEffects("school", weight="minus"), "not negative"),
-        ({}, RandomEffects("school", weight="zero"), "are zero"),
+        ({}, RandomEffects("school", weight="zero"), "zero in all rows"),
         ({}, RandomEffects("school", weight="nowhere"), "no column of X"),
         ({}, RandomEffects("_all", weight="one"), "'_all'"),
         ({"method": "reml"}, RandomEffects("school", weight="one"), "method='ml'"),

@@ -33,7 +33,8 @@ class DiagnosticMethods(FittedMethods):
         X, y, sample_weight, groups
             Exactly what was passed to ``fit``; a fitted model keeps no rows.
         level : str, default=None
-            Level whose groups are taken away; None is the top level.
+            Level whose groups are taken away, or the variable of a crossed factor; None
+            is the top level.
 
         Returns
         -------
@@ -45,8 +46,6 @@ class DiagnosticMethods(FittedMethods):
         ------
         ValueError
             On an unknown level, and if the data are not those of the fit.
-        NotImplementedError
-            With crossed factors.
 
         Examples
         --------

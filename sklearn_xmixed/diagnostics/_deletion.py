@@ -16,7 +16,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..likelihood._eliminate import forward, semidefinite_root
-from ._path import Climb, climb, cross_products, left_out
+from ._crossed import CrossedSample, units
+from ._path import climb, cross_products, left_out
 from ._sample import Sample
 
 __all__ = ["Deletion", "delete_groups", "delete_rows"]
@@ -61,14 +62,16 @@ class Deletion:
     residual_variance: Array
 
 
-def delete_rows(sample: Sample) -> Deletion:
+def delete_rows(sample: Sample | CrossedSample) -> Deletion:
     """Each row in its turn."""
+    if isinstance(sample, CrossedSample):
+        return _delete_crossed(sample, np.arange(len(sample.W)))
     factors, precision = sample.row_factors
     at = sample.floor_codes[0] if sample.floor_codes else np.zeros(len(factors), int)
     parts = []
     for part in _batches(len(factors), factors.shape[1]):
         there = climb(sample.nodes, factors[part].T[None], at[part])
-        found = _at_root(sample, there)
+        found = _at_root(sample, there.L)
         own = np.sqrt(precision[part] * there.size)
         left = 1.0 - found["leverage"]
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -81,7 +84,7 @@ def delete_rows(sample: Sample) -> Deletion:
     return _joined(parts)
 
 
-def delete_groups(sample: Sample, number: int) -> Deletion:
+def delete_groups(sample: Sample | CrossedSample, number: int) -> Deletion:
     """Each group of a level in its turn.
 
     Parameters
@@ -90,6 +93,8 @@ def delete_groups(sample: Sample, number: int) -> Deletion:
         Level among those asked for, top level 0.
     """
     codes = sample.codes[number]
+    if isinstance(sample, CrossedSample):
+        return _delete_crossed(sample, codes)
     used = sample.compiled.level_numbers
     inside = [k for k in used if k >= number]
     m = sample.p + 1
@@ -119,7 +124,7 @@ def delete_groups(sample: Sample, number: int) -> Deletion:
     for part in _batches(given.shape[-1], given.shape[0] ** 2):
         L = semidefinite_root(given[:, :, part], given.shape[0])
         there = climb(above, L, at[part])
-        found = _at_root(sample, there)
+        found = _at_root(sample, there.L)
         delta = found["delta"]
         rows = slice(starts[part.start], starts[part.start + delta.shape[1]])
         unit = codes[rows] - part.start
@@ -134,9 +139,40 @@ def delete_groups(sample: Sample, number: int) -> Deletion:
     return Deletion(**{**out.__dict__, "residual": residual})
 
 
-def _at_root(sample: Sample, there: Climb) -> dict[str, Array]:
+def _delete_crossed(sample: CrossedSample, codes: Array) -> Deletion:
+    """Units of any kind where factors cross."""
+    n, m = len(sample.W), sample.p + 1
+    residual, variance = np.empty(n), np.empty(n)
+    parts, numbers = [], []
+    for number, rows, L, root in units(sample, codes):
+        w = root @ L.transpose(2, 0, 1)  # (V^-1 [X F, r])_A
+        if len(L) > m:
+            squares = np.einsum("sau,sbu->abu", L, L)
+            L = semidefinite_root(squares, m)
+        found = _at_root(sample, L)
+        delta = found["delta"].T
+        left = w[:, :, -1] - np.einsum("usp,up->us", w[:, :, :-1], delta)
+        Q = root @ root.transpose(0, 2, 1)
+        weight = np.sqrt(sample.weights[rows])
+        residual[rows] = np.linalg.solve(Q, left[:, :, None])[:, :, 0] / weight
+        if rows.shape[1] == 1:
+            with np.errstate(divide="ignore", invalid="ignore"):
+                own = Q[:, 0, 0] * (1.0 - found["leverage"]) * weight[:, 0] ** 2
+                own = np.where(np.isnan(found["c"]), np.nan, 1.0 / own)
+            variance[rows[:, 0]] = own
+        parts.append(found)
+        numbers.append(number)
+    out = _joined(parts)
+    back = np.argsort(np.concatenate(numbers), kind="stable")
+    changed = {
+        k: v[..., back] for k, v in out.__dict__.items() if not k.startswith("residual")
+    }
+    return Deletion(**changed, residual=residual, residual_variance=variance)
+
+
+def _at_root(sample: Sample | CrossedSample, L: Array) -> dict[str, Array]:
     """Everything that follows from the factors; nan where X loses rank."""
-    L, p = there.L, sample.p
+    p = sample.p
     x = L[:, :p]
     N = -np.einsum("spu,tpu->stu", x, x)
     N[np.arange(len(L)), np.arange(len(L))] += 1.0

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from ._finding import Finding
-from ._patient import Patient, collinear, number, several
+from ._patient import Patient, collinear, is_plain_factor, number, several
 
 __all__ = ["ESTIMATE_CHECKS"]
 
@@ -171,7 +171,7 @@ def correlations(p: Patient) -> Iterator[Finding]:
     for k, e in enumerate(p.fitted.equations):
         zero = p.zero_effects(e)
         keep = [j for j, x in enumerate(e.effects) if x not in zero]
-        if e.factor is not None or k == p.unidentified or len(keep) < 2:
+        if is_plain_factor(e) or k == p.unidentified or len(keep) < 2:
             continue
         # in the orthonormal basis: a raw correlation depends on where zero is
         T = e.T[:, keep]

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from functools import cached_property
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from ._crossed import CrossedSample
 from ._deletion import Deletion, delete_groups, delete_rows
 from ._onestep import OneStep, one_step
-from ._sample import Sample
+from ._refit import refit
+from ._sample import Sample, sample_of
 
 __all__ = ["Influence"]
 
@@ -84,10 +85,17 @@ class Influence:
     {309: 0.157, 335: 0.137}
     """
 
-    def __init__(self, sample: Sample, level: str | None, index: Any = None):
+    def __init__(
+        self,
+        sample: Sample | CrossedSample,
+        level: str | None,
+        index: Any = None,
+        data: tuple[Any, ...] = (),
+    ):
         self._sample = sample
         self.level = level
         self._index = index
+        self._data = data
 
     @classmethod
     def of(
@@ -100,14 +108,15 @@ class Influence:
         level: str | None = None,
     ) -> Influence:
         """See ``MixedLinearRegressor.influence``."""
-        sample = Sample.of(estimator, X, y, sample_weight, groups)
+        sample = sample_of(estimator, X, y, sample_weight, groups)
         names = sample.level_names
         if level is None and names:
             level = next((g for g in names if g != "_all"), names[0])
         if level is not None and level not in names:
             raise ValueError(f"level must be one of {names}, got {level!r}.")
         index = X.index if isinstance(X, pd.DataFrame) else None
-        return cls(sample, level, index)
+        data = estimator, X, y, sample_weight, groups
+        return cls(sample, level, index, data)
 
     def __repr__(self) -> str:
         n = "no groups" if self.level is None else f"{len(self._labels)} groups"
@@ -166,6 +175,11 @@ class Influence:
     @cached_property
     def _one_step(self) -> OneStep:
         sample = self._sample
+        if isinstance(sample, CrossedSample):
+            raise NotImplementedError(
+                "One-step variance parameters are not there for crossed factors. "
+                "Coefficients without a group (coef) are, and refit() fits again."
+            )
         if self._number != (sample.compiled.level_numbers or (-1,))[0]:
             raise NotImplementedError(
                 "One-step variance parameters are there for the groups of the highest "
@@ -204,6 +218,26 @@ class Influence:
         """Coefficients without each top-level group, variances changed too."""
         return self._coef(self._one_step.delta.T, self._labels)
 
+    def refit(self, labels: Any = None, *, n_jobs: int | None = None) -> pd.DataFrame:
+        """Fit the model again without a group, for some groups or for all.
+
+        Parameters
+        ----------
+        labels : list, default=None
+            Groups of ``level``, as in the index of ``group_table``; None is all.
+        n_jobs : int, default=None
+            Fits at a time, as for joblib.
+
+        Returns
+        -------
+        DataFrame
+            One row per group; columns (equation, term): coefficients, variances and
+            covariances, and ("", "log_likelihood") and ("", "converged").
+        """
+        return refit(
+            self._data, self._sample, self._number, self._labels, labels, n_jobs
+        )
+
     # -- rows ---------------------------------------------------------------------
 
     @cached_property
@@ -215,17 +249,11 @@ class Influence:
         """One row per row of X."""
         sample, found = self._sample, self._rows
         fitted = sample.fitted
-        r = sample.W[:, -1]
-        conditional = r
-        if sample.floor_codes:
-            ends = np.cumsum([0, *(d.shape[0] for d in fitted.posterior.D)])
-            Z = [sample.W[:, a:b] for a, b in pairwise(ends)]
-            conditional = r - fitted.posterior.linear(sample.floor_codes, Z)
         with np.errstate(divide="ignore", invalid="ignore"):
             z = found.residual / np.sqrt(fitted.sigma2 * found.residual_variance)
         columns = {
-            "residual": r,
-            "conditional_residual": conditional,
+            "residual": sample.W[:, -1],
+            "conditional_residual": sample.conditional,
             "leverage": found.leverage,
             "cooks_distance": found.cooks_distance,
             "mdffits": found.mdffits,

@@ -13,7 +13,14 @@ from .._saved import FittedEquation
 from ..inference import Results
 from ._proposal import Proposal
 
-__all__ = ["Patient", "collinear", "mean_and_rest", "number", "several"]
+__all__ = [
+    "Patient",
+    "collinear",
+    "is_plain_factor",
+    "mean_and_rest",
+    "number",
+    "several",
+]
 
 Array = np.ndarray
 
@@ -64,7 +71,7 @@ class Patient:
 
     def zero_effects(self, e: FittedEquation) -> list[str]:
         """Effects whose variance is zero."""
-        if e.factor is not None:
+        if is_plain_factor(e):
             return list(e.effects) if e.Sigma[0, 0] <= ZERO * self.fitted.sigma2 else []
         v = np.diagonal(self.scaled(e))
         return [x for x, own in zip(e.effects, v, strict=True) if own <= ZERO]
@@ -78,6 +85,11 @@ class Patient:
             return None
         j = 1 + names.index(column)
         return float(R[0, j]), float(np.sqrt((R[1:, j] ** 2).sum()))
+
+
+def is_plain_factor(e: FittedEquation) -> bool:
+    """Whether an equation has one effect per level of a factor."""
+    return e.factor is not None and not e.factor.slopes
 
 
 def number(x: float) -> str:

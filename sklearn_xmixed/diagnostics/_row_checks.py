@@ -9,7 +9,6 @@ import numpy as np
 from sklearn.base import clone
 
 from .._compile import Compiled, compile_design
-from ..prediction import CrossedPosterior
 from ._finding import Finding
 from ._influence import Influence
 from ._patient import Patient, several
@@ -37,7 +36,7 @@ class Rows:
         )
         self.influence: Influence | None = None
         fitted = patient.fitted
-        if not isinstance(fitted.posterior, CrossedPosterior) and fitted.sigma2 > 0:
+        if fitted.sigma2 > 0:
             self.influence = Influence.of(
                 patient.estimator, X, y, sample_weight, groups
             )

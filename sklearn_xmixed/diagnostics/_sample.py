@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -22,9 +23,10 @@ from .._levels import path_frame
 from ..likelihood import Rows
 from ..likelihood._crossproducts import row_blocks
 from ..prediction import CrossedPosterior
+from ._crossed import CrossedSample
 from ._path import Node, cross_products, grow
 
-__all__ = ["Sample"]
+__all__ = ["Sample", "sample_of"]
 
 Array = np.ndarray
 
@@ -63,35 +65,9 @@ class Sample:
     rows: Rows | None
 
     @classmethod
-    def of(
-        cls, estimator: Any, X: Any, y: Any, sample_weight: Any, groups: Any
-    ) -> Sample:
-        """Lay the rows over the model.
-
-        Raises
-        ------
-        ValueError
-            If they are not those of the fit.
-        """
-        fitted: FittedModel = estimator._fitted
-        if isinstance(fitted.posterior, CrossedPosterior):
-            raise NotImplementedError(
-                "Influence is not available for models with crossed factors. Refit "
-                "without the rows in question and compare, or leave the factor out."
-            )
-        if not fitted.sigma2 > 0:
-            raise ValueError(
-                "Influence needs a positive residual variance; this fit leaves none."
-            )
-        given_to_fit = estimator._as_compiled(X, y, sample_weight, groups)
-        X, y, sample_weight, groups = given_to_fit
-        compiled = compile_design(clone(estimator), X, y, sample_weight, groups)
+    def of(cls, fitted: FittedModel, compiled: Compiled, source: Source) -> Sample:
+        """Lay the rows over the model; not yet checked to be those of the fit."""
         design, pool = compiled.design, fitted.pool
-        depth = len(design.levels)
-        if compiled.fixed_names != fitted.fixed_names or depth != len(
-            fitted.posterior.D
-        ):
-            raise ValueError(_NOT_THE_SAME)
         rows = None
         if design.residual is not None:
             rows = Rows.of(design, pool)
@@ -107,20 +83,12 @@ class Sample:
         )
         n_passed = len(order) + compiled.n_dropped
         given = np.delete(np.arange(n_passed), compiled.dropped)[order]
-        codes = _codes(compiled, Source.of(X, groups), given)
+        codes = _codes(compiled, source, given)
         if codes and (np.diff(codes[-1]) < 0).any():  # a lowest level without effects
             again = np.argsort(codes[-1], kind="stable")
             W, order, given = W[again], order[again], given[again]
             codes = tuple(c[again] for c in codes)
-        sample = cls(fitted, compiled, order, given, n_passed, W, codes, rows)
-        S = sample.total
-        scale = np.sqrt(np.append(np.ones(pool.p), root.c))
-        expected = np.diag(scale**2)
-        if S.shape != expected.shape or not np.allclose(
-            S / np.outer(scale, scale), np.eye(len(S)), atol=1e-5
-        ):
-            raise ValueError(_NOT_THE_SAME)
-        return sample
+        return cls(fitted, compiled, order, given, n_passed, W, codes, rows)
 
     # -- the fit in these columns -------------------------------------------------
 
@@ -240,6 +208,17 @@ class Sample:
             return self.whitened.T @ self.whitened
         return self.nodes[-1].given.sum(axis=-1)
 
+    @property
+    def conditional(self) -> Array:
+        """Residuals with the random effects taken out."""
+        r = self.W[:, -1]
+        if not self.floor_codes:
+            return r
+        posterior = self.fitted.posterior
+        ends = np.cumsum([0, *(d.shape[0] for d in posterior.D)])
+        Z = [self.W[:, a:b] for a, b in pairwise(ends)]
+        return r - posterior.linear(self.floor_codes, Z)
+
     # -- names --------------------------------------------------------------------
 
     @property
@@ -250,6 +229,42 @@ class Sample:
     def labels(self, number: int) -> pd.Index:
         """Paths of labels of a level's groups."""
         return path_frame(self.compiled.encoders, number)
+
+
+def sample_of(
+    estimator: Any, X: Any, y: Any, sample_weight: Any, groups: Any
+) -> Sample | CrossedSample:
+    """Lay the training data over a fitted estimator.
+
+    Raises
+    ------
+    ValueError
+        If they are not those of the fit.
+    """
+    fitted: FittedModel = estimator._fitted
+    if not fitted.sigma2 > 0:
+        raise ValueError(
+            "Influence needs a positive residual variance; this fit leaves none."
+        )
+    X, y, sample_weight, groups = estimator._as_compiled(X, y, sample_weight, groups)
+    compiled = compile_design(clone(estimator), X, y, sample_weight, groups)
+    crossed = isinstance(fitted.posterior, CrossedPosterior)
+    same = (
+        compiled.fixed_names == fitted.fixed_names
+        and bool((compiled.kept == fitted.kept).all())
+        and compiled.level_numbers == fitted.level_numbers
+        and bool(compiled.design.terms) == crossed
+    )
+    if not same:
+        raise ValueError(_NOT_THE_SAME)
+    kind = CrossedSample if crossed else Sample
+    sample = kind.of(fitted, compiled, Source.of(X, groups))
+    root = fitted.posterior.pieces.root
+    scale = np.sqrt(np.append(np.ones(sample.p), root.c))
+    S = sample.total / np.outer(scale, scale)
+    if not np.allclose(S, np.eye(len(S)), atol=1e-5):
+        raise ValueError(_NOT_THE_SAME)
+    return sample
 
 
 _NOT_THE_SAME = (

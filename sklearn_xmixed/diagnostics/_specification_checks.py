@@ -8,7 +8,14 @@ import numpy as np
 
 from .._saved import FittedEquation
 from ._finding import Finding
-from ._patient import Patient, collinear, mean_and_rest, number, several
+from ._patient import (
+    Patient,
+    collinear,
+    is_plain_factor,
+    mean_and_rest,
+    number,
+    several,
+)
 
 __all__ = ["SPECIFICATION_CHECKS"]
 
@@ -56,7 +63,7 @@ def few_groups(p: Patient) -> Iterator[Finding]:
 def many_parameters(p: Patient) -> Iterator[Finding]:
     """More (co)variances, or random effects, than groups or rows can tell."""
     for k, e in enumerate(p.fitted.equations):
-        if e.factor is not None or k == p.unidentified:
+        if is_plain_factor(e) or k == p.unidentified:
             continue
         q, n = len(e.effects), p.n_groups(e)
         count = sum(x.equation == k for x in p.results.parameters)
@@ -104,7 +111,7 @@ def slopes_without_mean(p: Patient) -> Iterator[Finding]:
     fixed = set(p.fitted.fixed_names)
     intercept = "_cons" in p.results.fixed_names
     for e in p.fitted.equations:
-        if e.factor is not None:
+        if is_plain_factor(e):
             continue
         alone = [x for x in e.effects if x != "_cons" and x not in fixed]
         for x in alone:
@@ -151,7 +158,7 @@ def omitted_columns(p: Patient) -> Iterator[Finding]:
 def collinear_random(p: Patient) -> Iterator[Finding]:
     """Random columns that nearly say the same."""
     for k, e in enumerate(p.fitted.equations):
-        if e.factor is not None or k == p.unidentified:
+        if is_plain_factor(e) or k == p.unidentified:
             continue
         near = collinear(e, 1e-2, centred=True)
         if near:
@@ -169,7 +176,7 @@ def collinear_random(p: Patient) -> Iterator[Finding]:
 def sizes(p: Patient) -> Iterator[Finding]:
     """Columns of very different size, or far from zero."""
     for k, e in enumerate(p.fitted.equations):
-        if e.factor is not None or k == p.unidentified:
+        if is_plain_factor(e) or k == p.unidentified:
             continue
         size = np.sqrt((e.T**2).sum(axis=0))
         ratio = float(size.max() / size.min()) if size.min() > 0 else np.inf

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from ..residuals import ResidualModel
-from ._sample import Sample
+from ._sample import Sample, sample_of
 
 __all__ = ["within_correlation"]
 
@@ -64,7 +64,11 @@ def within_correlation(
     ValueError
         On unknown names, without groups, and where no group has two rows.
     """
-    sample = Sample.of(estimator, X, y, None, groups)
+    sample = sample_of(estimator, X, y, None, groups)
+    if not isinstance(sample, Sample):
+        raise NotImplementedError(
+            "Correlations by lag are not there for models with crossed factors."
+        )
     names = sample.level_names
     if not names:
         raise ValueError("The model has no groups to look within.")

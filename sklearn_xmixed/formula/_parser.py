@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
+from ..exceptions import CommandError
+
 __all__ = ["FormulaError", "ParsedFormula", "RandomTerm", "parse_formula"]
 
 Span = tuple[int, int]
@@ -18,35 +20,12 @@ STRUCTURES = {"us": "unstructured", "diag": "independent"}
 NAME = re.compile(r"[^\W\d][\w.]*|`[^`]+`")
 
 
-class FormulaError(ValueError):
+class FormulaError(CommandError):
     """A formula that cannot be understood, or that its data do not fit.
 
-    Prints what is wrong, the formula with the place marked, and what to do.
-
-    Attributes
-    ----------
-    problem : str
-    formula : str
-    span : tuple of int or None
-        The first character, and the one after the last.
-    hint : str
+    Prints what is wrong, the formula with the place marked, and what to do; see
+    ``CommandError`` for its attributes.
     """
-
-    def __init__(
-        self, problem: str, formula: str = "", span: Span | None = None, hint: str = ""
-    ):
-        self.problem, self.formula, self.span, self.hint = problem, formula, span, hint
-        lines = [problem]
-        if formula:
-            shown = re.sub(r"\s", " ", formula)
-            lines.append(f"    {shown}")
-            if span is not None:
-                width = max(1, span[1] - span[0])
-                lines.append(f"    {' ' * span[0]}{'^' * width}")
-        super().__init__("\n".join([*lines, hint] if hint else lines))
-
-    def __reduce__(self) -> tuple:
-        return type(self), (self.problem, self.formula, self.span, self.hint)
 
 
 @dataclass(frozen=True)

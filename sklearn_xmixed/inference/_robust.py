@@ -70,11 +70,6 @@ def sandwich(
         How many clusters each of them stands for.
     """
     M = float(counts.sum())
-    if not M > 1:
-        raise ValueError(
-            "Robust standard errors need at least two clusters, found one. Use "
-            "vce='oim', or clusters of another variable."
-        )
     free = np.isfinite(np.diagonal(alpha_vcov))
     beta, alpha = parameter_scores(design, estimate, clusters, free)
     alpha[:, ~free] = 0.0

@@ -34,6 +34,28 @@ CHUNK = 2048
 PROBES = 200
 
 
+@dataclass(frozen=True, eq=False)
+class Led:
+    """Rows that were led through the elimination.
+
+    Parameters
+    ----------
+    own : ndarray of shape (n, q)
+        Coefficients on their group of the first term.
+    gain : ndarray of shape (n, q)
+        The same times K of that group.
+    left : ndarray of shape (n, N)
+        What remains on the other terms' columns.
+    x : ndarray of shape (n, h)
+        What remains on [X y] after these.
+    """
+
+    own: Array
+    gain: Array
+    left: Array
+    x: Array
+
+
 @dataclass(eq=False)
 class CrossedPosterior:
     """Random effects of every group at fixed variance parameters.
@@ -160,39 +182,52 @@ class CrossedPosterior:
     def _variance(
         self, codes: list[Array], Z: list[Array], X: Array, fixed_known: bool
     ) -> Array:
-        tree, sweep, p = self.tree, self.sweep, self.tree.p
-        k = len(X)
+        out = np.zeros(len(X))
+        for code, z, D in zip(codes, Z, self.D, strict=True):
+            out += np.where(code >= 0, 0.0, np.einsum("na,ab,nb->n", z, D, z))
+        led = self.lead(codes, Z, X)
+        out += np.einsum("na,na->n", led.gain, led.own)
+        out += np.einsum("nj,jn->n", led.left, self.sweep.times_K_rest(led.left.T))
+        if not fixed_known:
+            half = led.x @ self.pieces.root.F
+            out += np.einsum("nj,nj->n", half, half)
+        return out
+
+    def lead(self, codes: Sequence[Array], Z: Sequence[Array], X: Array) -> Led:
+        """Lead rows through the elimination.
+
+        Parameters
+        ----------
+        codes, Z
+            As for ``variance``.
+        X : ndarray of shape (n, h)
+            Rows in the first h of the columns [X y].
+        """
+        tree, sweep = self.tree, self.sweep
+        k, h = X.shape
         known = [
             np.where(c >= 0, 1.0, 0.0)[:, None] * z
             for c, z in zip(codes, Z, strict=True)
         ]
-        out = np.zeros(k)
-        for code, z, D in zip(codes, Z, self.D, strict=True):
-            out += np.where(code >= 0, 0.0, np.einsum("na,ab,nb->n", z, D, z))
         s = tree.first
         at = np.where(codes[s] >= 0, codes[s], 0)
         gain = np.einsum("na,nab->nb", known[s], sweep.K_first[at])
-        out += np.einsum("nb,nb->n", gain, known[s])
         q = tree.q[s]
         rows = np.repeat(np.arange(k), q)
         pick = sparse.csr_array(
             (gain.ravel(), (rows, (at[:, None] * q + np.arange(q)).ravel())),
             shape=(k, tree.A_cross.shape[0]),
         )
-        x = X - pick @ tree.B_first[:, :p]
-        if tree.rest:
-            parts = []
-            for t in tree.rest:
-                q = tree.q[t]
-                at = np.where(codes[t] >= 0, codes[t], 0)
-                where = (at[:, None] * q + np.arange(q)).ravel()
-                place = (np.repeat(np.arange(k), q), where)
-                shape = (k, tree.G[t] * q)
-                parts.append(sparse.csr_array((known[t].ravel(), place), shape=shape))
-            left = (sparse.hstack(parts) - pick @ tree.A_cross).toarray()
-            out += np.einsum("nj,jn->n", left, sweep.times_K_rest(left.T))
-            x = x - left @ sweep.U[:, :p]
-        if not fixed_known:
-            half = x @ self.pieces.root.F
-            out += np.einsum("nj,nj->n", half, half)
-        return out
+        x = X - pick @ tree.B_first[:, :h]
+        if not tree.rest:
+            return Led(known[s], gain, np.zeros((k, 0)), x)
+        parts = []
+        for t in tree.rest:
+            q = tree.q[t]
+            at = np.where(codes[t] >= 0, codes[t], 0)
+            where = (at[:, None] * q + np.arange(q)).ravel()
+            place = (np.repeat(np.arange(k), q), where)
+            shape = (k, tree.G[t] * q)
+            parts.append(sparse.csr_array((known[t].ravel(), place), shape=shape))
+        left = (sparse.hstack(parts) - pick @ tree.A_cross).toarray()
+        return Led(known[s], gain, left, x - left @ sweep.U[:, :h])

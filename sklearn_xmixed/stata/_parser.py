@@ -265,8 +265,10 @@ def _fixed(cursor: Cursor) -> tuple[dict, list[Option]]:
     if cursor.take(","):
         own, common = parse_options(cursor, fixed=True)
     elif cursor.now.kind != "end" and not cursor.sees("||", ")"):
-        what = "if, in, weights, a comma or ||"
-        cursor.fail(f"{what} is expected here, found {cursor.found()}.".capitalize())
+        cursor.fail(
+            f"{cursor.found()} is not expected here.",
+            "After the variables come if, in, weights, a comma, or ||.",
+        )
     del start
     return {
         "target": target,

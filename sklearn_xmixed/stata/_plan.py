@@ -393,7 +393,7 @@ class _Plan:
                 key, value = _REPORTING[option.name]
                 out[key] = value
             elif option.name == "level":
-                out["confidence_level"] = option.value / 100.0
+                out["confidence_level"] = round(option.value / 100.0, 12)
             elif option.name in _FORMATS:
                 out[option.name] = option.value
         return out

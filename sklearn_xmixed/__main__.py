@@ -1,0 +1,8 @@
+"""``python -m sklearn_xmixed``."""
+
+from ._commandline import main
+
+__all__ = ["main"]
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,182 @@
+"""Columns of the wrong kind or of absurd size: one clear error each, or the right numbers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.testing import assert_allclose
+
+from sklearn_xmixed import MixedLinearRegressor, RandomEffects, Residuals
+
+rng = np.random.default_rng(0)
+N = 120
+G = np.repeat(np.arange(20), 6)
+FRAME = pd.DataFrame(
+    {
+        "g": G,
+        "t": np.tile(np.arange(6), 20),
+        "x": rng.normal(size=N),
+        "z": rng.normal(size=N),
+    }
+)
+Y = 1 + FRAME["x"] + rng.normal(size=20)[G] + 0.7 * rng.normal(size=N)
+
+
+def fit(frame=FRAME, y=Y, random_effects="g", fixed=("x", "z"), **parameters):
+    return MixedLinearRegressor(random_effects, fixed=fixed, **parameters).fit(frame, y)
+
+
+@pytest.mark.parametrize("size", [1e-308, 1e-200, 1e-160, 1e160, 1e200, 1e300])
+class TestSquaresOutOfRange:
+    def test_a_column_of_the_fixed_part(self, size):
+        with pytest.raises(
+            ValueError, match=r"Column 'x' has values too (large|small)"
+        ):
+            fit(FRAME.assign(x=FRAME["x"] * size))
+
+    def test_a_random_column(self, size):
+        with pytest.raises(ValueError, match="Column 'z' has values too"):
+            fit(
+                FRAME.assign(z=FRAME["z"] * size),
+                random_effects=RandomEffects("g", ["z"]),
+                fixed=["x"],
+            )
+
+    def test_the_response(self, size):
+        with pytest.raises(ValueError, match="The response has values too"):
+            fit(y=Y * size)
+
+    def test_weights(self, size):
+        model = MixedLinearRegressor("g", fixed=["x"])
+        with pytest.raises(ValueError, match="divide them by their mean"):
+            model.fit(FRAME, Y, sample_weight=np.full(N, size))
+
+
+@pytest.mark.parametrize("size", [1e-140, 1e-60, 1e60, 1e140])
+def test_what_can_be_squared_is_fitted(size):
+    usual = fit()
+    scaled = fit(FRAME.assign(x=FRAME["x"] * size))
+    assert_allclose(scaled.log_likelihood_, usual.log_likelihood_, rtol=1e-10)
+    assert_allclose(scaled.coef_[0] * size, usual.coef_[0], rtol=1e-8)
+    scaled = fit(y=Y * size)
+    assert_allclose(scaled.coef_ / size, usual.coef_, rtol=1e-7)
+
+
+def test_zeros_are_not_too_small():
+    model = fit(FRAME.assign(x=0.0))
+    assert model.coef_[0] == 0.0
+    assert model.converged_
+
+
+DATES = pd.Timestamp("2020-01-01") + pd.to_timedelta(FRAME["t"], "D")
+
+
+@pytest.mark.parametrize(
+    "dates",
+    [DATES, DATES.dt.tz_localize("UTC"), DATES - DATES[0]],
+    ids=["naive", "zone", "duration"],
+)
+class TestDates:
+    def test_in_the_fixed_part(self, dates):
+        with pytest.raises(ValueError, match=r"\['x'\] of the fixed part hold dates"):
+            fit(FRAME.assign(x=dates))
+
+    def test_as_random_coefficients(self, dates):
+        with pytest.raises(ValueError, match="random coefficient 'z' is of dates"):
+            fit(
+                FRAME.assign(z=dates),
+                random_effects=RandomEffects("g", ["z"]),
+                fixed=["x"],
+            )
+
+    def test_as_the_response(self, dates):
+        with pytest.raises(ValueError, match="pass numbers"):
+            fit(y=dates)
+
+    @pytest.mark.parametrize("structure", ["ar", "exponential"])
+    def test_as_times(self, dates, structure):
+        with pytest.raises(ValueError, match="'t' of residuals holds dates"):
+            fit(FRAME.assign(t=dates), residuals=Residuals(structure, time="t"))
+
+    def test_as_labels_they_are_welcome(self, dates):
+        by_date = fit(FRAME.assign(g=dates))
+        by_number = fit(FRAME.assign(g=FRAME["t"]))
+        assert_allclose(by_date.log_likelihood_, by_number.log_likelihood_)
+        assert_allclose(
+            by_date.predict(FRAME.assign(g=dates)),
+            by_number.predict(FRAME.assign(g=FRAME["t"])),
+        )
+
+
+def test_text_as_random_coefficients():
+    with pytest.raises(ValueError, match="random coefficient 'z' holds text"):
+        fit(FRAME.assign(z="a"), random_effects=RandomEffects("g", ["z"]), fixed=["x"])
+
+
+def test_labels_that_cannot_be_compared():
+    with pytest.raises(TypeError, match=r"labels of level 'g' .* of type list"):
+        fit(FRAME.assign(g=[[int(g)] for g in G]))
+
+
+def test_tuples_are_labels():
+    frame = FRAME.assign(g=pd.Series([(int(g), "a") for g in G]))
+    assert_allclose(fit(frame).log_likelihood_, fit().log_likelihood_)
+
+
+def test_a_lazy_frame():
+    pl = pytest.importorskip("polars")
+    lazy = pl.DataFrame(FRAME.to_dict("list")).lazy()
+    with pytest.raises(TypeError, match=r"X is a LazyFrame; pass X\.collect\(\)"):
+        fit(lazy)
+
+
+def test_a_column_named_as_the_constant():
+    with pytest.raises(ValueError, match="'_cons'"):
+        fit(FRAME.rename(columns={"x": "_cons"}), fixed=["_cons"])
+
+
+def test_a_column_twice():
+    with pytest.raises(ValueError, match="fixed names a column twice"):
+        fit(fixed=["x", "x"])
+
+
+@pytest.mark.parametrize("switch", ["intercept", "collinear"])
+def test_switches_are_true_or_false(switch):
+    with pytest.raises(TypeError, match=f"{switch} of the equation for 'g'"):
+        fit(random_effects=RandomEffects("g", **{switch: "no"}))
+
+
+def test_a_covariance_that_is_no_name():
+    with pytest.raises(ValueError, match="must be one of"):
+        fit(random_effects=RandomEffects("g", covariance=["unstructured"]))
+
+
+@pytest.mark.parametrize("structure", [("ar", 2), ("ma", 1), ("toeplitz", None)])
+def test_times_in_too_small_a_unit(structure):
+    name, order = structure
+    with pytest.raises(ValueError, match="Divide it by its step"):
+        fit(
+            FRAME.assign(t=FRAME["t"] * 10**6),
+            residuals=Residuals(name, order=order, time="t"),
+        )
+
+
+def test_categories_in_another_order():
+    frame = FRAME.assign(g=pd.Categorical(G, categories=list(range(25))[::-1]))
+    model = fit(frame)
+    assert_allclose(model.log_likelihood_, fit().log_likelihood_)
+    other = FRAME.assign(g=pd.Categorical(G, categories=list(range(20))))
+    for rows in (other, FRAME, FRAME.assign(g=FRAME["g"].astype("Int64"))):
+        assert_allclose(model.predict(rows), model.predict(frame))
+
+
+def test_labels_of_another_type_are_pointed_out():
+    model = fit()
+    with pytest.warns(UserWarning, match="they are text here and were numbers"):
+        found = model.predict(FRAME.assign(g=FRAME["g"].astype(str)))
+    assert_allclose(found, model.predict(FRAME, kind="fixed"))
+    model.predict(FRAME.assign(g=FRAME["g"] + 100))  # merely unseen: no warning
+    strict = fit(unseen="raise")
+    with pytest.raises(ValueError, match="the first is 77 in row 0"):
+        strict.predict(FRAME.assign(g=77))
