@@ -77,6 +77,12 @@ def check_factors(estimator: Any, equations: Sequence[RandomEffects]) -> None:
             "independent groups at the top level, and '_all' is a single one. Use "
             "vce='oim' and no sampling weights."
         )
+    if (estimator.vce != "oim" or sampling) and estimator.crossed == "iterative":
+        raise ValueError(
+            f"crossed='iterative' with {shown} and robust standard errors: the scores of "
+            "single groups need exact traces. Use crossed='exact', or vce='oim' and no "
+            "sampling weights."
+        )
     if estimator.weight_scaling is not None:
         raise ValueError(
             f"weight_scaling={estimator.weight_scaling!r} with {shown}: the scalings are "

@@ -177,9 +177,7 @@ def _coefficient(
     response = np.array(y, dtype=float)
     whole = np.zeros(len(response))
     whole[np.delete(np.arange(len(response)), compiled.dropped)] = column
-    other = clone(estimator).set_params(
-        fixed=fixed, std_errors=False, lr_test=False, verbose=0, **changes
-    )
+    other = clone(estimator).set_params(fixed=fixed, verbose=0, **changes)
 
     def deviance(value: float) -> float:
         shifted = compile_design(

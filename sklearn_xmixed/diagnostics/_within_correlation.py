@@ -53,16 +53,16 @@ def within_correlation(
         One row per lag: ``lag`` (mean), ``n_pairs``, ``observed``, ``std_error``
         (groups independent of one another), ``implied``.
 
+    Raises
+    ------
+    ValueError
+        On unknown names, without groups, and where no group has two rows.
+
     Notes
     -----
     With z the marginal residuals over their model-implied standard deviations,
     ``observed`` is the mean of z_i z_j over the pairs of a lag divided by that of
     (z_i^2 + z_j^2) / 2, ``implied`` the mean of V_ij / (V_ii V_jj)^1/2.
-
-    Raises
-    ------
-    ValueError
-        On unknown names, without groups, and where no group has two rows.
     """
     sample = sample_of(estimator, X, y, None, groups)
     if not isinstance(sample, Sample):

@@ -101,6 +101,11 @@ class Layout:
         return out
 
     @property
+    def largest(self) -> int:
+        """Columns of the largest block."""
+        return int(np.bincount(self.label).max()) if self.N else 0
+
+    @property
     def cubes(self) -> float:
         """Sum of the cubes of the blocks' sizes."""
         return float(sum(len(b) * float(b.shape[1]) ** 3 for b in self.batches))

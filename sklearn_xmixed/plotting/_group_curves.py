@@ -44,6 +44,15 @@ class GroupCurvesDisplay:
     A curve joins the fitted values of a group's own rows in the order of x.  So it is
     right whatever else is in the model: columns derived from x, and covariates that
     change within a group, which make it jagged.
+
+    Examples
+    --------
+    >>> from sklearn_xmixed import MixedLinearRegressor, RandomEffects
+    >>> from sklearn_xmixed.datasets import load_sleepstudy
+    >>> from sklearn_xmixed.plotting import GroupCurvesDisplay
+    >>> X, y = load_sleepstudy(return_X_y=True)
+    >>> model = MixedLinearRegressor(RandomEffects("subject", ["days"])).fit(X, y)
+    >>> display = GroupCurvesDisplay.from_estimator(model, X, y, x="days")  # doctest: +SKIP
     """
 
     def __init__(
