@@ -273,7 +273,7 @@ def test_results_survive_a_pickle():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda d: d.pop("format"), "made by Results.to_dict"),
+        (lambda d: d.pop("format"), "made by to_dict"),
         (lambda d: d.update(format=99), "format 99, this version reads format 1"),
         (lambda d: d.pop("beta"), "missing \\['beta'\\]"),
         (lambda d: d.update(more=1), "unknown \\['more'\\]"),

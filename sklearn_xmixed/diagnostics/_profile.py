@@ -142,6 +142,7 @@ def profile(
     """
     if not estimator.converged_ or estimator._fitted.exact:
         raise ValueError("The fit did not converge; its likelihood has no profile.")
+    X, y, sample_weight, groups = estimator._as_compiled(X, y, sample_weight, groups)
     if isinstance(parameter, str):
         return _coefficient(estimator, X, y, parameter, sample_weight, groups)
     return _variance(estimator, X, y, tuple(parameter), sample_weight, groups)
@@ -176,9 +177,7 @@ def _coefficient(
     response = np.array(y, dtype=float)
     whole = np.zeros(len(response))
     whole[np.delete(np.arange(len(response)), compiled.dropped)] = column
-    other = clone(estimator).set_params(
-        fixed=fixed, std_errors=False, lr_test=False, verbose=0, **changes
-    )
+    other = clone(estimator).set_params(fixed=fixed, verbose=0, **changes)
 
     def deviance(value: float) -> float:
         shifted = compile_design(

@@ -69,8 +69,8 @@ class Batch:
     tree : Tree
     model : VarianceModel
     reml : bool
-    start : ndarray of shape (m,)
-        gamma to start from.
+    starts : tuple of ndarray of shape (m,)
+        gamma to start from; two where the likelihood may have two maxima.
     """
 
     compiled: Compiled
@@ -78,7 +78,7 @@ class Batch:
     tree: Tree
     model: VarianceModel
     reml: bool
-    start: Array
+    starts: tuple[Array, ...]
 
     @classmethod
     def of(cls, compiled: Compiled, fitted: FittedModel) -> Batch:
@@ -96,8 +96,21 @@ class Batch:
             if values[0] <= max(1e-6 * values[-1], NULL_SIZE):
                 D = D + 0.1 * max(values.mean(), 0.1) * np.eye(len(D))
             D_blocks.append(D)
-        reml = fitted.reml
-        return cls(compiled, pool, tree, model, reml, model.join(D_blocks))
+        starts = [model.join(D_blocks)]
+        if any(_ambiguous(block) for block in blocks):
+            q = [b.structure.q for b in blocks]
+            usual = [np.eye(k) / (k * len(blocks)) for k in q]
+            starts.append(model.join(usual))
+        return cls(compiled, pool, tree, model, fitted.reml, tuple(starts))
+
+    @property
+    def many_maxima(self) -> bool:
+        """Whether a single fit would look for several maxima on a grid of scales."""
+        shared = [
+            b for b in self.model.blocks if b.structure.n_variances < b.structure.q
+        ]
+        sizes = [np.sqrt((b.Lambda**2).sum(axis=0)) for b in shared]
+        return any(size.max() >= 5.0 * size.min() for size in sizes)
 
     def reweighted(self) -> Reweighted:
         """Maker of replicates by counts of top-level groups."""
@@ -137,9 +150,13 @@ class Batch:
             part = data if len(which) == B else data.take(which)
             return self._evaluate(part, nn[which], gamma)
 
-        gamma = np.repeat(self.start[:, None], B, axis=1)
         with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-            found = newton_many(evaluate, self._scale, gamma, nn)
+            found, *others = (
+                newton_many(evaluate, self._scale, np.repeat(g[:, None], B, axis=1), nn)
+                for g in self.starts
+            )
+            for other in others:
+                found = found.better(other)
             D_blocks = [self._split(b, found.gamma[s]) for b, s in self._parts()]
             D = self._floors(D_blocks)
             at = evaluate_many(data, D, reml=self.reml)
@@ -233,6 +250,11 @@ class Batch:
             parts.append(_parameters(block.structure, Sigma, metric))
         parts.append((np.sqrt(sigma2) if metric == "sd" else sigma2)[None])
         return np.concatenate(parts).T
+
+
+def _ambiguous(block: Block) -> bool:
+    """Whether several effects without a free correlation can stand for one another."""
+    return block.structure.q > 1 and block.structure.name != "unstructured"
 
 
 def _sandwich(L: Array, D: Array) -> Array:
