@@ -263,6 +263,7 @@ def sample_of(
         raise ValueError(
             "Influence needs a positive residual variance; this fit leaves none."
         )
+    X, y, sample_weight, groups = estimator._as_compiled(X, y, sample_weight, groups)
     compiled = compile_design(clone(estimator), X, y, sample_weight, groups)
     crossed = isinstance(fitted.posterior, CrossedPosterior)
     same = (
