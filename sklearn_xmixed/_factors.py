@@ -102,7 +102,9 @@ def check_factors(estimator: Any, equations: Sequence[RandomEffects]) -> None:
         raise NotImplementedError(
             f"{shown} with weight={weighted[0]!r}: a weight of a group is the number of "
             "its independent copies, which models with factors cannot count in this "
-            "version. Weights of observations (sample_weight) work."
+            "version. Weights of observations (sample_weight) work; a single factor is "
+            "a level below its group, which may have a weight without effects: "
+            "[RandomEffects(group, intercept=False, weight=...), RandomEffects(factor)]."
         )
 
 

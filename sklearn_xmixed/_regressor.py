@@ -585,7 +585,8 @@ n_levels), default=None
         return_std : bool, default=False
             Whether to return standard errors of the predicted means too.  They
             include the uncertainty of the fixed effects and, for a group that was
-            not seen, the whole variance of its random effects.
+            not seen, the whole variance of its random effects.  Those of the fixed
+            part alone are robust where ``vcov()`` is.
 
         Returns
         -------

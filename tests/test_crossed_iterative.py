@@ -12,7 +12,13 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from sklearn_xmixed import MixedLinearRegressor, RandomEffects, _regressor
 from sklearn_xmixed.inference import Results
-from sklearn_xmixed.likelihood import CrossedObjective, Iterative, Probes, _plan
+from sklearn_xmixed.likelihood import (
+    CrossedObjective,
+    Iterative,
+    Probes,
+    _blocks,
+    _plan,
+)
 from sklearn_xmixed.likelihood._krylov import conjugate_gradients, quadrature
 
 UNSTRUCTURED = "unstructured"
@@ -358,3 +364,14 @@ def test_a_single_factor_leaves_nothing_to_estimate(frame):
         other.random_effects("s", return_std=True)[1],
         one.random_effects("s", return_std=True)[1],
     )
+
+
+def test_large_blocks_are_processed_in_panels(frame, monkeypatch):
+    """Products in panels and single precision give the same standard errors."""
+    one = fit(frame)
+    monkeypatch.setattr(_blocks, "SMALL", 4)
+    monkeypatch.setattr(_blocks, "SINGLE", 16)
+    monkeypatch.setattr(_blocks, "PANEL", 7)
+    other = fit(frame)
+    assert_allclose(other.results_.alpha_vcov, one.results_.alpha_vcov, rtol=1e-5)
+    assert_allclose(other.results_.alpha, one.results_.alpha, rtol=1e-9)

@@ -504,12 +504,88 @@ def test_what_one_step_is_not_for():
     ).fit(X, y)
     with pytest.raises(NotImplementedError, match="highest level"):
         _ = model.influence(X, y, level="state").variance_components
+
+
+STRUCTURED = {
+    "ar and intercept": ("subject", "ml", Residuals("ar", time="days")),
+    "ar, reml": ("subject", "reml", Residuals("ar", time="days")),
+    "ar alone": (
+        RandomEffects("subject", intercept=False),
+        "ml",
+        Residuals("ar", time="days"),
+    ),
+    "exchangeable": (
+        RandomEffects("subject", intercept=False),
+        "reml",
+        Residuals("exchangeable"),
+    ),
+    "by": ("subject", "ml", Residuals(by="half")),
+}
+
+
+@pytest.mark.parametrize("name", STRUCTURED)
+def test_one_step_with_structured_residuals(name):
     X, y = load_sleepstudy(return_X_y=True)
+    X = X.assign(half=np.where(X["subject"] % 2 == 0, "even", "odd"))
+    effects, method, residuals = STRUCTURED[name]
     model = MixedLinearRegressor(
-        "subject", fixed=["days"], residuals=Residuals("ar", time="days")
+        effects, fixed=["days"], method=method, residuals=residuals
     ).fit(X, y)
-    with pytest.raises(NotImplementedError, match="independent residuals"):
-        _ = model.influence(X, y).variance_components
+    found = model.influence(X, y)
+    table = found.variance_components
+    exact = found.refit()
+    variances = exact[list(table.columns)].astype(float)
+    change = (variances - model.variance_components_["estimate"]).abs().median()
+    error = (table - variances).abs().median()
+    assert (error < 0.1 * change).all()
+    coefs = exact["reaction"].astype(float)
+    nearer = (found.coef_one_step - coefs).abs().mean()
+    assert (nearer <= (found.coef - coefs).abs().mean() + 1e-9).all()
+
+
+def test_the_error_of_one_step_is_quadratic_in_rho_too():
+    ratio = []
+    for groups in (30, 120):
+        rng = np.random.default_rng(groups)
+        e = rng.normal(size=(groups, 8))
+        for t in range(1, 8):
+            e[:, t] = 0.5 * e[:, t - 1] + np.sqrt(0.75) * e[:, t]
+        X = pd.DataFrame({"g": np.repeat(np.arange(groups), 8)})
+        X["t"] = np.tile(np.arange(8), groups)
+        y = (rng.normal(size=(groups, 1)) + e).ravel()
+        model = MixedLinearRegressor(
+            "g", fixed=[], residuals=Residuals("ar", time="t")
+        ).fit(X, y)
+        found = model.influence(X, y)
+        some = list(range(0, groups, groups // 15))
+        columns = list(found.variance_components.columns)
+        exact = found.refit(some)[columns].astype(float)
+        change = (exact - model.variance_components_["estimate"]).abs().max(axis=1)
+        error = (found.variance_components.loc[some] - exact).abs().max(axis=1)
+        ratio.append((error / change**2).median())
+        relative = (error / change).median()
+    assert ratio[1] < 2.0 * ratio[0]
+    assert relative < 0.03
+
+
+def test_a_step_that_is_too_long_is_not_taken():
+    X, y = load_orthodont(return_X_y=True)
+    X = X.assign(t=((X["age"] - 8) / 2).astype(int))
+    model = MixedLinearRegressor(
+        RandomEffects("subject", intercept=False),
+        fixed=["age"],
+        residuals=Residuals("unstructured", time="t"),
+    ).fit(X, y)
+    found = model.influence(X, y)
+    table = found.variance_components
+    lost = list(table.index[table.isna().any(axis=1)])
+    assert "M09" in lost  # would be more than twenty times what a refit gives
+    assert len(lost) <= 2
+    assert found.coef.loc["M09"].notna().all()
+    variances = found.refit(["F01", "F02", "M01", "M02"])[list(table.columns)]
+    error = (table.loc[variances.index] - variances.astype(float)).abs()
+    full = model.variance_components_["estimate"]
+    assert (error.max() < 0.02 * full.abs()).all()
 
 
 # ------------------------------------------------------------------- crossed

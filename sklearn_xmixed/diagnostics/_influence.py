@@ -13,6 +13,7 @@ from ._crossed import CrossedSample
 from ._deletion import Deletion, delete_groups, delete_rows
 from ._onestep import OneStep, one_step
 from ._refit import refit
+from ._residual_variances import residual_variances
 from ._sample import Sample, sample_of
 
 __all__ = ["Influence"]
@@ -181,17 +182,13 @@ class Influence:
                 "One-step variance parameters are not there for crossed factors. "
                 "Coefficients without a group (coef) are, and refit() fits again."
             )
-        if self._number != (sample.compiled.level_numbers or (-1,))[0]:
+        top = sample.compiled.level_numbers[:1]
+        if top and (self._number,) != top:
             raise NotImplementedError(
                 "One-step variance parameters are there for the groups of the highest "
                 f"level with random effects, not for {self.level!r}."
             )
-        if sample.rows is not None:
-            raise NotImplementedError(
-                "One-step variance parameters are there for independent residuals of "
-                "one variance. Coefficients without a group (coef) are available."
-            )
-        return one_step(sample)
+        return one_step(sample, sample.codes[self._number])
 
     @cached_property
     def variance_components(self) -> pd.DataFrame:
@@ -200,8 +197,7 @@ class Influence:
         values = []
         for parameter in fitted.results.parameters:
             if parameter.equation is None:
-                values.append(found.sigma2)
-                continue
+                break  # those of the residuals stand last
             names = fitted.equations[parameter.equation].effects
             i, j = (names.index(parameter.effects[k]) for k in (0, -1))
             if parameter.kind == "sd":
@@ -210,8 +206,9 @@ class Influence:
                 j = names.index(parameter.effects[1])
             values.append(found.Sigmas[parameter.equation][:, i, j])
         columns = fitted.results.variance_frame("variance").index
+        own = residual_variances(fitted, found)
         return pd.DataFrame(
-            np.column_stack(values), index=self._labels, columns=columns
+            np.column_stack([*values, *own]), index=self._labels, columns=columns
         )
 
     @cached_property

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .._labels import Source
 from ..residuals import ResidualModel
 from ._sample import Sample, sample_of
 
@@ -137,7 +136,7 @@ def _times(
         place = np.empty(len(codes))
         place[by] = np.arange(len(codes)) - start[codes[by]]
         return place
-    source = Source.of(X, groups, list(sample.fitted.columns))
+    source = estimator._named(X, groups)
     values = source.column(time)
     if values is None:
         raise ValueError(f"time names no column: {time!r}. {source.describe()}")

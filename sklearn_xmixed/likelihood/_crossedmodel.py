@@ -158,7 +158,7 @@ class CrossedObjective(Objective):
             self.model,
             reml=self.reml,
             log_det_basis=0.0,
-            probes=Probes(self.frame.x, count, seed=1, tol=1e-6),
+            probes=Probes(self.frame.x, count, seed=1, tol=1e-8),
         )
 
     def pieces(self, D_blocks: list[Array], order: int = 1) -> Pieces:

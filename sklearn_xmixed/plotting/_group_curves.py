@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
-from .._labels import Source
 from ._style import accent, axes_grid, check_matplotlib, main, merged, muted, tidy
 
 __all__ = ["GroupCurvesDisplay"]
@@ -107,7 +106,7 @@ class GroupCurvesDisplay:
         check_matplotlib(f"{cls.__name__}.from_estimator")
         check_is_fitted(estimator)
         fitted = estimator._fitted
-        source = Source.of(X, groups, list(fitted.columns))
+        source = estimator._named(X, groups)
         names = [e.group for e in fitted.encoders if e.group != "_all"]
         if not names:
             raise ValueError("The model has no groups to draw curves of.")
