@@ -80,7 +80,7 @@ sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "auto_examples",
     "filename_pattern": r"plot_.*\.py$",
-    "ignore_pattern": r"/three_levels\.py$",  # the README's, without pictures
+    "ignore_pattern": r"^three_levels",  # the README's, without pictures
     "within_subsection_order": "FileNameSortKey",
     "reset_modules": ("matplotlib", "gallery_style.reset"),
     "image_scrapers": ("matplotlib",),
@@ -91,7 +91,9 @@ sphinx_gallery_conf = {
     "min_reported_time": 5,
     "doc_module": ("sklearn_xmixed",),
     "backreferences_dir": "generated/backreferences",
+    "capture_repr": ("_repr_html_",),
     "inspect_global_variables": False,
+    "write_computation_times": False,
 }
 
 # -- the pages as HTML ---------------------------------------------------------------
@@ -111,7 +113,7 @@ html_theme_options = {
     "footer_end": [],
     "logo": {"text": project},
 }
-html_sidebars = {"index": [], "changelog": []}
+html_sidebars = {"index": [], "start": []}
 html_math_renderer = "mathml"
 
 

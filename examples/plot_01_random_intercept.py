@@ -7,6 +7,10 @@ Heagerty, Liang and Zeger 2002). All gain weight at the same rate here, but each
 starting weight of its own:
 
 .. math:: \\text{weight}_{ij} = \\beta_0 + \\beta_1 \\text{week}_{ij} + u_j + e_{ij}
+
+In Stata::
+
+    xtmixed weight week || id:
 """
 
 # %%

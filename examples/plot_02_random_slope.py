@@ -4,6 +4,10 @@ Pigs that grow at their own rate: a random slope
 
 Example 2 of the Stata manual. Besides a starting weight, every pig now has its own
 weekly gain: ``RandomEffects("id", ["week"])``.
+
+In Stata::
+
+    xtmixed weight week || id: week
 """
 
 # %%

@@ -5,6 +5,10 @@ Do heavy pigs grow faster? An unstructured covariance matrix
 Example 3 of the Stata manual. By default the random effects of an equation are
 independent; ``covariance="unstructured"`` lets starting weight and weekly gain be
 correlated.
+
+In Stata::
+
+    xtmixed weight week || id: week, covariance(unstructured) variance
 """
 
 # %%

@@ -5,6 +5,10 @@ States within regions: three levels
 Example 4 of the Stata manual: yearly output of 48 American states, 1970 to 1986 (Munnell
 1990; Baltagi, Song and Jung 2001). States nest in nine regions, and both have levels of
 their own. Does public capital (highways, water, other) raise private output?
+
+In Stata::
+
+    xtmixed gsp private emp hwy water other unemp || region: || state:
 """
 
 # %%

@@ -5,6 +5,10 @@ One level, several equations: a block-diagonal covariance matrix
 Example 5 of the Stata manual: in the model of output of states within regions, the
 coefficients of highways and unemployment may differ between regions. Repeating a level
 gives its random effects a covariance matrix in blocks, each of its own structure.
+
+In Stata::
+
+    xtmixed gsp private emp hwy water other unemp || region: hwy unemp || state:
 """
 
 # %%

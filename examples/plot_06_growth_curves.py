@@ -6,6 +6,10 @@ Example 6 of the Stata manual: 68 Asian children in a British community are weig
 five times before they are two and a half years old (Goldstein 1986). A quadratic growth
 curve has an intercept and a slope of each child's own; later, boys and girls have variances
 of their own.
+
+In Stata::
+
+    xtmixed weight age c.age#c.age || id: age
 """
 
 # %%

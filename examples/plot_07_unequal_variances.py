@@ -6,6 +6,11 @@ Example 7 of the Stata manual: teeth of 12 patients get ceramic veneers; the gin
 crevicular fluid is measured three and six months later (Ocampo 2005; West, Welch and
 Galecki 2007). Patients have a random intercept and a random trend, their teeth a random
 intercept, and the two follow-ups may differ in their residual variance.
+
+In Stata::
+
+    xtmixed gcf followup base_gcf cda age || patient: followup, cov(un) || tooth:, ///
+            reml
 """
 
 # %%

@@ -6,6 +6,10 @@ Example 8 of the Stata manual: ovarian follicles of 11 mares, counted daily over
 (Pierson and Ginther 1987; Pinheiro and Bates 2000). Two consecutive counts resemble each
 other more than a random intercept explains; the residuals of each mare follow an
 autoregression of order two.
+
+In Stata::
+
+    xtmixed follicles sin1 cos1 || mare:, residuals(ar 2, t(time)) reml
 """
 
 # %%

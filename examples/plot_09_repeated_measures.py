@@ -6,6 +6,11 @@ Example 9 of the Stata manual: 37 people train with more repetitions or with mor
 strength is measured on five days (Freund, Littell and Spector 1986). There are no random
 effects: the dependence within a person is that of the residuals, either any covariance matrix
 of the five days or a correlation that falls exponentially with the distance in time.
+
+In Stata::
+
+    xtmixed strength i.program##i.day || id:, noconstant residuals(exponential, ///
+            t(day))
 """
 
 # %%

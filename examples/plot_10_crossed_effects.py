@@ -5,6 +5,10 @@ Good weeks and heavy pigs: crossed effects
 Example 10 of the Stata manual. Week and pig do not nest: every pig has every week. A week's
 effect (the weather, the feed) is common to all pigs: ``RandomEffects("_all",
 factor="week")``.
+
+In Stata::
+
+    xtmixed weight week || _all: R.week || _all: R.id
 """
 
 # %%

@@ -6,6 +6,10 @@ Example 11 of the Stata manual. States within regions are either a level below t
 or a factor whose levels have an effect in each region. With the covariance
 ``"exchangeable"`` the factor contains both variances of the three-level model: states have
 variance v, and two states of a region the covariance c, which is the variance of the region.
+
+In Stata::
+
+    xtmixed gsp private emp hwy water other unemp || region: R.state, cov(ex)
 """
 
 # %%

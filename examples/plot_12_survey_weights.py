@@ -6,6 +6,11 @@ Example 12 of the Stata manual: parents' socio-economic index and reading in Ame
 schools, PISA 2000 (Rabe-Hesketh and Skrondal 2006). Schools and pupils were drawn with
 unequal probabilities; a two-level model needs the weights of both levels, and their scale
 matters.
+
+In Stata::
+
+    xtmixed isei female high_school college one_for both_for test_lang [pw=w_fstuwt] ///
+            || id_school:, pweight(wnrschbw) pwscale(size)
 """
 
 # %%

@@ -334,7 +334,7 @@ def _from_few_probes(
         return None
     rough = objective.rough(PROBES)
     D_blocks, _, _ = em(rough, D_blocks, max_iter=1, tol=1e-10)
-    found = newton(rough, rough.join(D_blocks), tol=1e-3, max_iter=30)
+    found = newton(rough, rough.join(D_blocks), tol=1e-9, max_iter=30)
     return found.gamma if np.isfinite(found.value) else None
 
 

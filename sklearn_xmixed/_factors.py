@@ -77,6 +77,12 @@ def check_factors(estimator: Any, equations: Sequence[RandomEffects]) -> None:
             "independent groups at the top level, and '_all' is a single one. Use "
             "vce='oim' and no sampling weights."
         )
+    if (estimator.vce != "oim" or sampling) and estimator.crossed == "iterative":
+        raise ValueError(
+            f"crossed='iterative' with {shown} and robust standard errors: the scores of "
+            "single groups need exact traces. Use crossed='exact', or vce='oim' and no "
+            "sampling weights."
+        )
     if estimator.weight_scaling is not None:
         raise ValueError(
             f"weight_scaling={estimator.weight_scaling!r} with {shown}: the scalings are "
@@ -96,7 +102,9 @@ def check_factors(estimator: Any, equations: Sequence[RandomEffects]) -> None:
         raise NotImplementedError(
             f"{shown} with weight={weighted[0]!r}: a weight of a group is the number of "
             "its independent copies, which models with factors cannot count in this "
-            "version. Weights of observations (sample_weight) work."
+            "version. Weights of observations (sample_weight) work; a single factor is "
+            "a level below its group, which may have a weight without effects: "
+            "[RandomEffects(group, intercept=False, weight=...), RandomEffects(factor)]."
         )
 
 

@@ -405,7 +405,7 @@ n_levels), default=None
             em_only=self.em_only,
             max_iter=self.max_iter,
             tol=self.tol,
-            crossed=self.crossed,
+            crossed="exact" if _vce(self) != "oim" else self.crossed,
             n_probes=self.n_probes,
             seed=int(check_random_state(self.random_state).randint(2**31 - 1)),
             tell=log.plan if self.verbose else None,
@@ -585,7 +585,8 @@ n_levels), default=None
         return_std : bool, default=False
             Whether to return standard errors of the predicted means too.  They
             include the uncertainty of the fixed effects and, for a group that was
-            not seen, the whole variance of its random effects.
+            not seen, the whole variance of its random effects.  Those of the fixed
+            part alone are robust where ``vcov()`` is.
 
         Returns
         -------

@@ -12,7 +12,13 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from sklearn_xmixed import MixedLinearRegressor, RandomEffects, _regressor
 from sklearn_xmixed.inference import Results
-from sklearn_xmixed.likelihood import CrossedObjective, Iterative, Probes, _plan
+from sklearn_xmixed.likelihood import (
+    CrossedObjective,
+    Iterative,
+    Probes,
+    _blocks,
+    _plan,
+)
 from sklearn_xmixed.likelihood._krylov import conjugate_gradients, quadrature
 
 UNSTRUCTURED = "unstructured"
@@ -282,6 +288,73 @@ def test_quadrature_of_a_space_that_is_complete_early():
     assert_allclose(found.values, 2.0 * (np.log(0.5) + 0.5))
 
 
+def test_robust_errors_are_exact_or_refused(frame, monkeypatch):
+    nested = RandomEffects("d", factor="k")
+    options = {"vce": "robust", "crossed": "iterative"}
+    X, y = frame.drop(columns="y"), frame["y"]
+    with pytest.raises(ValueError, match="scores of single groups"):
+        MixedLinearRegressor(nested, fixed=["x"], **options).fit(X, y)
+    monkeypatch.setattr(_plan, "AFFORDABLE", 0.0)
+    model = MixedLinearRegressor(nested, fixed=["x"], vce="robust").fit(X, y)
+    assert model.results_.monte_carlo is None
+
+
+def test_zero_variance(frame):
+    """A variance of zero is found, and the others have their standard errors."""
+    y = frame["y"] - frame.groupby("d")["y"].transform("mean")
+    fits = [
+        MixedLinearRegressor(TWO, fixed=["x"], crossed=way).fit(frame, y)
+        for way in ("exact", "iterative")
+    ]
+    tables = [m.variance_components_.to_numpy() for m in fits]
+    assert all(m.converged_ for m in fits)
+    assert fits[1].covariances_["d"]["variance"].iloc[0] == 0.0
+    assert_allclose(tables[1], tables[0], rtol=1e-5)
+    assert_allclose(fits[1].log_likelihood_, fits[0].log_likelihood_, rtol=1e-10)
+
+
+def test_blocks_are_found(capsys):
+    """Regions that share nothing are factorised one by one."""
+    rng = np.random.default_rng(0)
+    region = rng.integers(0, 60, 12_000)
+    frame = pd.DataFrame(
+        {
+            "x": rng.normal(size=12_000),
+            "s": region * 40 + rng.integers(0, 40, 12_000),
+            "d": region * 12 + rng.integers(0, 12, 12_000),
+        }
+    )
+    frame["y"] = (
+        frame.x + rng.normal(size=2400)[frame.s] + rng.normal(size=720)[frame.d]
+    )
+    frame["y"] += rng.normal(size=12_000)
+    model = fit(frame, verbose=1)
+    assert (
+        "720 random effects remain, the largest block has 12" in capsys.readouterr().out
+    )
+    other = fit(frame, crossed="iterative")
+    error = other.results_.monte_carlo.log_likelihood
+    assert abs(model.log_likelihood_ - other.log_likelihood_) < 4.0 * error
+
+
+def test_unseen_levels_of_slopes(frame):
+    """Their whole variance at the row's x counts; the other factor's effects stay."""
+    model = fit(frame, SPECS["both"])
+    rows = frame.drop(columns="y").head(30)
+    mean, std = model.predict(rows.assign(s=-1, d=-1), return_std=True)
+    assert_allclose(mean, model.predict(rows, kind="fixed"))
+    _, alone = model.predict(rows, kind="fixed", return_std=True)
+    Z = np.column_stack([rows.x, np.ones(30)])
+    prior = sum(
+        np.einsum("na,ab,nb->n", Z, Sigma.to_numpy(), Z)
+        for Sigma in model.covariances_.values()
+    )
+    assert_allclose(std**2, alone**2 + prior, rtol=1e-9)
+    d = model.random_effects_["d"].loc[rows.d].to_numpy()
+    known = model.predict(rows.assign(s=-1))
+    assert_allclose(known, mean + (Z * d).sum(axis=1), rtol=1e-9)
+
+
 def test_a_single_factor_leaves_nothing_to_estimate(frame):
     one = fit(frame, TWO[:1])
     other = fit(frame, TWO[:1], crossed="iterative")
@@ -291,3 +364,14 @@ def test_a_single_factor_leaves_nothing_to_estimate(frame):
         other.random_effects("s", return_std=True)[1],
         one.random_effects("s", return_std=True)[1],
     )
+
+
+def test_large_blocks_are_processed_in_panels(frame, monkeypatch):
+    """Products in panels and single precision give the same standard errors."""
+    one = fit(frame)
+    monkeypatch.setattr(_blocks, "SMALL", 4)
+    monkeypatch.setattr(_blocks, "SINGLE", 16)
+    monkeypatch.setattr(_blocks, "PANEL", 7)
+    other = fit(frame)
+    assert_allclose(other.results_.alpha_vcov, one.results_.alpha_vcov, rtol=1e-5)
+    assert_allclose(other.results_.alpha, one.results_.alpha, rtol=1e-9)

@@ -92,3 +92,26 @@ def test_examples_run(page):
         str(page), module_relative=False, optionflags=flags, encoding="utf-8"
     )
     assert found.failed == 0
+
+
+README = DOCS.parent / "README.md"
+
+
+def test_code_of_the_readme_runs(capsys):
+    blocks = re.findall(r"(?ms)^```python\n(.*?)^```", README.read_text("utf-8"))
+    assert len(blocks) == 2
+    names: dict[str, object] = {}
+    exec(blocks[0], names)
+    assert names["model"].results_.n_obs == 180  # type: ignore[attr-defined]
+    pytest.importorskip("formulaic")
+    exec(blocks[1], names)
+    assert capsys.readouterr().out.count("-875.96967") >= 2
+
+
+@pytest.mark.parametrize("page", [README, *PAGES], ids=lambda path: path.stem)
+def test_files_that_are_linked_exist(page):
+    """As GitHub follows them; pages of the gallery are made when the site is built."""
+    text = re.sub(r"(?ms)^```.*?^```", "", page.read_text("utf-8"))
+    for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", text):
+        if "://" not in target and "auto_examples/" not in target:
+            assert (page.parent / target).is_file(), target

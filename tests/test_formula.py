@@ -20,8 +20,13 @@ from sklearn_xmixed import (
     MixedLinearRegressor,
     RandomEffects,
     bootstrap,
+    by,
     from_formula,
+    jackknife,
+    mi_estimate,
+    rolling,
     statsby,
+    xtmixed,
 )
 from sklearn_xmixed.datasets import (
     load_orthodont,
@@ -320,6 +325,24 @@ def test_clone_pickle_and_cross_validation():
     assert fit.set_params(method="reml").get_params()["method"] == "reml"
 
 
+def test_resampling_takes_commands():
+    fit = xtmixed("reaction c.days##c.days || subject: days", SLEEP, show=False)
+    frame = SLEEP.assign(square=SLEEP["days"] ** 2)
+    plain = MixedLinearRegressor(
+        RandomEffects("subject", ["days"]), fixed=["days", "square"]
+    )
+    own = jackknife(fit, SLEEP)
+    expected = jackknife(plain, frame, frame["reaction"])
+    assert_allclose(own.std_error, expected.std_error, rtol=1e-6)
+    assert ("reaction", "c.days#c.days") in own.estimate.index
+    windows = rolling(
+        xtmixed("reaction || subject:", SLEEP, show=False), SLEEP,
+        window=5, step=5, time="days",
+    )  # fmt: skip
+    assert len(windows) == 2
+    assert list(by(fit, SLEEP.assign(half=SLEEP["subject"] % 2), by="half")) == [0, 1]
+
+
 def test_resampling_takes_formulas():
     fit = from_formula("reaction ~ days + (days | subject)", SLEEP)
     result = bootstrap(fit, SLEEP, n_resamples=5, random_state=0)
@@ -337,6 +360,16 @@ def test_resampling_takes_formulas():
         from_formula("distance ~ age + (1 | subject)", frame), frame, by="sex"
     )
     assert list(found.index) == ["Female", "Male"]
+    fits = by(
+        from_formula("distance ~ center(age) + (1 | subject)", frame), frame, by="sex"
+    )
+    men = frame[frame["sex"] == "Male"]
+    assert_allclose(fits["Male"].predict(men.head(3)), fits["Male"].predict(men)[:3])
+    alone = from_formula("distance ~ center(age) + (1 | subject)", men)
+    assert_allclose(fits["Male"].log_likelihood_, alone.log_likelihood_, rtol=1e-12)
+    shifted = [frame.assign(distance=frame["distance"] + k / 10) for k in range(3)]
+    pooled = mi_estimate(from_formula("distance ~ age + (1 | subject)", frame), shifted)
+    assert pooled.n_imputations == 3
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,8 @@ AROUND = {
     "_weights",
     "_within",
     "_saved",
+    "_answers",
+    "_messages",
     "_fitted",
     "_postestimation",
     "_log",

@@ -291,6 +291,58 @@ def test_frequency_weights_are_copies():
         assert_allclose(residual, other.residual[0], rtol=1e-7)
 
 
+def test_weights_of_groups_with_correlated_residuals():
+    X, y = load_sleepstudy(return_X_y=True)
+    labels = np.unique(X["subject"])
+    copies = dict(zip(labels, np.random.default_rng(0).integers(1, 4, 18), strict=True))
+    X = X.assign(w=X["subject"].map(copies).astype(float))
+    model = MixedLinearRegressor(
+        RandomEffects("subject", weight="w"),
+        fixed=["days"],
+        residuals=Residuals("ar", time="days"),
+    ).fit(X, y)
+    found = model.influence(X, y)
+    parts = [
+        X.assign(y=y, copy=c).loc[X["subject"] == s]
+        for s in labels
+        for c in range(copies[s])
+    ]
+    long = pd.concat(parts)
+    unit = (10 * long["subject"] + long["copy"]).to_numpy()
+    same = unit[:, None] == unit[None, :]
+    t = long["days"].to_numpy()
+    rho = model.residual_parameters_["rho"]
+    D = model.covariances_["subject"].iloc[0, 0] / model.sigma_**2
+    V = same * (rho ** np.abs(t[:, None] - t[None, :]) + D)
+    A = np.column_stack([t, np.ones(len(t))]).astype(float)
+    for u, s in enumerate(labels[:4]):
+        gone = (long["subject"] == s).to_numpy()
+        other = Without(A, long["y"].to_numpy(), V, gone, model.sigma_**2)
+        assert_allclose(found.coef.iloc[u], other.beta, rtol=1e-7)
+        assert found.group_table["cooks_distance"].iloc[u] == pytest.approx(other.cook)
+
+
+def test_other_forms_of_data():
+    pl = pytest.importorskip("polars")
+    X, y = load_sleepstudy(return_X_y=True)
+    model = MixedLinearRegressor(RandomEffects("subject", ["days"])).fit(X, y)
+    expected = model.influence(X, y)
+    frame = pl.from_pandas(X)
+    model = MixedLinearRegressor(RandomEffects("subject", ["days"])).fit(
+        frame, y.to_numpy()
+    )
+    found = model.influence(frame, y.to_numpy())
+    assert_allclose(found.rows, expected.rows)
+    assert_allclose(found.refit([308]).iloc[0, :2], expected.refit([308]).iloc[0, :2])
+    A, g = X[["days"]].to_numpy(float), X["subject"].to_numpy()
+    model = MixedLinearRegressor(RandomEffects("subject", ["x0"]))
+    found = model.fit(A, y.to_numpy(), groups=g).influence(A, y.to_numpy(), groups=g)
+    assert_allclose(found.rows, expected.rows)
+    assert_allclose(found.group_table, expected.group_table)
+    shown = found.refit([308, 309])
+    assert_allclose(shown.iloc[:, :2], expected.refit([308, 309]).iloc[:, :2])
+
+
 def test_rows_that_were_dropped_are_nan():
     X, y = load_sleepstudy(return_X_y=True)
     y = y.copy()
@@ -452,12 +504,88 @@ def test_what_one_step_is_not_for():
     ).fit(X, y)
     with pytest.raises(NotImplementedError, match="highest level"):
         _ = model.influence(X, y, level="state").variance_components
+
+
+STRUCTURED = {
+    "ar and intercept": ("subject", "ml", Residuals("ar", time="days")),
+    "ar, reml": ("subject", "reml", Residuals("ar", time="days")),
+    "ar alone": (
+        RandomEffects("subject", intercept=False),
+        "ml",
+        Residuals("ar", time="days"),
+    ),
+    "exchangeable": (
+        RandomEffects("subject", intercept=False),
+        "reml",
+        Residuals("exchangeable"),
+    ),
+    "by": ("subject", "ml", Residuals(by="half")),
+}
+
+
+@pytest.mark.parametrize("name", STRUCTURED)
+def test_one_step_with_structured_residuals(name):
     X, y = load_sleepstudy(return_X_y=True)
+    X = X.assign(half=np.where(X["subject"] % 2 == 0, "even", "odd"))
+    effects, method, residuals = STRUCTURED[name]
     model = MixedLinearRegressor(
-        "subject", fixed=["days"], residuals=Residuals("ar", time="days")
+        effects, fixed=["days"], method=method, residuals=residuals
     ).fit(X, y)
-    with pytest.raises(NotImplementedError, match="independent residuals"):
-        _ = model.influence(X, y).variance_components
+    found = model.influence(X, y)
+    table = found.variance_components
+    exact = found.refit()
+    variances = exact[list(table.columns)].astype(float)
+    change = (variances - model.variance_components_["estimate"]).abs().median()
+    error = (table - variances).abs().median()
+    assert (error < 0.1 * change).all()
+    coefs = exact["reaction"].astype(float)
+    nearer = (found.coef_one_step - coefs).abs().mean()
+    assert (nearer <= (found.coef - coefs).abs().mean() + 1e-9).all()
+
+
+def test_the_error_of_one_step_is_quadratic_in_rho_too():
+    ratio = []
+    for groups in (30, 120):
+        rng = np.random.default_rng(groups)
+        e = rng.normal(size=(groups, 8))
+        for t in range(1, 8):
+            e[:, t] = 0.5 * e[:, t - 1] + np.sqrt(0.75) * e[:, t]
+        X = pd.DataFrame({"g": np.repeat(np.arange(groups), 8)})
+        X["t"] = np.tile(np.arange(8), groups)
+        y = (rng.normal(size=(groups, 1)) + e).ravel()
+        model = MixedLinearRegressor(
+            "g", fixed=[], residuals=Residuals("ar", time="t")
+        ).fit(X, y)
+        found = model.influence(X, y)
+        some = list(range(0, groups, groups // 15))
+        columns = list(found.variance_components.columns)
+        exact = found.refit(some)[columns].astype(float)
+        change = (exact - model.variance_components_["estimate"]).abs().max(axis=1)
+        error = (found.variance_components.loc[some] - exact).abs().max(axis=1)
+        ratio.append((error / change**2).median())
+        relative = (error / change).median()
+    assert ratio[1] < 2.0 * ratio[0]
+    assert relative < 0.03
+
+
+def test_a_step_that_is_too_long_is_not_taken():
+    X, y = load_orthodont(return_X_y=True)
+    X = X.assign(t=((X["age"] - 8) / 2).astype(int))
+    model = MixedLinearRegressor(
+        RandomEffects("subject", intercept=False),
+        fixed=["age"],
+        residuals=Residuals("unstructured", time="t"),
+    ).fit(X, y)
+    found = model.influence(X, y)
+    table = found.variance_components
+    lost = list(table.index[table.isna().any(axis=1)])
+    assert "M09" in lost  # would be more than twenty times what a refit gives
+    assert len(lost) <= 2
+    assert found.coef.loc["M09"].notna().all()
+    variances = found.refit(["F01", "F02", "M01", "M02"])[list(table.columns)]
+    error = (table.loc[variances.index] - variances.astype(float)).abs()
+    full = model.variance_components_["estimate"]
+    assert (error.max() < 0.02 * full.abs()).all()
 
 
 # ------------------------------------------------------------------- crossed
@@ -549,6 +677,51 @@ def test_groups_that_are_too_large_where_factors_cross(monkeypatch):
     with pytest.raises(NotImplementedError, match=r"refit\(\)"):
         _ = found.group_table
     assert found.row_coef.notna().all(axis=None)
+
+
+# ------------------------------------------------------------- random effects
+
+
+@given(case=cases(max_columns=1))
+def test_random_effects_without_a_group(case):
+    model = case.fit_quietly(std_errors=False, lr_test=False)
+    if not model.sigma_ > 1e-3 or not model._fitted.equations:
+        return
+    level = model._fitted.encoders[model._fitted.level_numbers[0]].group
+    found = model.influence(case.X, case.y, level=level)
+    V = dense_V(case, model)
+    names = [c for c in found.coef if c in case.fixed or c == "_cons"]
+    kept = found.coef.columns[found.coef.notna().any()]
+    names = [c for c in names if c in kept]
+    frame = case.frame.assign(_cons=1.0)
+    Sigmas = [e.Sigma / model.sigma_**2 for e in model._fitted.equations]
+    codes = case.paths[level]
+    for u in list(range(codes.max() + 1))[:3]:
+        label = found.coef.index[u]
+        beta = found.coef[names].iloc[u]
+        if beta.isna().any():
+            continue
+        keep = codes != u
+        r = case.y.to_numpy() - frame[names].to_numpy(float) @ beta.to_numpy()
+        left = np.zeros(len(r))
+        left[keep] = np.linalg.solve(V[np.ix_(keep, keep)], r[keep])
+        effects = found.random_effects(label)
+        for e, (Z, own, D) in zip(
+            model._fitted.equations, case.terms(Sigmas), strict=True
+        ):
+            sums = np.zeros((own.max() + 1, Z.shape[1]))
+            np.add.at(sums, own, Z * left[:, None])
+            scale = np.abs(case.y).max()
+            assert_allclose(effects[e.name], sums @ D, rtol=1e-5, atol=1e-6 * scale)
+
+
+def test_random_effects_without_what():
+    X, y = load_productivity(return_X_y=True)
+    model = MixedLinearRegressor(["region", "state"], fixed=["emp"]).fit(X, y)
+    with pytest.raises(NotImplementedError, match="highest level"):
+        model.influence(X, y, level="state").random_effects(("1", "MAINE"))
+    with pytest.raises(ValueError, match="no group"):
+        model.influence(X, y).random_effects("nowhere")
 
 
 # --------------------------------------------------------------------- refits

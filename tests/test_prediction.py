@@ -209,7 +209,7 @@ def test_unseen_labels(sleepstudy):
 
 def test_an_unseen_group_has_the_prior_variance(sleepstudy):
     X, _, model = sleepstudy
-    rows = pd.DataFrame({"subject": ["nobody"] * 3, "days": [0.0, 4.5, 9.0]})
+    rows = pd.DataFrame({"subject": [999] * 3, "days": [0.0, 4.5, 9.0]})
     rows = rows[X.columns]
     _, std = model.predict(rows, return_std=True)
     _, known = model.predict(rows, kind="fixed", return_std=True)

@@ -178,13 +178,80 @@ def test_what_cannot_be_profiled():
     with pytest.raises(ValueError, match="sd\\(days\\)"):
         profile(model, X, y, ("subject", "sd(weeks)"))
     model = MixedLinearRegressor(
-        "subject", fixed=["days"], residuals=Residuals("ar", time="days")
+        "subject", fixed=["days"], residuals=Residuals("ar", order=2, time="days")
     ).fit(X, y)
-    with pytest.raises(NotImplementedError, match="independent residuals"):
-        profile(model, X, y, ("subject", "sd(_cons)"))
+    with pytest.raises(NotImplementedError, match="single number"):
+        profile(model, X, y, ("Residual", "phi1"))
     assert profile(model, X, y, "days").interval()[0] > 0
     with pytest.raises(ValueError, match="confidence_level"):
         profile(model, X, y, "days").interval(95)
+
+
+def dense_ar(X, y, rho, log_sigma=None):
+    """-2L of an autoregression without random effects; sigma at its best."""
+    t, g = X["days"].to_numpy(), X["subject"].to_numpy()
+    A = np.column_stack([np.ones(len(t)), t])
+    V = (g[:, None] == g[None, :]) * rho ** np.abs(t[:, None] - t[None, :])
+    Vi = np.linalg.inv(V)
+    beta = np.linalg.solve(A.T @ Vi @ A, A.T @ Vi @ y)
+    c, n = (y - A @ beta) @ Vi @ (y - A @ beta), len(t)
+    log_sigma = 0.5 * np.log(c / n) if log_sigma is None else log_sigma
+    value = n * (np.log(2 * np.pi) + 2 * log_sigma) + c / np.exp(2 * log_sigma)
+    return value + np.linalg.slogdet(V)[1]
+
+
+def test_parameters_of_an_autoregression():
+    from scipy.optimize import minimize_scalar
+
+    X, y = load_sleepstudy(return_X_y=True)
+    model = MixedLinearRegressor(
+        RandomEffects("subject", intercept=False),
+        fixed=["days"],
+        residuals=Residuals("ar", time="days"),
+    ).fit(X, y)
+    least = -2.0 * model.log_likelihood_
+    response = y.to_numpy()
+    found = profile(model, X, y, ("Residual", "rho"))
+    for value, zeta in list(zip(found.value, found.zeta, strict=True))[::3]:
+        rise = dense_ar(X, response, value) - least
+        assert zeta**2 == pytest.approx(rise, abs=1e-6)
+    found = profile(model, X, y, ("Residual", "sd(e)"))
+    for value, zeta in list(zip(found.value, found.zeta, strict=True))[::4]:
+
+        def at(rho, sigma=value):
+            return dense_ar(X, response, rho, np.log(sigma))
+
+        rise = minimize_scalar(at, bounds=(0.0, 0.99), method="bounded").fun - least
+        assert zeta**2 == pytest.approx(rise, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("effects", "residuals"),
+    [
+        ("subject", Residuals("ar", time="days")),
+        (RandomEffects("subject", intercept=False), Residuals("exchangeable")),
+        ("subject", Residuals(by="half")),
+        (
+            RandomEffects("subject", intercept=False),
+            Residuals("exponential", time="days"),
+        ),
+    ],
+    ids=["ar", "exchangeable", "by", "exponential"],
+)
+def test_structured_residuals(effects, residuals):
+    """Near the estimate the profile has the slope of the standard error."""
+    X, y = load_sleepstudy(return_X_y=True)
+    X = X.assign(half=np.where(X["subject"] % 2 == 0, "even", "odd"))
+    model = MixedLinearRegressor(effects, fixed=["days"], residuals=residuals).fit(X, y)
+    for parameter in model.results_.variance_frame("sd").index:
+        found = profile(model, X, y, parameter)
+        at = list(found.zeta).index(0.0)
+        slope = (found.zeta[at + 1] - found.zeta[at - 1]) / (
+            found.value[at + 1] - found.value[at - 1]
+        )
+        assert slope == pytest.approx(1 / found.std_error, rel=0.03)
+        low, high = found.interval()
+        assert low < found.estimate < high
 
 
 @pytest.mark.parametrize("name", STRUCTURES)

@@ -1,5 +1,6 @@
 """Summaries: tables that line up, options, special cases, HTML."""
 
+import inspect
 import math
 import re
 from dataclasses import FrozenInstanceError, replace
@@ -332,6 +333,16 @@ def test_omitted_columns_can_be_hidden():
     for legend in (False, True):
         text = str(model.summary(omitted=False, coef_legend=legend))
         assert "twice" not in text
+
+
+def test_the_method_has_the_options_of_the_class():
+    method = inspect.signature(MixedLinearRegressor.summary).parameters
+    options = dict(inspect.signature(Summary).parameters)
+    del options["fixed_blocks"]  # of commands with factor variables
+    assert list(method)[1:] == list(options)[1:]
+    for name, option in list(options.items())[1:]:
+        assert method[name].default == option.default
+        assert method[name].kind is inspect.Parameter.KEYWORD_ONLY
 
 
 def test_summaries_replay_without_the_data():

@@ -663,6 +663,19 @@ def test_coverage_of_new_observations():
         assert abs(np.mean(found) - 0.9) < 4 * np.sqrt(0.09 / n), (kind, np.mean(found))
 
 
+@pytest.mark.parametrize("vce", ["oim", "robust"])
+def test_standard_errors_of_the_fixed_part_are_those_of_vcov(vce):
+    X, y = load_productivity(return_X_y=True)
+    X = X.assign(twice=2 * X["emp"])
+    model = MixedLinearRegressor(
+        ["region", "state"], fixed=["emp", "twice", "unemp"], vce=vce
+    ).fit(X, y)
+    x = np.column_stack([X[["emp", "twice", "unemp"]], np.ones(len(X))])
+    V = model.vcov().to_numpy()[:4, :4]
+    _, std = model.predict(X, kind="fixed", return_std=True)
+    assert_allclose(std, np.sqrt(np.einsum("na,ab,nb->n", x, V, x)), rtol=1e-6)
+
+
 # --------------------------------------------------------------------- residuals
 
 

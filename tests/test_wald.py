@@ -592,13 +592,6 @@ def test_symbols_of_every_metric_are_there():
     assert "_b[subject:corr(days,_cons)]" in names
 
 
-def test_a_column_named_like_the_constant_is_ambiguous():
-    X, y = load_sleepstudy(return_X_y=True)
-    model = MixedLinearRegressor("subject").fit(X.rename(columns={"days": "_cons"}), y)
-    with pytest.raises(ValueError, match="Two coefficients are called '_cons'"):
-        model.wald_test("_cons")
-
-
 def test_effects_without_variance_have_no_correlation():
     rng = np.random.default_rng(0)
     g, x = np.repeat(np.arange(20), 5), np.tile(np.arange(5.0), 20)

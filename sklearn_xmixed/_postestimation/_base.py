@@ -33,6 +33,16 @@ class FittedMethods:
         validate_data(self, X, skip_check_array=True, reset=False)
         return source
 
+    def _named(self, X: Any, groups: Any) -> Source:
+        """Rows to look up variables in that the model may not use."""
+        return Source.of(X, groups, list(self._fitted.columns))
+
+    def _as_compiled(
+        self, X: Any, y: Any, sample_weight: Any, groups: Any
+    ) -> tuple[Any, Any, Any, Any]:
+        """What ``fit`` compiled: where columns are made by a command, those."""
+        return X, y, sample_weight, groups
+
     @staticmethod
     def _row_index(X: Any, n_rows: int) -> pd.Index:
         """Labels of the rows: those of a pandas frame, else numbers."""

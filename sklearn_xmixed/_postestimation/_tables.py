@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from ..inference import check_level
 from ._base import FittedMethods
+
+if TYPE_CHECKING:
+    from ..reporting import Summary
 
 __all__ = ["TableMethods"]
 
@@ -15,17 +18,42 @@ __all__ = ["TableMethods"]
 class TableMethods(FittedMethods):
     """Summaries and tables of the estimates."""
 
-    def summary(self, **options: Any) -> Any:
+    def summary(
+        self,
+        *,
+        metric: str = "sd",
+        confidence_level: float = 0.95,
+        header: bool = True,
+        group_table: bool = True,
+        fixed_table: bool = True,
+        random_table: bool = True,
+        lr_test: bool = True,
+        cformat: str = "%9.0g",
+        pformat: str = "%5.3f",
+        sformat: str = "%8.2f",
+        coef_legend: bool = False,
+        omitted: bool = True,
+        width: int = 78,
+    ) -> Summary:
         """Output of the fit, arranged as in the manual.
 
         Parameters
         ----------
-        **options : dict
-            ``metric`` ("sd", "variance" or "estimation"), ``confidence_level``; the
-            switches ``header``, ``group_table``, ``fixed_table``, ``random_table``,
-            ``lr_test``, ``omitted``, and ``coef_legend`` for the names of the
-            estimates in expressions; the formats ``cformat``, ``pformat`` and
-            ``sformat``; ``width`` of the text.
+        metric : {"sd", "variance", "estimation"}, default="sd"
+            Variance parameters as standard deviations and correlations, variances and
+            covariances, or log standard deviations and atanh correlations.
+        confidence_level : float, default=0.95
+        header, group_table, fixed_table, random_table, lr_test : bool, default=True
+            Which parts to show.
+        cformat, pformat, sformat : str, default="%9.0g", "%5.3f", "%8.2f"
+            Formats of estimates, p-values and test statistics.
+        coef_legend : bool, default=False
+            Whether to show the names of the estimates in expressions instead of
+            statistics.
+        omitted : bool, default=True
+            Whether to list collinear columns that were left out.
+        width : int, default=78
+            Characters per line of the text.
 
         Returns
         -------
@@ -54,7 +82,22 @@ class TableMethods(FittedMethods):
         """
         from ..reporting import Summary
 
-        return Summary(self._results(), **options)
+        return Summary(
+            self._results(),
+            metric=metric,
+            confidence_level=confidence_level,
+            header=header,
+            group_table=group_table,
+            fixed_table=fixed_table,
+            random_table=random_table,
+            lr_test=lr_test,
+            cformat=cformat,
+            pformat=pformat,
+            sformat=sformat,
+            coef_legend=coef_legend,
+            omitted=omitted,
+            width=width,
+        )
 
     def coef_table(self, confidence_level: float = 0.95) -> pd.DataFrame:
         """Fixed effects with standard errors, z tests and intervals.

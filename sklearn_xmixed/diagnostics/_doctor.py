@@ -22,7 +22,19 @@ def diagnose(
     *,
     groups: Any = None,
 ) -> Diagnosis:
-    """What is wrong or fragile in a fit; see ``MixedLinearRegressor.diagnose``."""
+    """What is wrong or fragile in a fit; see ``MixedLinearRegressor.diagnose``.
+
+    Parameters
+    ----------
+    estimator : MixedLinearRegressor
+        A fitted one.
+    X, y, sample_weight, groups : default=None
+        What was passed to ``fit``, for the checks that need the rows.
+
+    Returns
+    -------
+    Diagnosis
+    """
     patient = Patient(estimator)
     findings: list[Finding] = []
     checked = []

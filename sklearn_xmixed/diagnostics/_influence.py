@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ..prediction import CrossedPosterior
 from ._crossed import CrossedSample
 from ._deletion import Deletion, delete_groups, delete_rows
 from ._onestep import OneStep, one_step
 from ._refit import refit
+from ._residual_variances import residual_variances
 from ._sample import Sample, sample_of
 
 __all__ = ["Influence"]
@@ -180,17 +182,13 @@ class Influence:
                 "One-step variance parameters are not there for crossed factors. "
                 "Coefficients without a group (coef) are, and refit() fits again."
             )
-        if self._number != (sample.compiled.level_numbers or (-1,))[0]:
+        top = sample.compiled.level_numbers[:1]
+        if top and (self._number,) != top:
             raise NotImplementedError(
                 "One-step variance parameters are there for the groups of the highest "
                 f"level with random effects, not for {self.level!r}."
             )
-        if sample.rows is not None:
-            raise NotImplementedError(
-                "One-step variance parameters are there for independent residuals of "
-                "one variance. Coefficients without a group (coef) are available."
-            )
-        return one_step(sample)
+        return one_step(sample, sample.codes[self._number])
 
     @cached_property
     def variance_components(self) -> pd.DataFrame:
@@ -199,8 +197,7 @@ class Influence:
         values = []
         for parameter in fitted.results.parameters:
             if parameter.equation is None:
-                values.append(found.sigma2)
-                continue
+                break  # those of the residuals stand last
             names = fitted.equations[parameter.equation].effects
             i, j = (names.index(parameter.effects[k]) for k in (0, -1))
             if parameter.kind == "sd":
@@ -209,14 +206,62 @@ class Influence:
                 j = names.index(parameter.effects[1])
             values.append(found.Sigmas[parameter.equation][:, i, j])
         columns = fitted.results.variance_frame("variance").index
+        own = residual_variances(fitted, found)
         return pd.DataFrame(
-            np.column_stack(values), index=self._labels, columns=columns
+            np.column_stack([*values, *own]), index=self._labels, columns=columns
         )
 
     @cached_property
     def coef_one_step(self) -> pd.DataFrame:
         """Coefficients without each top-level group, variances changed too."""
         return self._coef(self._one_step.delta.T, self._labels)
+
+    def random_effects(self, label: Any) -> dict[str, pd.DataFrame]:
+        """Predicted random effects without one group of the highest level.
+
+        Those of the other groups change with the coefficients; the group itself and all
+        within it are predicted as zero.  Variance parameters are held fixed.
+
+        Parameters
+        ----------
+        label : object
+            A group, as in the index of ``group_table``.
+
+        Returns
+        -------
+        dict of str to DataFrame
+            As ``random_effects_``.
+        """
+        sample, fitted = self._sample, self._sample.fitted
+        posterior, top = fitted.posterior, sample.compiled.level_numbers[:1]
+        if (
+            isinstance(sample, CrossedSample)
+            or isinstance(posterior, CrossedPosterior)
+            or (self._number,) != top
+        ):
+            raise NotImplementedError(
+                "Random effects without a group are there for the groups of the highest "
+                f"level with random effects in nested models, not for {self.level!r}."
+            )
+        if label not in self._labels:
+            raise ValueError(f"{label!r} is no group of {self.level!r}.")
+        out = fitted.random_effects()
+        unit = self._labels.get_loc(label)
+        delta = self._groups.delta[:, unit]
+        for equation in fitted.equations:
+            at = posterior.floors[equation.floor]
+            gain = equation.Sigma @ equation.T.T / fitted.sigma2
+            left = at.e - np.einsum("qpg,p->qg", at.E, delta)
+            values = (gain @ left).T
+            group = np.arange(len(values))
+            for parents in sample.parents[equation.floor : -1]:
+                group = parents[group]
+            values[group == unit] = 0.0
+            frame = out[equation.name]
+            out[equation.name] = pd.DataFrame(
+                values, index=frame.index, columns=frame.columns
+            )
+        return out
 
     def refit(self, labels: Any = None, *, n_jobs: int | None = None) -> pd.DataFrame:
         """Fit the model again without a group, for some groups or for all.

@@ -20,13 +20,17 @@ from ..covariance._parameterization import MatLog, MatSqrt
 from ..likelihood import VarianceModel
 from ..likelihood._pieces import STEP
 from ..likelihood._tree import ascend, descend
+from ._path import cross_products
 from ._sample import Sample
 
 __all__ = ["OneStep", "one_step"]
 
 Array = np.ndarray
 
-#: a longer step on matrix logarithms is taken on square roots instead
+#: of differences in psi of a gradient that is itself exact
+PSI_STEP = 1e-4
+#: a longer step on matrix logarithms is taken on square roots instead, one of the
+#: residuals' parameters not at all
 SHORT = 1.0
 
 
@@ -34,7 +38,8 @@ SHORT = 1.0
 class OneStep:
     """Estimates of the others, top-level group by top-level group.
 
-    nan where the others' Hessian is not positive definite, or X loses rank.
+    nan where the others' Hessian is not positive definite, X loses rank, or the step in
+    the residuals' parameters is too long to be believed.
 
     Parameters
     ----------
@@ -43,42 +48,59 @@ class OneStep:
     sigma2 : ndarray of shape (M,)
     delta : ndarray of shape (M, p)
         Change of the coefficients of X F, that of the variances included.
+    psi : ndarray of shape (M, k)
+        Change of the residuals' parameters.
     """
 
     Sigmas: list[Array]
     sigma2: Array
     delta: Array
+    psi: Array
 
 
 @dataclass(frozen=True, eq=False)
 class _Others:
-    """-2L of all groups but one, at one D, for every group."""
+    """All groups but one, at one D and psi, for every group.
+
+    Parameters
+    ----------
+    delta : ndarray of shape (p, M)
+    c, l : ndarray of shape (M,)
+    G : list of ndarray of shape (q, q, M)
+        d(-2L)/dD per floor.
+    """
 
     delta: Array
     c: Array
+    l: Array
     G: list[Array]
 
 
-def one_step(sample: Sample) -> OneStep:
-    """One Newton step from the optimum for every top-level group.
+def one_step(sample: Sample, groups: Array) -> OneStep:
+    """One Newton step from the optimum for every group.
 
     It is taken on matrix logarithms where it is short, on matrix square roots, which
     reach zero, otherwise: the likelihood is closer to a parabola in the former.
+
+    Parameters
+    ----------
+    groups : ndarray of int, shape (n,)
+        Independent groups of the rows, in their order: those of the highest level with
+        random effects, or any without.
     """
     fitted = sample.fitted
-    tree, D = fitted.posterior.tree, fitted.posterior.D
-    blocks = equation_blocks(sample.compiled.design, fitted.pool, tree)
+    D = fitted.posterior.D
+    blocks = equation_blocks(sample.compiled.design, fitted.pool, sample.tree)
     model = VarianceModel(blocks, len(D), PARAMETERIZATIONS["matsqrt"])
     D_blocks = []
     for block, equation in zip(blocks, fitted.equations, strict=True):
         lift = np.linalg.inv(block.metric)
         D_blocks.append(lift @ equation.Sigma @ lift.T / fitted.sigma2)
-    top = sample.floor_codes[-1]
-    first = np.flatnonzero(np.append(True, top[1:] != top[:-1]))
+    first = np.flatnonzero(np.append(True, groups[1:] != groups[:-1]))
     n_left = sample.n - np.add.reduceat(sample.total_weights, first)
     nn = n_left - sample.p * fitted.reml
-    here = _others(sample, D, nn)
-    found = _Curve.at(sample, model, D, here, nn)
+    here = _others(sample, D, nn, first)
+    found = _Curve.at(sample, model, here, nn, first)
     d, shift = found.step(MatSqrt(), D_blocks, here)
     if all(_inside(x) for x in D_blocks):
         d_log, other = found.step(MatLog(), D_blocks, here)
@@ -87,6 +109,8 @@ def one_step(sample: Sample) -> OneStep:
         d = [
             np.where(short[:, None, None], x, y) for x, y in zip(d_log, d, strict=True)
         ]
+    far = np.abs(shift[:, model.n_params :]).max(axis=1, initial=0.0) > SHORT
+    shift[far] = np.nan
     log_c = np.einsum("gk,gk->g", found.log_c, shift)
     sigma2 = here.c / nn * np.exp(log_c)
     delta = here.delta.T + np.einsum("gpk,gk->gp", found.slope, shift)
@@ -94,12 +118,12 @@ def one_step(sample: Sample) -> OneStep:
         block.metric @ (sigma2[:, None, None] * x) @ block.metric.T
         for block, x in zip(blocks, d, strict=True)
     ]
-    return OneStep(Sigmas, sigma2, delta)
+    return OneStep(Sigmas, sigma2, delta, shift[:, model.n_params :])
 
 
 @dataclass(eq=False)
 class _Curve:
-    """Derivatives along the elements of the D_b, for every group.
+    """Derivatives along the elements of the D_b and psi, for every group.
 
     Parameters
     ----------
@@ -111,7 +135,7 @@ class _Curve:
     slope : ndarray of shape (M, p, m)
         Of the coefficients.
     length : ndarray of shape (M,)
-        Largest change of a parameter in the last step.
+        Largest change of a parameter of the D_b in the last step.
     """
 
     model: VarianceModel
@@ -126,22 +150,52 @@ class _Curve:
         cls,
         sample: Sample,
         model: VarianceModel,
-        D: Sequence[Array],
         here: _Others,
         nn: Array,
+        first: Array,
     ) -> _Curve:
+        D = sample.fitted.posterior.D
         elements, M, m = model.elements(), len(nn), model.n_params
-        g, log_c = np.empty((M, m)), np.empty((M, m))
-        H, slope = np.empty((M, m, m)), np.empty((M, sample.p, m))
+        psi = np.empty(0) if sample.rows is None else sample.psi
+        size = m + len(psi)
+        g, log_c = np.empty((M, size)), np.empty((M, size))
+        H, slope = np.empty((M, size, size)), np.empty((M, sample.p, size))
+
+        def along(there: _Others, k: int) -> None:
+            for l, (other, change) in enumerate(elements):
+                slopes = np.einsum("abg,ab->g", there.G[other].imag, change)
+                H[:, l, k] = H[:, k, l] = slopes / STEP
+            log_c[:, k] = there.c.imag / STEP / here.c
+            slope[:, :, k] = there.delta.T.imag / STEP
+
         for k, (floor, change) in enumerate(elements):
             g[:, k] = np.einsum("abg,ab->g", here.G[floor], change)
             moved = [x.astype(complex) for x in D]
             moved[floor] = moved[floor] + 1j * STEP * change
-            there = _others(sample, moved, nn)
-            for l, (other, along) in enumerate(elements):
-                H[:, l, k] = np.einsum("abg,ab->g", there.G[other].imag, along) / STEP
-            log_c[:, k] = there.c.imag / STEP / here.c
-            slope[:, :, k] = there.delta.T.imag / STEP
+            along(_others(sample, moved, nn, first), k)
+        for k in range(len(psi)):
+            there = _complex_psi(sample, psi, k, nn, first)
+            g[:, m + k] = _slope(there, nn)
+            along(there, m + k)
+        if len(psi):
+            g[:, m:] += _log_det_slopes(sample, psi, first)
+            for l in range(len(psi)):
+                move = np.zeros(len(psi))
+                move[l] = PSI_STEP * max(1.0, abs(psi[l]))
+                ends = []
+                for at in (psi + move, psi - move):
+                    sides = [
+                        _slope(_complex_psi(sample, at, k, nn, first), nn)
+                        for k in range(len(psi))
+                    ]
+                    lambda_ = _log_det_slopes(sample, at, first)
+                    ends.append(np.column_stack(sides) + lambda_)
+                H[:, m:, m + l] = (ends[0] - ends[1]) / (2.0 * move[l])
+            assert sample.rows is not None
+            stuck = m + np.flatnonzero(sample.rows.residual.at_boundary(psi))
+            g[:, stuck] = 0.0
+            H[:, stuck] = H[:, :, stuck] = 0.0
+            H[:, stuck, stuck] = 1.0
         H = 0.5 * (H + H.transpose(0, 2, 1))
         return cls(model, g, H, log_c, slope, np.zeros(M))
 
@@ -150,7 +204,7 @@ class _Curve:
     ) -> tuple[list[Array], Array]:
         """D_b after the step, (M, q, q) each, and the linear change of the elements."""
         m = self.model.n_params
-        J, bend = np.zeros((m, m)), np.zeros_like(self.H)
+        J, bend = np.eye(self.H.shape[1]), np.zeros_like(self.H)
         starts = []
         for block, s, D in zip(
             self.model.blocks, self.model.slices, D_blocks, strict=True
@@ -168,7 +222,7 @@ class _Curve:
             )
         step = _solve_where_definite(J.T @ self.H @ J + bend, -self.g @ J)
         with np.errstate(invalid="ignore"):
-            self.length = np.abs(step).max(axis=1, initial=0.0)
+            self.length = np.abs(step[:, :m]).max(axis=1, initial=0.0)
         out = []
         for block, s, gamma in zip(
             self.model.blocks, self.model.slices, starts, strict=True
@@ -208,15 +262,17 @@ def _second(metric: Parameterization, structure: Structure, gamma: Array) -> Arr
     return out
 
 
-def _others(sample: Sample, D: Sequence[Array], nn: Array) -> _Others:
-    """c, the coefficients and d(-2L)/dD without each top-level group."""
-    tree, root = sample.fitted.posterior.tree, sample.fitted.posterior.pieces.root
-    p = tree.p
-    own_S = sample.grow(D)[-1].given
+def _others(sample: Sample, D: Sequence[Array], nn: Array, first: Array) -> _Others:
+    """c, l, the coefficients and d(-2L)/dD without each group."""
+    root = sample.fitted.posterior.pieces.root
+    p, reml = sample.p, sample.fitted.reml
+    nodes = sample.grow(D)
+    own_S = nodes[-1].given if nodes else cross_products(sample.whitened, first)
     S = own_S.sum(axis=-1)[:, :, None] - own_S  # (p + 1, p + 1, M)
     S = S.transpose(2, 0, 1)
     with np.errstate(all="ignore"):
-        whole = np.abs(np.linalg.det(S[:, :p, :p])) > 1e-12
+        det = np.linalg.det(S[:, :p, :p])
+        whole = np.abs(det) > 1e-12
         safe = np.where(whole[:, None, None], S[:, :p, :p], np.eye(p))
         Q = np.linalg.inv(safe)
     delta = np.einsum("gab,gb->ga", Q, S[:, :p, p])
@@ -224,10 +280,15 @@ def _others(sample: Sample, D: Sequence[Array], nn: Array) -> _Others:
     lost = ~(whole & (nn > 0) & (c.real > 0))
     weight = np.where(lost, np.nan, nn / np.where(lost, 1.0, c))
     c, delta = np.where(lost, np.nan, c), np.where(lost[:, None], np.nan, delta)
+    l = np.zeros(len(nn), dtype=c.dtype)
+    if reml:
+        l = l + np.log(np.where(whole, det, 1.0))
+    if not nodes:
+        return _Others(delta.T, c, l, [])
     Phi = np.zeros((p + 1, p + 1))
     Phi[:, 0] = root.v
     Phi[:p, 1:] = root.F
-    (shard,) = tree.shards
+    (shard,) = sample.tree.shards
     down = descend(shard, list(D), ascend(shard, list(D), p + 1), Phi)
     # e - E delta = [e E] (1, -delta)
     tail = np.concatenate([np.ones((len(delta), 1)), -delta], axis=1)
@@ -235,22 +296,49 @@ def _others(sample: Sample, D: Sequence[Array], nn: Array) -> _Others:
     for k, floor in enumerate(shard.floors):
         T, drop, E = down.T[k], down.drop[k], down.E[k]
         share = floor.shares[-1]
-        l = T * floor.count
+        taken = T * floor.count
         if drop is not None:
-            l = l - (drop if share is None else drop * share)
+            taken = taken - (drop if share is None else drop * share)
+        log_det = nodes[k].log_det * floor.count
         Es = E if share is None else E * share
-        starts = floor.starts[-1] if floor.starts else None
         products = np.einsum("axg,byg->xyabg", Es, E)
-        if starts is not None:
-            l = np.add.reduceat(l, starts, axis=-1)
+        if floor.starts:
+            starts = floor.starts[-1]
+            taken = np.add.reduceat(taken, starts, axis=-1)
             products = np.add.reduceat(products, starts, axis=-1)
+            log_det = np.add.reduceat(log_det, starts)
+        l = l + log_det.sum() - log_det
         others = products.sum(axis=-1)[..., None] - products
         c_D = -np.einsum("gx,gy,xyabg->abg", tail, tail, others, optimize=True)
-        l_D = l.sum(axis=-1)[..., None] - l
-        if sample.fitted.reml:
+        l_D = taken.sum(axis=-1)[..., None] - taken
+        if reml:
             l_D = l_D - np.einsum("gxy,xyabg->abg", Q, others[1:, 1:], optimize=True)
         G.append(weight * c_D + l_D)
-    return _Others(delta.T, c, G)
+    return _Others(delta.T, c, l, G)
+
+
+def _complex_psi(
+    sample: Sample, psi: Array, k: int, nn: Array, first: Array
+) -> _Others:
+    """The same with an imaginary step in one psi."""
+    moved = psi.astype(complex)
+    moved[k] += 1j * STEP
+    return _others(sample.at(moved), sample.fitted.posterior.D, nn, first)
+
+
+def _slope(there: _Others, nn: Array) -> Array:
+    """Derivative of nn log c + l along an imaginary step."""
+    return (nn * np.log(there.c) + there.l).imag / STEP
+
+
+def _log_det_slopes(sample: Sample, psi: Array, first: Array) -> Array:
+    """Gradient of log|Lambda| of the others, (M, k)."""
+    rows = sample.rows
+    assert rows is not None
+    owner = np.repeat(np.arange(len(first)), np.diff(np.append(first, len(sample.W))))
+    nothing = np.zeros((len(owner), 1))
+    own = rows.residual.slopes(psi, nothing, nothing, owner, rows.share)
+    return own.sum(axis=0) - own
 
 
 def _solve_where_definite(H: Array, rhs: Array) -> Array:

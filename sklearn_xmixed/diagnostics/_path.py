@@ -42,6 +42,8 @@ class Node:
         Its weight.
     parents : ndarray of int, shape (G,)
         Node of the floor above; zeros at the top.
+    log_det : ndarray of shape (G,)
+        log|I + A D|.
     """
 
     q: int
@@ -51,6 +53,7 @@ class Node:
     given: Array
     share: Array | None
     parents: Array
+    log_det: Array
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,7 +132,7 @@ def grow(
         R, C = root[:, :q], root[:, q:]
         N = np.einsum("abg,bc,dcg->adg", R, d, R)
         N[np.arange(q), np.arange(q)] += 1.0
-        _, YX = forward(N, root)
+        pivots, YX = forward(N, root)
         Y, X = YX[:, :q], YX[:, q:]
         T, E = cross(Y, Y), cross(Y, X)
         given = M[q:, q:] - cross(C, C) + cross(X, X)
@@ -137,7 +140,8 @@ def grow(
             given = given * share
         K = d[:, :, None] - np.einsum("ab,bcg,cd->adg", d, T, d)
         U = np.einsum("ab,bcg->acg", d, E)
-        nodes.append(Node(q, M[:q, q:], K, U, given, share, above))
+        log_det = 2.0 * np.log(pivots).sum(axis=0)
+        nodes.append(Node(q, M[:q, q:], K, U, given, share, above, log_det))
         first = np.flatnonzero(np.append(True, above[1:] != above[:-1]))
         M = np.add.reduceat(given, first, axis=-1)
     return nodes

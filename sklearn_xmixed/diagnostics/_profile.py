@@ -19,15 +19,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from scipy.interpolate import CubicSpline
-from scipy.optimize import minimize
 from scipy.special import ndtri
 from sklearn.base import clone
 
 from .._compile import compile_design
 from .._estimation import estimate
-from ..likelihood import Objective
 from ..likelihood._model import Block
-from ._held import HeldCovariance
+from ._held_problem import HeldProblem
 
 __all__ = ["Profile", "profile"]
 
@@ -126,8 +124,9 @@ def profile(
     ValueError
         On an unknown parameter, a coefficient under REML, a fit that did not converge.
     NotImplementedError
-        For variance parameters of exchangeable factors and of models with structured
-        residuals.
+        For variance parameters of models with exchangeable factors, and for parameters of
+        residual structures that are no function of one number of the search (those of
+        higher orders and unstructured ones).
 
     Examples
     --------
@@ -142,6 +141,7 @@ def profile(
     """
     if not estimator.converged_ or estimator._fitted.exact:
         raise ValueError("The fit did not converge; its likelihood has no profile.")
+    X, y, sample_weight, groups = estimator._as_compiled(X, y, sample_weight, groups)
     if isinstance(parameter, str):
         return _coefficient(estimator, X, y, parameter, sample_weight, groups)
     return _variance(estimator, X, y, tuple(parameter), sample_weight, groups)
@@ -176,9 +176,7 @@ def _coefficient(
     response = np.array(y, dtype=float)
     whole = np.zeros(len(response))
     whole[np.delete(np.arange(len(response)), compiled.dropped)] = column
-    other = clone(estimator).set_params(
-        fixed=fixed, std_errors=False, lr_test=False, verbose=0, **changes
-    )
+    other = clone(estimator).set_params(fixed=fixed, verbose=0, **changes)
 
     def deviance(value: float) -> float:
         shifted = compile_design(
@@ -226,131 +224,28 @@ def _variance(
     held = estimator.results_.parameters[number]
     compiled = compile_design(clone(estimator), X, y, sample_weight, groups)
     found = _fit(estimator, compiled.design)
-    blocks = found.objective.model.blocks
-    if found.psi is not None or any(type(b) is not Block for b in blocks):
+    if any(type(b) is not Block for b in found.objective.model.blocks):
         raise NotImplementedError(
-            "Profiles of variance parameters are there for independent residuals of one "
-            "variance and without exchangeable factors. Coefficients can be profiled."
+            "Profiles of variance parameters are not there for models with exchangeable "
+            "factors. Coefficients can be profiled."
         )
     effects: tuple[str, ...] = ()
     if held.equation is not None:
         effects = compiled.design.equations[held.equation].effects
-    problem = _Problem.of(found.objective, found.Sigmas, found.sigma2, held, effects)
+    before = sum(q.equation is not None for q in estimator.results_.parameters)
+    problem = HeldProblem.of(found, held, effects, number - before)
     row = frame.loc[parameter]
     centre = float(row["estimate"])
     se = float(row["std_error"])
-    if held.kind == "corr":
+    if held.equation is not None and held.kind == "corr":
         bounds, guess = (problem.parts[held.equation].lowest, 1.0), 0.15
+    elif problem.kind == "psi":
+        bounds, guess = problem.range, 0.1
     else:
         bounds, guess = (0.0, np.inf), 0.2 * max(centre, 0.1 * np.sqrt(found.sigma2))
     name = f"{parameter[0]}: {parameter[1]}"
     step = se if np.isfinite(se) and se > 0 else guess
     return _trace(name, centre, se, step, problem, found.deviance, bounds)
-
-
-@dataclass(eq=False)
-class _Problem:
-    """-2L, not profiled in sigma, with one standard deviation or correlation held.
-
-    The free parameters are log sigma and, for each equation, elements of the Cholesky
-    factor of Sigma (over sigma at the estimate), in an order of its effects that puts
-    those of the held parameter first.  Called with a value, it starts from the last.
-    """
-
-    objective: Objective
-    sigma: float
-    parts: list[HeldCovariance]
-    held: int | None
-    start: Array
-    last: Array
-
-    @classmethod
-    def of(
-        cls,
-        objective: Objective,
-        Sigmas: list[Array],
-        sigma2: float,
-        held: Any,
-        effects: tuple[str, ...],
-    ) -> _Problem:
-        sigma = float(np.sqrt(sigma2))
-        parts, start = [], [0.0]
-        for k, (block, Sigma) in enumerate(
-            zip(objective.model.blocks, Sigmas, strict=True)
-        ):
-            part = HeldCovariance(block.structure)
-            if k == held.equation:
-                at = [effects.index(held.effects[j]) for j in range(len(held.effects))]
-                at = at[:1] if held.kind == "sd" else at[:2]
-                part = HeldCovariance(block.structure, held.kind, tuple(at))
-            parts.append(part)
-            start += list(part.free(Sigma / sigma2))
-        first = np.array(start)
-        if held.equation is None:
-            first = first[1:]
-        return cls(objective, sigma, parts, held.equation, first, first)
-
-    def __call__(self, value: float) -> float:
-        best, at = np.inf, self.last
-        for start in (self.last, self.start):
-            found = minimize(
-                self._value,
-                start,
-                args=(value,),
-                jac=True,
-                method="BFGS",
-                options={"gtol": 1e-6, "maxiter": 500},
-            )
-            if found.fun < best - 1e-9:
-                best, at = float(found.fun), found.x
-        self.last = at
-        return best
-
-    def restart(self) -> None:
-        """Begin at the estimate again."""
-        self.last = self.start
-
-    def _value(self, free: Array, value: float) -> tuple[float, Array]:
-        objective = self.objective
-        model, nn = objective.model, objective.nn
-        if self.held is None:
-            log_sigma, x = np.log(max(value, 1e-300) / self.sigma), free
-        else:
-            log_sigma, x = free[0], free[1:]
-        ratio = np.exp(-2.0 * log_sigma)
-        D_blocks, slopes, place = [], [], 0
-        for k, (part, block) in enumerate(zip(self.parts, model.blocks, strict=True)):
-            own = x[place : place + part.size]
-            place += part.size
-            at = value
-            if self.held == k and part.kind == "sd":
-                at = value / self.sigma
-            S, dS = part.build(own, at)
-            lift = np.linalg.inv(block.metric)
-            D_blocks.append(ratio * lift @ S @ lift.T)
-            slopes.append(ratio * lift @ dS @ lift.T)
-        pieces = objective.pieces(D_blocks)
-        weight = ratio / self.sigma**2
-        assert pieces.c_D is not None
-        assert pieces.l_D is not None
-        c, l = pieces.c, pieces.l
-        deviance = (
-            nn * np.log(2.0 * np.pi)
-            + 2.0 * nn * (log_sigma + np.log(self.sigma))
-            + weight * c
-            + l
-            + objective.constant
-        )
-        G = model.pull(
-            [weight * a + b for a, b in zip(pieces.c_D, pieces.l_D, strict=True)]
-        )
-        slope = [np.tensordot(dS, W, axes=2) for dS, W in zip(slopes, G, strict=True)]
-        out = np.concatenate(slope) if slope else np.empty(0)
-        if self.held is not None:
-            along = sum(np.sum(W * D) for W, D in zip(G, D_blocks, strict=True))
-            own = 2.0 * nn - 2.0 * weight * c - 2.0 * along
-            out = np.append(own, out)
-        return float(deviance), out
 
 
 # -- the trace ---------------------------------------------------------------------
@@ -368,7 +263,7 @@ def _trace(
     """Go out on both sides until zeta is far enough or the range ends."""
     values, zetas = [centre], [0.0]
     for sign, bound in ((-1.0, bounds[0]), (1.0, bounds[1])):
-        if isinstance(deviance, _Problem):
+        if isinstance(deviance, HeldProblem):
             deviance.restart()
         x, zeta, size = centre, 0.0, STEP * step
         for _ in range(60):

@@ -48,7 +48,7 @@ def refit(
 
 def _one(data: tuple[Any, ...], rows: Array) -> tuple[list, list]:
     estimator, X, y, weight, groups = data
-    other = clone(estimator).set_params(verbose=0, std_errors=False, lr_test=False)
+    other = clone(estimator).set_params(verbose=0, lr_test=False)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         other.fit(

@@ -31,7 +31,8 @@ class Rows:
     ):
         self.patient = patient
         self.compiled: Compiled = compile_design(
-            clone(patient.estimator), X, y, sample_weight, groups
+            clone(patient.estimator),
+            *patient.estimator._as_compiled(X, y, sample_weight, groups),
         )
         self.influence: Influence | None = None
         fitted = patient.fitted

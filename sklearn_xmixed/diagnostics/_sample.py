@@ -7,7 +7,7 @@ checked to be those of the fit.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 from typing import Any
@@ -20,7 +20,7 @@ from .._compile import Compiled, compile_design
 from .._fitted import FittedModel
 from .._labels import Source
 from .._levels import path_frame
-from ..likelihood import Rows
+from ..likelihood import Rows, Tree
 from ..likelihood._crossproducts import row_blocks
 from ..prediction import CrossedPosterior
 from ._crossed import CrossedSample
@@ -63,6 +63,7 @@ class Sample:
     W: Array
     codes: tuple[Array, ...]
     rows: Rows | None
+    moved_psi: Array | None = None
 
     @classmethod
     def of(cls, fitted: FittedModel, compiled: Compiled, source: Source) -> Sample:
@@ -119,8 +120,24 @@ class Sample:
     @property
     def psi(self) -> Array:
         """Parameters of the residuals' structure."""
+        if self.moved_psi is not None:
+            return self.moved_psi
         assert self.fitted.errors is not None
         return self.fitted.errors.psi
+
+    def at(self, psi: Array) -> Sample:
+        """The same rows with other residual parameters, maybe complex."""
+        return replace(self, moved_psi=psi)
+
+    @cached_property
+    def tree(self) -> Tree:
+        """Cross-products of the groups in the pool's columns."""
+        if self.moved_psi is None:
+            tree = self.fitted.posterior.tree
+            assert isinstance(tree, Tree)
+            return tree
+        assert self.rows is not None
+        return self.rows.tree(self.moved_psi)[0]
 
     @property
     def _row_weights(self) -> Array | None:
@@ -246,6 +263,7 @@ def sample_of(
         raise ValueError(
             "Influence needs a positive residual variance; this fit leaves none."
         )
+    X, y, sample_weight, groups = estimator._as_compiled(X, y, sample_weight, groups)
     compiled = compile_design(clone(estimator), X, y, sample_weight, groups)
     crossed = isinstance(fitted.posterior, CrossedPosterior)
     same = (

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .._labels import Source
 from ..residuals import ResidualModel
 from ._sample import Sample, sample_of
 
@@ -54,16 +53,16 @@ def within_correlation(
         One row per lag: ``lag`` (mean), ``n_pairs``, ``observed``, ``std_error``
         (groups independent of one another), ``implied``.
 
+    Raises
+    ------
+    ValueError
+        On unknown names, without groups, and where no group has two rows.
+
     Notes
     -----
     With z the marginal residuals over their model-implied standard deviations,
     ``observed`` is the mean of z_i z_j over the pairs of a lag divided by that of
     (z_i^2 + z_j^2) / 2, ``implied`` the mean of V_ij / (V_ii V_jj)^1/2.
-
-    Raises
-    ------
-    ValueError
-        On unknown names, without groups, and where no group has two rows.
     """
     sample = sample_of(estimator, X, y, None, groups)
     if not isinstance(sample, Sample):
@@ -137,7 +136,7 @@ def _times(
         place = np.empty(len(codes))
         place[by] = np.arange(len(codes)) - start[codes[by]]
         return place
-    source = Source.of(X, groups, list(sample.fitted.columns))
+    source = estimator._named(X, groups)
     values = source.column(time)
     if values is None:
         raise ValueError(f"time names no column: {time!r}. {source.describe()}")

@@ -226,6 +226,15 @@ class FormulaRegressor(MixedLinearRegressor):
         fixed = self._fixed_table(frame, fitting=False)
         return super()._source(fixed, self._groups_table(frame, fitting=False))
 
+    def _named(self, X: Any, groups: Any) -> Source:
+        return Source.of(X, groups)
+
+    def _as_compiled(
+        self, X: Any, y: Any, sample_weight: Any, groups: Any
+    ) -> tuple[Any, Any, Any, Any]:
+        _, fixed, response, table = self._as_plain(X, y, groups)
+        return fixed, response, sample_weight, table
+
     def _as_plain(
         self, X: Any, y: Any, groups: Any
     ) -> tuple[MixedLinearRegressor, pd.DataFrame, pd.Series, pd.DataFrame]:

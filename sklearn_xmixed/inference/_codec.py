@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import numpy as np
 
@@ -17,9 +17,11 @@ from ._montecarlo import MonteCarlo
 from ._parts import EquationSummary, GroupSummary, Specification
 from ._variance import VarianceParameter
 
-__all__ = ["decode", "encode"]
+__all__ = ["Portable", "decode", "encode"]
 
 T = TypeVar("T")
+#: of what ``to_dict`` writes
+FORMAT = 1
 _CLASSES = {
     c.__name__: c
     for c in (
@@ -98,3 +100,59 @@ def _read(kind: str, value: Any) -> Any:
     if not isinstance(value, plain):
         raise TypeError(f"not {plain.__name__}")
     return value
+
+
+class Portable:
+    """A frozen dataclass that can be written to JSON and read again."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything as numbers, text, lists and dicts that JSON can hold.
+
+        A value that is not finite is written as "nan", "inf" or "-inf".
+        ``from_dict`` gives the object back, to the last bit.
+
+        Returns
+        -------
+        dict
+
+        Examples
+        --------
+        >>> import json
+        >>> from sklearn_xmixed import MixedLinearRegressor
+        >>> from sklearn_xmixed.datasets import load_sleepstudy
+        >>> from sklearn_xmixed.inference import Results
+        >>> X, y = load_sleepstudy(return_X_y=True)
+        >>> results = MixedLinearRegressor("subject").fit(X, y).results_
+        >>> text = json.dumps(results.to_dict(), allow_nan=False)
+        >>> again = Results.from_dict(json.loads(text))
+        >>> again.log_likelihood == results.log_likelihood
+        True
+        """
+        return {"format": FORMAT, **encode(self)}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """The object out of what ``to_dict`` returned.
+
+        Raises
+        ------
+        ValueError
+            If something is missing or was written by a newer version.
+        """
+        if not isinstance(data, Mapping) or "format" not in data:
+            raise ValueError(
+                "from_dict takes a dict made by to_dict, which has the key "
+                f"'format'; got {type(data).__name__}"
+                + (
+                    f" with {sorted(map(str, data))[:5]}."
+                    if isinstance(data, Mapping)
+                    else "."
+                )
+            )
+        if data["format"] != FORMAT:
+            raise ValueError(
+                f"This has format {data['format']!r}, this version reads "
+                f"format {FORMAT}. Update sklearn_xmixed, or write them again."
+            )
+        rest = {key: value for key, value in data.items() if key != "format"}
+        return decode(cls, rest)

@@ -108,7 +108,7 @@ def monte_carlo(estimate: Estimate, alpha_vcov: Vector) -> MonteCarlo | None:
     known = np.isfinite(share)
     return MonteCarlo(
         count,
-        0.5 * spread / np.sqrt(count),
+        float(0.5 * spread / np.sqrt(count)),
         errors,
         float(share[known].max()) if known.any() else np.nan,
         sweep.residual,

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy.linalg import block_diag
 from scipy.special import ndtr, ndtri
 
-from ._codec import decode, encode
+from ._codec import Portable
 from ._montecarlo import MonteCarlo
 from ._parts import EquationSummary, GroupSummary, Matrix, Specification, Vector
 from ._tests import check_level
@@ -21,12 +19,8 @@ from ._variance import VarianceParameter, VarianceTable, variance_table
 __all__ = ["Results"]
 
 
-#: of what ``to_dict`` writes
-FORMAT = 1
-
-
 @dataclass(frozen=True, eq=False)
-class Results:
+class Results(Portable):
     """What is known after a fit.
 
     Attributes
@@ -319,55 +313,3 @@ class Results:
         random = random.reindex(columns=fixed.columns)
         values = np.concatenate([fixed.to_numpy(), random.to_numpy()])
         return pd.DataFrame(values, index=index, columns=fixed.columns)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Everything as numbers, text, lists and dicts that JSON can hold.
-
-        A value that is not finite is written as "nan", "inf" or "-inf".
-        ``from_dict`` gives the results back, to the last bit.
-
-        Returns
-        -------
-        dict
-
-        Examples
-        --------
-        >>> import json
-        >>> from sklearn_xmixed import MixedLinearRegressor
-        >>> from sklearn_xmixed.datasets import load_sleepstudy
-        >>> from sklearn_xmixed.inference import Results
-        >>> X, y = load_sleepstudy(return_X_y=True)
-        >>> results = MixedLinearRegressor("subject").fit(X, y).results_
-        >>> text = json.dumps(results.to_dict(), allow_nan=False)
-        >>> again = Results.from_dict(json.loads(text))
-        >>> again.log_likelihood == results.log_likelihood
-        True
-        """
-        return {"format": FORMAT, **encode(self)}
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Results:
-        """Results out of what ``to_dict`` returned.
-
-        Raises
-        ------
-        ValueError
-            If something is missing or was written by a newer version.
-        """
-        if not isinstance(data, Mapping) or "format" not in data:
-            raise ValueError(
-                "from_dict takes a dict made by Results.to_dict, which has the key "
-                f"'format'; got {type(data).__name__}"
-                + (
-                    f" with {sorted(map(str, data))[:5]}."
-                    if isinstance(data, Mapping)
-                    else "."
-                )
-            )
-        if data["format"] != FORMAT:
-            raise ValueError(
-                f"These results have format {data['format']!r}, this version reads "
-                f"format {FORMAT}. Update sklearn_xmixed, or write them again."
-            )
-        rest = {key: value for key, value in data.items() if key != "format"}
-        return decode(cls, rest)

@@ -86,14 +86,9 @@ class Symbols:
 
     def find(self, name: str, equation: str | None = None) -> int | None:
         """Number of a symbol; without an equation that of a fixed effect."""
-        if equation is not None:
-            return self._all.get((equation, name))
-        if self.results.fixed_names.count(name) > 1:
-            raise ValueError(
-                f"Two coefficients are called {name!r}, a column and the constant; rename "
-                "the column."
-            )
-        return self._fixed.get(name)
+        if equation is None:
+            return self._fixed.get(name)
+        return self._all.get((equation, name))
 
     def known(self) -> list[str]:
         """Names as they can be written."""

@@ -22,7 +22,7 @@ Array = np.ndarray
 
 #: blocks up to this size are padded to a power of two and batched
 SMALL = 64
-#: products of larger blocks are kept in single precision
+#: products of larger blocks are formed in single precision
 SINGLE = 4096
 #: columns of a large block that are processed together
 PANEL = 1024
@@ -99,6 +99,11 @@ class Layout:
             j = self.place[part.indices[mine]]
             out[at[mine], self.place[rows[mine]], j] += part.data[mine]
         return out
+
+    @property
+    def largest(self) -> int:
+        """Columns of the largest block."""
+        return int(np.bincount(self.label).max()) if self.N else 0
 
     @property
     def cubes(self) -> float:
@@ -296,14 +301,18 @@ def _panels(data: Array) -> list[tuple[Any, int]]:
 
 
 def _times_sparse(block: Array, W: sparse.csr_array) -> Array:
-    """block @ W for symmetric W, a panel of it dense at a time.
+    """block @ W for symmetric W.
 
-    Large products are kept in single precision: they enter sums alone.
+    Large products are formed in single precision, in panels of rows: they enter
+    nothing but sums of millions of products.
     """
-    out = np.empty(block.shape, np.float32 if len(block) > SINGLE else np.float64)
+    if len(block) <= SINGLE:
+        return block @ W.toarray()
+    dense = W.astype(np.float32).toarray()
+    out = np.empty(block.shape, np.float32)
     for start in range(0, len(block), PANEL):
         part = slice(start, start + PANEL)
-        out[:, part] = block @ W[part].toarray().T
+        np.matmul(block[part].astype(np.float32), dense, out=out[part])
     return out
 
 

@@ -90,6 +90,7 @@ class Exact(Elimination):
         x, N = self.x, self.x.N
         #: A_rs P^2 A_sr, which comes with A_rs K_s A_sr at no cost
         self._slope_weight: sparse.csr_array | None = None
+        self._drop_sum = 0.0
         if x.q[x.first] == 1:
             both = self.frame.products(self.K_first + 1j * self.P**2)
             taken, self._slope_weight = (
@@ -148,8 +149,11 @@ class Exact(Elimination):
         out = np.einsum("gab,gbc->ac", self.P, x.A_first)
         if not x.N:
             return out
-        if self._slope_weight is not None:
-            return out - self.inner(self._slope_weight)
+        if x.q[x.first] == 1:
+            if self._slope_weight is not None:
+                self._drop_sum = self.inner(self._slope_weight)
+                self._slope_weight = None  # as large as the factor
+            return out - self._drop_sum
         drop = np.empty((q, q))
         for a in range(q):
             for b in range(a + 1):
@@ -268,7 +272,7 @@ class Exact(Elimination):
         assert self.blocks is not None
         x = self.x
         D = np.array([self.D[t][0, 0] for t in x.rest])
-        scaled = [self.scaled(w) for w in W]
+        scaled = [self.scaled(W.pop(0)) for _ in moved]
         WW, Wt, tt = self.blocks.traces(scaled, self.frame.terms, len(x.rest))
         move = np.array([on[:, 0, 0] for on in on_r]).T / D  # (m, terms)
         out += move @ tt @ move.T

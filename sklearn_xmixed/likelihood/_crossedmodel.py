@@ -158,7 +158,7 @@ class CrossedObjective(Objective):
             self.model,
             reml=self.reml,
             log_det_basis=0.0,
-            probes=Probes(self.frame.x, count, seed=1, tol=1e-6),
+            probes=Probes(self.frame.x, count, seed=1, tol=1e-8),
         )
 
     def pieces(self, D_blocks: list[Array], order: int = 1) -> Pieces:
@@ -185,21 +185,27 @@ class CrossedObjective(Objective):
             h = self._step(D, direction)
             if not h:
                 continue
-            ends = []
+            ends, width = [], 2.0 * h
             for sign in (1.0, -1.0):
                 moved = list(D)
                 for t, M in direction:
                     moved[t] = moved[t] + sign * h * M
+                if self.probes is not None and not _semidefinite(moved):
+                    # without dense factors a variance cannot go below zero
+                    width -= h
+                    moved = D
                 ends.append(evaluate_crossed(self.sweep(moved), reml=self.reml))
             up, down = ends
+            if not width:
+                continue
             assert up.c_D is not None
             assert up.l_D is not None
             assert down.c_D is not None
             assert down.l_D is not None
             for j, other in enumerate(directions):
                 for t, M in other:
-                    c_2[j, i] += np.sum((up.c_D[t] - down.c_D[t]) * M) / (2.0 * h)
-                    l_2[j, i] += np.sum((up.l_D[t] - down.l_D[t]) * M) / (2.0 * h)
+                    c_2[j, i] += np.sum((up.c_D[t] - down.c_D[t]) * M) / width
+                    l_2[j, i] += np.sum((up.l_D[t] - down.l_D[t]) * M) / width
         return replace(at, c_2=0.5 * (c_2 + c_2.T), l_2=0.5 * (l_2 + l_2.T))
 
     def hessian(self, gamma: Array) -> tuple[float, Array, Array]:
@@ -236,3 +242,7 @@ class CrossedObjective(Objective):
             least = float(np.linalg.eigvalsh(D[t])[0])
             steps.append(STEP * (max(least, 0.0) + floor) / size)
         return min(steps, default=0.0)
+
+
+def _semidefinite(D: list[Array]) -> bool:
+    return all(np.linalg.eigvalsh(d)[0] >= 0.0 for d in D)

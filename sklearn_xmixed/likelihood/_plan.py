@@ -101,9 +101,8 @@ def _exact(frame: Frame, available: float) -> Plan:
     squares, cubes = frame.layout.squares, frame.layout.cubes
     filled = min(pairs, squares)
     seconds = EXACT_SWEEPS * (cubes / SPEED + 2.0 * pairs / (0.1 * SPARSE_SPEED))
-    largest = max((b.shape[1] for b in frame.layout.batches), default=0)
     bytes_ = 2.2 * 8.0 * squares + 52.0 * filled
-    return Plan("exact", x.N, largest, seconds, bytes_, available)
+    return Plan("exact", x.N, frame.layout.largest, seconds, bytes_, available)
 
 
 def _iterative(frame: Frame, n_probes: int, available: float) -> Plan:
@@ -112,8 +111,14 @@ def _iterative(frame: Frame, n_probes: int, available: float) -> Plan:
     bytes_ = 8.0 * (3.0 * n_probes * x.N + 12.0 * min(WORKSPACE, n_probes * wide * 8))
     bytes_ += 8.0 * wide * 3 * (x.p + 4) + 12.0 * x.A_cross.nnz
     products = SWEEPS * n_probes * 40.0 * (x.A_cross.nnz + x.A_rest.nnz)
-    largest = max((b.shape[1] for b in frame.layout.batches), default=0)
-    return Plan("iterative", x.N, largest, products / SPARSE_SPEED, bytes_, available)
+    return Plan(
+        "iterative",
+        x.N,
+        frame.layout.largest,
+        products / SPARSE_SPEED,
+        bytes_,
+        available,
+    )
 
 
 def available_memory() -> float:

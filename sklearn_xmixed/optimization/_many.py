@@ -40,6 +40,17 @@ class ManyOptima:
     converged: Array
     smallest: Array
 
+    def better(self, other: ManyOptima) -> ManyOptima:
+        """Problem by problem the lower of two searches, if that converged."""
+        lower = other.value < self.value - 1e-9 * (1.0 + np.abs(self.value))
+        take = other.converged & (lower | ~self.converged)
+        return ManyOptima(
+            np.where(take, other.gamma, self.gamma),
+            np.where(take, other.value, self.value),
+            np.where(take, other.converged, self.converged),
+            np.where(take, other.smallest, self.smallest),
+        )
+
 
 def newton_many(
     evaluate: Evaluation,

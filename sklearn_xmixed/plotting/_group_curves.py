@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
-from .._labels import Source
 from ._style import accent, axes_grid, check_matplotlib, main, merged, muted, tidy
 
 __all__ = ["GroupCurvesDisplay"]
@@ -45,6 +44,15 @@ class GroupCurvesDisplay:
     A curve joins the fitted values of a group's own rows in the order of x.  So it is
     right whatever else is in the model: columns derived from x, and covariates that
     change within a group, which make it jagged.
+
+    Examples
+    --------
+    >>> from sklearn_xmixed import MixedLinearRegressor, RandomEffects
+    >>> from sklearn_xmixed.datasets import load_sleepstudy
+    >>> from sklearn_xmixed.plotting import GroupCurvesDisplay
+    >>> X, y = load_sleepstudy(return_X_y=True)
+    >>> model = MixedLinearRegressor(RandomEffects("subject", ["days"])).fit(X, y)
+    >>> display = GroupCurvesDisplay.from_estimator(model, X, y, x="days")  # doctest: +SKIP
     """
 
     def __init__(
@@ -98,7 +106,7 @@ class GroupCurvesDisplay:
         check_matplotlib(f"{cls.__name__}.from_estimator")
         check_is_fitted(estimator)
         fitted = estimator._fitted
-        source = Source.of(X, groups, list(fitted.columns))
+        source = estimator._named(X, groups)
         names = [e.group for e in fitted.encoders if e.group != "_all"]
         if not names:
             raise ValueError("The model has no groups to draw curves of.")

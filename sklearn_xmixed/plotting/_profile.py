@@ -39,6 +39,17 @@ class ProfileDisplay:
         The profile-likelihood interval.
     ax_ : Axes
     figure_ : Figure
+
+    Examples
+    --------
+    >>> from sklearn_xmixed import MixedLinearRegressor, RandomEffects
+    >>> from sklearn_xmixed.datasets import load_sleepstudy
+    >>> from sklearn_xmixed.plotting import ProfileDisplay
+    >>> X, y = load_sleepstudy(return_X_y=True)
+    >>> model = MixedLinearRegressor(RandomEffects("subject", ["days"])).fit(X, y)
+    >>> ProfileDisplay.from_estimator(
+    ...     model, X, y, parameter="days"
+    ... )  # doctest: +SKIP
     """
 
     def __init__(self, profile: Profile, *, confidence_level: float = 0.95):

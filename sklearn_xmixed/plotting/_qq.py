@@ -101,6 +101,15 @@ class QQDisplay:
     deviation of their predictions, (Var(u) - Var(u - u_hat))^1/2, which is smaller than
     that of the effects themselves.  The band is for independent values of known
     variance; estimates come a little closer to the line.
+
+    Examples
+    --------
+    >>> from sklearn_xmixed import MixedLinearRegressor, RandomEffects
+    >>> from sklearn_xmixed.datasets import load_sleepstudy
+    >>> from sklearn_xmixed.plotting import QQDisplay
+    >>> X, y = load_sleepstudy(return_X_y=True)
+    >>> model = MixedLinearRegressor(RandomEffects("subject", ["days"])).fit(X, y)
+    >>> display = QQDisplay.from_estimator(model, X, y)  # doctest: +SKIP
     """
 
     def __init__(self, values: pd.DataFrame):

@@ -64,6 +64,15 @@ class ResidualsDisplay:
     figure_ : Figure
     smoother_ : ndarray of shape (k, 2)
         Places and heights of the smoother that was drawn.
+
+    Examples
+    --------
+    >>> from sklearn_xmixed import MixedLinearRegressor, RandomEffects
+    >>> from sklearn_xmixed.datasets import load_sleepstudy
+    >>> from sklearn_xmixed.plotting import ResidualsDisplay
+    >>> X, y = load_sleepstudy(return_X_y=True)
+    >>> model = MixedLinearRegressor(RandomEffects("subject", ["days"])).fit(X, y)
+    >>> display = ResidualsDisplay.from_estimator(model, X, y)  # doctest: +SKIP
     """
 
     def __init__(self, fitted: Array, residuals: Array, *, label: str = "residual"):

@@ -38,6 +38,17 @@ class WithinCorrelationDisplay:
     ----------
     ax_ : Axes
     figure_ : Figure
+
+    Examples
+    --------
+    >>> from sklearn_xmixed import MixedLinearRegressor, RandomEffects
+    >>> from sklearn_xmixed.datasets import load_sleepstudy
+    >>> from sklearn_xmixed.plotting import WithinCorrelationDisplay
+    >>> X, y = load_sleepstudy(return_X_y=True)
+    >>> model = MixedLinearRegressor(RandomEffects("subject", ["days"])).fit(X, y)
+    >>> WithinCorrelationDisplay.from_estimator(
+    ...     model, X, y, time="days"
+    ... )  # doctest: +SKIP
     """
 
     def __init__(self, table: pd.DataFrame, *, lag_name: str = "lag"):

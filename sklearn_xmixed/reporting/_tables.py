@@ -189,7 +189,7 @@ def _fixed_rows(
     apart = False
     for block in [*blocks, *others]:
         rows = [
-            Row(row.label, written.get(row.name, ("0", row.note)), row.indented)
+            Row(row.label, written.get(row.name, ("0", f"{row.note:<9}")), row.indented)
             for row in block.rows
             if row.note or row.name in written
         ]

@@ -18,6 +18,7 @@ from .._fitted import FittedModel
 from ..covariance import PARAMETERIZATIONS, Structure
 from ..likelihood import (
     Block,
+    Objective,
     Pool,
     Redrawn,
     Replicates,
@@ -27,7 +28,7 @@ from ..likelihood import (
     build_tree,
     evaluate_many,
 )
-from ..optimization import newton_many
+from ..optimization import certify, newton, newton_many
 
 __all__ = ["Batch", "why_not"]
 
@@ -35,6 +36,8 @@ Array = np.ndarray
 
 #: numbers in the lowest floor of the replicates that are solved together
 CHUNK = 1 << 17
+#: numbers in one tree above which its replicates are searched one after another
+LARGE = 1 << 12
 #: an eigenvalue of D below this share of the largest, or this size, counts as zero
 NULL_SHARE, NULL_SIZE = 1e-9, 1e-10
 #: curvature per observation below which a direction is flat
@@ -69,8 +72,8 @@ class Batch:
     tree : Tree
     model : VarianceModel
     reml : bool
-    start : ndarray of shape (m,)
-        gamma to start from.
+    starts : tuple of ndarray of shape (m,)
+        gamma to start from; two where the likelihood may have two maxima.
     """
 
     compiled: Compiled
@@ -78,7 +81,7 @@ class Batch:
     tree: Tree
     model: VarianceModel
     reml: bool
-    start: Array
+    starts: tuple[Array, ...]
 
     @classmethod
     def of(cls, compiled: Compiled, fitted: FittedModel) -> Batch:
@@ -96,8 +99,21 @@ class Batch:
             if values[0] <= max(1e-6 * values[-1], NULL_SIZE):
                 D = D + 0.1 * max(values.mean(), 0.1) * np.eye(len(D))
             D_blocks.append(D)
-        reml = fitted.reml
-        return cls(compiled, pool, tree, model, reml, model.join(D_blocks))
+        starts = [model.join(D_blocks)]
+        if any(_ambiguous(block) for block in blocks):
+            q = [b.structure.q for b in blocks]
+            usual = [np.eye(k) / (k * len(blocks)) for k in q]
+            starts.append(model.join(usual))
+        return cls(compiled, pool, tree, model, fitted.reml, tuple(starts))
+
+    @property
+    def many_maxima(self) -> bool:
+        """Whether a single fit would look for several maxima on a grid of scales."""
+        shared = [
+            b for b in self.model.blocks if b.structure.n_variances < b.structure.q
+        ]
+        sizes = [np.sqrt((b.Lambda**2).sum(axis=0)) for b in shared]
+        return any(size.max() >= 5.0 * size.min() for size in sizes)
 
     def reweighted(self) -> Reweighted:
         """Maker of replicates by counts of top-level groups."""
@@ -130,6 +146,9 @@ class Batch:
         certain : ndarray of bool, shape (B,)
             Whether the optimum is certified.
         """
+        size = sum(f.block.shape[0] * f.block[0, ..., 0].size for f in data.floors)
+        if size > LARGE:  # arithmetic costs more than the calls for it
+            return self._one_by_one(data, metric)
         model, B = self.model, len(data)
         nn = data.n - data.p if self.reml else data.n
 
@@ -137,9 +156,13 @@ class Batch:
             part = data if len(which) == B else data.take(which)
             return self._evaluate(part, nn[which], gamma)
 
-        gamma = np.repeat(self.start[:, None], B, axis=1)
         with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-            found = newton_many(evaluate, self._scale, gamma, nn)
+            found, *others = (
+                newton_many(evaluate, self._scale, np.repeat(g[:, None], B, axis=1), nn)
+                for g in self.starts
+            )
+            for other in others:
+                found = found.better(other)
             D_blocks = [self._split(b, found.gamma[s]) for b, s in self._parts()]
             D = self._floors(D_blocks)
             at = evaluate_many(data, D, reml=self.reml)
@@ -156,6 +179,36 @@ class Batch:
             theta = self._theta(at.beta, at.c / nn, D_blocks, metric)
         certain &= np.isfinite(theta).all(axis=1) | singular
         return theta, certain
+
+    def _one_by_one(self, data: Replicates, metric: str) -> tuple[Array, Array]:
+        """The same with the engine of a single fit, from the trees that are there."""
+        model, theta, certain = self.model, [], []
+        for b in range(len(data)):
+            objective = Objective(
+                data.tree(b), model, reml=self.reml, log_det_basis=0.0
+            )
+            found = min(
+                (newton(objective, gamma, max_iter=50) for gamma in self.starts),
+                key=lambda optimum: optimum.value,
+            )
+            D_blocks = model.split(found.gamma)
+            at = objective.last(found.gamma) or objective.pieces(D_blocks)
+            certificate = certify(objective, found, 1e-10)
+            if certificate.boundary:
+                D_blocks = objective.on_boundary(D_blocks)
+            size = np.diagonal(at.S)[: data.p]
+            pivot = np.diagonal(np.linalg.inv(at.root.F)) ** 2 / size
+            certain.append(
+                certificate.converged and at.c > 0 and pivot.min(initial=1) > COLLINEAR
+            )
+            row = self._theta(
+                at.root.beta[:, None],
+                np.array([at.c / objective.nn]),
+                [D[:, :, None] for D in D_blocks],
+                metric,
+            )
+            theta.append(row[0])
+        return np.array(theta), np.array(certain, dtype=bool)
 
     def _parts(self) -> list[tuple[Block, slice]]:
         return list(zip(self.model.blocks, self.model.slices, strict=True))
@@ -233,6 +286,11 @@ class Batch:
             parts.append(_parameters(block.structure, Sigma, metric))
         parts.append((np.sqrt(sigma2) if metric == "sd" else sigma2)[None])
         return np.concatenate(parts).T
+
+
+def _ambiguous(block: Block) -> bool:
+    """Whether several effects without a free correlation can stand for one another."""
+    return block.structure.q > 1 and block.structure.name != "unstructured"
 
 
 def _sandwich(L: Array, D: Array) -> Array:

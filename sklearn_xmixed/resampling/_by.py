@@ -272,7 +272,7 @@ def _sample(
     names = [by] if isinstance(by, str) else list(by)
     if not names and not look_at:
         raise ValueError("by must name at least one variable.")
-    sample = Sample.of(
+    sample = Sample.as_given(
         estimator, X, y, groups, sample_weight, aside=names, besides=look_at
     )
     return sample, names

@@ -212,8 +212,9 @@ def mi_estimate(
     ----------
     estimator : MixedLinearRegressor
         Its clones are fitted.
-    datasets : iterable of (X, y), (X, y, groups) or dict
-        At least two.  A dict holds the arguments of ``fit``.
+    datasets : iterable of (X, y), (X, y, groups), dict or data frame
+        At least two.  A dict holds the arguments of ``fit``; a data frame alone is for
+        an estimator made by a formula or a command.
     complete_df : float, default=None
         Degrees of freedom that the fixed effects would have in complete data, for
         those of Barnard and Rubin.  None takes the number of observations minus the
@@ -249,7 +250,8 @@ def mi_estimate(
     >>> result.to_frame().loc[("reaction", "days"), ["estimate", "fmi"]].round(3).to_list()
     [10.475, 0.012]
     """
-    arguments = [_arguments(k, data) for k, data in enumerate(datasets)]
+    named = hasattr(estimator, "_as_plain")
+    arguments = [_arguments(k, data, named) for k, data in enumerate(datasets)]
     fits = Parallel(n_jobs=n_jobs)(
         delayed(_fit)(estimator, given) for given in arguments
     )
@@ -324,11 +326,13 @@ def _is_covariance(parameter: VarianceParameter, metric: str) -> bool:
     return metric == "variance" and parameter.kind == "corr"
 
 
-def _arguments(k: int, data: Any) -> dict[str, Any]:
+def _arguments(k: int, data: Any, named: bool) -> dict[str, Any]:
     if isinstance(data, dict):
         return data
     if isinstance(data, tuple | list) and len(data) in (2, 3):
         return dict(zip(("X", "y", "groups"), data, strict=False))
+    if named and hasattr(data, "columns"):
+        return {"X": data}
     raise TypeError(
         f"Data set {k} must be (X, y), (X, y, groups) or a dict of the arguments of fit, "
         f"got {type(data).__name__}."

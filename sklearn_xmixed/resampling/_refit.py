@@ -179,8 +179,8 @@ def replicate(
     if batched and statistic is None and len(whats):
         compiled = plan.sample.compile(observed)
         fitted = observed._fitted
-        if not why_not(compiled, fitted):
-            batch = Batch.of(compiled, fitted)
+        batch = None if why_not(compiled, fitted) else Batch.of(compiled, fitted)
+        if batch is not None and not batch.many_maxima:
             size = batch.chunk
             parts = [
                 np.arange(a, min(a + size, len(whats)))

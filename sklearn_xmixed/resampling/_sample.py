@@ -43,13 +43,14 @@ class Sample:
         Not fitted; its fixed part named by columns of ``frame``.
     frame : DataFrame
         Columns of X and the variables that were in ``groups``, rows 0, 1, ...
-    y : Series
+    y : Series or None
+        None where the estimator takes it from the frame.
     weight : ndarray of shape (n,) or None
     """
 
     estimator: Any
     frame: pd.DataFrame
-    y: pd.Series
+    y: pd.Series | None
     weight: Array | None
 
     @classmethod
@@ -132,6 +133,47 @@ class Sample:
         model = clone(estimator).set_params(fixed=list(fixed), verbose=0)
         return cls(model, frame, response, weight)
 
+    @classmethod
+    def as_given(
+        cls,
+        estimator: Any,
+        X: Any,
+        y: Any,
+        groups: Any,
+        sample_weight: Any,
+        aside: Sequence[str] = (),
+        besides: Sequence[str] = (),
+    ) -> Sample:
+        """The same, but an estimator that makes its columns makes them in every part.
+
+        Its rows are those of the user's data.
+        """
+        if not hasattr(estimator, "_as_plain"):
+            return cls.of(
+                estimator, X, y, groups, sample_weight, aside=aside, besides=besides
+            )
+        _check_estimator(estimator)
+        source = Source.of(X, groups)
+        columns = {c: source.column(c) for c in source.columns}
+        for name in source._group_columns or []:
+            columns.setdefault(name, source.column(name))
+        for name in (*aside, *besides):
+            if name not in columns:
+                raise ValueError(
+                    f"{name!r} is no column of X or groups. {source.describe()}"
+                )
+        frame = X.reset_index(drop=True) if isinstance(X, pd.DataFrame) else None
+        if frame is None or groups is not None:
+            frame = pd.DataFrame(columns)
+        response = None
+        if y is not None:
+            named = getattr(y, "name", None)
+            response = pd.Series(np.asarray(y, dtype=float), name=named)
+            check_consistent_length(frame, response)
+        weight = None if sample_weight is None else np.asarray(sample_weight, float)
+        model = clone(estimator).set_params(verbose=0)
+        return cls(model, frame, response, weight)
+
     @property
     def n_rows(self) -> int:
         """Number of rows."""
@@ -168,18 +210,19 @@ class Sample:
         frame = self.frame.iloc[rows].reset_index(drop=True)
         if labels:
             frame = frame.assign(**labels)
-        y = self.y.iloc[rows].reset_index(drop=True)
+        y = None if self.y is None else self.y.iloc[rows].reset_index(drop=True)
         weight = None if self.weight is None else self.weight[rows]
         return self._quietly(frame, y, weight, **parameters)
 
     def refit_response(self, y: Array) -> Any:
         """The model fitted to another response, quietly."""
-        return self._quietly(self.frame, pd.Series(y, name=self.y.name), self.weight)
+        name = None if self.y is None else self.y.name
+        return self._quietly(self.frame, pd.Series(y, name=name), self.weight)
 
     def _quietly(
         self,
         frame: pd.DataFrame,
-        y: pd.Series,
+        y: pd.Series | None,
         weight: Array | None,
         **parameters: Any,
     ) -> Any:

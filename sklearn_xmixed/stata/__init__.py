@@ -2,6 +2,7 @@
 
 from ._command import xtmixed
 from ._estimator import CommandRegressor
+from ._generate import generate
 from ._parser import parse
 from ._plan import plan
 from ._recipe import Recipe
@@ -12,6 +13,7 @@ __all__ = [
     "Command",
     "CommandRegressor",
     "Recipe",
+    "generate",
     "parse",
     "plan",
     "to_command",

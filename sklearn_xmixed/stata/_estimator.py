@@ -57,7 +57,7 @@ class CommandRegressor(MixedLinearRegressor):
 
     @property
     def notes_(self) -> tuple[str, ...]:
-        """Options of the command that have no effect here, and why."""
+        """What is to be said about options without effect and the numbers of levels."""
         return self._recipe().notes
 
     def _recipe(self) -> Recipe:
@@ -156,6 +156,20 @@ class CommandRegressor(MixedLinearRegressor):
         """The same model without the command, with the columns that it needs."""
         table, response, _ = self._tables(X, y, groups)
         return self.to_estimator(), table, response, table[[]]
+
+    def _as_compiled(
+        self, X: Any, y: Any, sample_weight: Any, groups: Any
+    ) -> tuple[Any, Any, Any, Any]:
+        table, response, weights = self._tables(X, y, groups)
+        return (
+            table,
+            response,
+            weights if sample_weight is None else sample_weight,
+            None,
+        )
+
+    def _named(self, X: Any, groups: Any) -> Source:
+        return Source.of(X, groups)
 
     def _weights_of(self, X: Any, groups: Any) -> Array | None:
         """Weights of the command."""

@@ -23,11 +23,19 @@ class Names:
     ----------
     columns : sequence of str
     fail : callable
+    options : callable, default=None
+        Whether a word is an option, which is then said of a name that is not known.
     """
 
-    def __init__(self, columns: Sequence[str], fail: Fail):
+    def __init__(
+        self,
+        columns: Sequence[str],
+        fail: Fail,
+        options: Callable[[str], bool] | None = None,
+    ):
         self.columns = list(columns)
         self.fail = fail
+        self.options = options or (lambda word: False)
 
     def one(self, text: str, span: Span) -> str:
         """The column that a name or an unambiguous abbreviation stands for."""
@@ -39,6 +47,12 @@ class Names:
         if found:
             self.fail(
                 f"{text!r} is ambiguous.", f"It abbreviates {_some(found)}.", span
+            )
+        if self.options(text):
+            self.fail(
+                f"The data have no variable {text!r}.",
+                "It is an option: a comma stands before the first one.",
+                span,
             )
         close = difflib.get_close_matches(text, self.columns, n=1)
         hint = f"Did you mean {close[0]!r}? " if close else ""

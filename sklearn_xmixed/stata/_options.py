@@ -17,7 +17,14 @@ from ._syntax import Option, ResidualSyntax, Weight
 from ._tokens import Span, Token
 from ._varlist import parse_name
 
-__all__ = ["COVARIANCES", "RESIDUALS", "RULES", "OptionRule", "parse_options"]
+__all__ = [
+    "COVARIANCES",
+    "RESIDUALS",
+    "RULES",
+    "OptionRule",
+    "is_option",
+    "parse_options",
+]
 
 Reader = Callable[[Cursor], Any]
 
@@ -61,12 +68,10 @@ def _among(spellings: tuple[str, ...], what: str) -> Reader:
         found = choose(token.text, spellings) if token.kind == "name" else None
         if found is None:
             words = ", ".join(s.lower() for s in spellings)
-            cursor.fail(
-                f"{cursor.found()} is no {what}.".capitalize()
-                if token.kind == "end"
-                else f"{token.text!r} is no {what}.",
-                f"Choose one of {words}.",
-            )
+            problem = f"{token.text!r} is no {what}."
+            if token.kind != "name":
+                problem = f"The {what} is expected here, found {cursor.found()}."
+            cursor.fail(problem, f"Choose one of {words}.")
         cursor.advance()
         return found
 
@@ -155,8 +160,11 @@ def _vce(cursor: Cursor) -> tuple[str, Any]:
             )
         kind = choose(token.text, ("OIM", "Robust", "Cluster"))
     if kind is None:
+        problem = f"vce({token.text}) is not understood."
+        if token.kind != "name":
+            problem = f"A kind of standard errors is expected, found {cursor.found()}."
         cursor.fail(
-            f"vce({token.text}) is not understood.",
+            problem,
             "Write vce(oim), vce(robust) or vce(cluster variable).",
         )
     cursor.advance()
@@ -392,6 +400,11 @@ def parse_options(
             cursor.fail(f"The option {rule.name} is given twice.", "", option.span)
         place.append(option)
     return tuple(own), tuple(common)
+
+
+def is_option(word: str) -> bool:
+    """Whether a word is an option, of three letters at least."""
+    return len(word) > 2 and any(choose(word, (r.spelling,)) for r in RULES)
 
 
 def _rule(cursor: Cursor, token: Token) -> OptionRule:

@@ -22,7 +22,7 @@ from ._varlist import parse_items, parse_name
 __all__ = ["NAMES", "parse"]
 
 NAMES = ("xtmixed", "xmixed", "mixed")
-_QUIET = {"quietly": 3, "noisily": 1, "capture": 3}
+_QUIET = {"quietly": 3, "noisily": 1}
 _PREFIXES = (
     "bootstrap",
     "bs",
@@ -131,6 +131,10 @@ def _head(cursor: Cursor) -> tuple[str, bool]:
             quietly = full != "noisily"
             cursor.at += 2 if colon else 1
             continue
+        if word in ("cap", "capture") and _names_a_command(cursor, 1 + colon):
+            cursor.fail(
+                "The prefix capture is not understood.", "Catch the error with try."
+            )
         if word in _PREFIXES and _colon_before_command(cursor):
             cursor.fail(
                 f"The prefix {word} is not understood.",
@@ -261,8 +265,10 @@ def _fixed(cursor: Cursor) -> tuple[dict, list[Option]]:
     if cursor.take(","):
         own, common = parse_options(cursor, fixed=True)
     elif cursor.now.kind != "end" and not cursor.sees("||", ")"):
-        what = "if, in, weights, a comma or ||"
-        cursor.fail(f"{what} is expected here, found {cursor.found()}.".capitalize())
+        cursor.fail(
+            f"{cursor.found()} is not expected here.",
+            "After the variables come if, in, weights, a comma, or ||.",
+        )
     del start
     return {
         "target": target,

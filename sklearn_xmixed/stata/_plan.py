@@ -13,7 +13,7 @@ from ._columns import Cell, Column, Layout, columns_of
 from ._data import Data, Labelled
 from ._expressions import Variable, variables_of
 from ._names import Names
-from ._options import RULES
+from ._options import RULES, is_option
 from ._recipe import Reader, Recipe
 from ._series import read_xtset
 from ._syntax import (
@@ -79,7 +79,7 @@ class _Plan:
         self.command = command
         self.data = data
         self.xtset = read_xtset(xtset)
-        self.names = Names(data.names, self.fail)
+        self.names = Names(data.names, self.fail, is_option)
         self.used: dict[str, str] = {}
         self.texts: dict[str, tuple[str, ...]] = {}
 
@@ -135,6 +135,7 @@ class _Plan:
             recipe,
             fixed=columns,
             layout=layout,
+            notes=(*recipe.notes, *self._numbering()),
             known={name: found for name, found in known.items() if name in whole},
         )
         parameters = self._parameters()
@@ -392,7 +393,7 @@ class _Plan:
                 key, value = _REPORTING[option.name]
                 out[key] = value
             elif option.name == "level":
-                out["confidence_level"] = option.value / 100.0
+                out["confidence_level"] = round(option.value / 100.0, 12)
             elif option.name in _FORMATS:
                 out[option.name] = option.value
         return out
@@ -411,6 +412,15 @@ class _Plan:
         if "dfp" in technique[:1]:
             notes.append("Note: dfp stands for a quasi-Newton method, L-BFGS here.")
         return tuple(notes)
+
+    def _numbering(self) -> list[str]:
+        """What the numbers of factors stand for that are texts."""
+        out = []
+        for name, texts in self.texts.items():
+            shown = ", ".join(f"{k} = {t}" for k, t in enumerate(texts[:20], 1))
+            more = f", and {len(texts) - 20} more" if len(texts) > 20 else ""
+            out.append(f"Note: levels of {name} are {shown}{more}.")
+        return out
 
     def _parameters(self) -> dict[str, Any]:
         has, value = self.command.option, self.command.value

@@ -144,7 +144,10 @@ class _Expansion:
                     span,
                 )
             self.bases[unit.name] = operator.base, span
-        return replace(unit, kind="factor", levels=operator.levels)
+        levels = operator.levels
+        if levels is not None and levels == (operator.base,):
+            levels = ()  # 2b.f only says which level is the base
+        return replace(unit, kind="factor", levels=levels)
 
 
 _KIND = {"factor": "factor", "continuous": "continuous variable"}

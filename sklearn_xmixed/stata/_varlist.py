@@ -147,6 +147,8 @@ def _pattern(cursor: Cursor) -> Pattern:
         text += cursor.advance().text
     if cursor.sees(".") and cursor.now.glued:
         end = cursor.now.end
+        if cursor.ahead().kind == "name" and cursor.ahead().glued:
+            cursor.fail("An operator cannot be used here.", "", (start, end))
         cursor.fail(
             "An operator is followed directly by a variable.", _KNOWN, (start, end)
         )
@@ -167,7 +169,7 @@ def _operators(cursor: Cursor) -> tuple[Operator, ...] | None:
             steps += 1
         elif token.text == "(" and steps and cursor.ahead(steps - 1).kind == "name":
             while cursor.ahead(steps).text != ")":
-                if cursor.ahead(steps).kind == "end" or cursor.ahead(steps).text == ",":
+                if cursor.ahead(steps).kind == "end":
                     return None
                 steps += 1
             steps += 1
