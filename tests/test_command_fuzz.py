@@ -2,8 +2,6 @@
 
 import warnings
 
-import numpy as np
-import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -11,6 +9,7 @@ from hypothesis import strategies as st
 from sklearn_xmixed import xtmixed
 from sklearn_xmixed.exceptions import CommandError
 from sklearn_xmixed.stata import Command, CommandRegressor, generate, parse
+from tests.command_frame import DATA
 
 WORDS = (
     "y x z g h t s k w f i. c. ib2. ibn. ib(last). L. D. F2. L(0/2). R. S4. 2. 1b. "
@@ -39,28 +38,6 @@ SEEDS = (
 )
 
 
-def frame():
-    rng = np.random.default_rng(5)
-    n, g = 48, np.repeat(np.arange(12), 4)
-    out = pd.DataFrame(
-        {
-            "y": rng.normal(size=12)[g] + rng.normal(size=n),
-            "x": rng.normal(size=n),
-            "z": rng.normal(size=n),
-            "g": g,
-            "h": g // 3,
-            "t": np.tile(np.arange(4), 12),
-            "s": np.where(rng.random(n) < 0.5, "a", "b"),
-            "k": pd.Categorical.from_codes(rng.integers(0, 3, n), ["lo", "mid", "hi"]),
-            "w": rng.integers(1, 4, 12)[g],
-            "f": rng.integers(1, 4, n),
-        }
-    )
-    out.loc[[3, 17], "z"] = np.nan
-    return out
-
-
-DATA = frame()
 spaces = st.sampled_from(["", " ", " ", "  "])
 words = st.sampled_from(WORDS)
 
@@ -119,7 +96,7 @@ def attempt(text):
 
 
 quick = settings(
-    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 
 
