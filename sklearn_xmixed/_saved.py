@@ -230,6 +230,8 @@ def describe(estimator: Any, compiled: Compiled, found: Estimate) -> Specificati
         parameterization=estimator.parameterization,
         n_rows=design.n_rows + compiled.n_dropped,
         n_dropped=compiled.n_dropped,
+        # of an estimator that was made by one
+        command=" ".join(getattr(estimator, "command", "").split()),
     )
 
 

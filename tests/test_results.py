@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sklearn_xmixed import MixedLinearRegressor, RandomEffects, Residuals
+from sklearn_xmixed import MixedLinearRegressor, RandomEffects, Residuals, xtmixed
 from sklearn_xmixed.datasets import load_productivity, load_sleepstudy
 from sklearn_xmixed.inference import Results
 from sklearn_xmixed.reporting import Summary
@@ -166,6 +166,17 @@ def test_weights_and_residuals_are_described():
     assert spec.residual_by == "half"
     assert spec.residual_categories == ("early", "late")
     assert spec.weight_type == ""
+
+
+def test_the_command_is_kept():
+    X, y = load_sleepstudy(return_X_y=True)
+    fit = xtmixed(
+        "reaction days || subject:,\n  reml", X.assign(reaction=y), show=False
+    )
+    assert fit.results_.specification.command.endswith(
+        "reaction days || subject:, reml"
+    )
+    assert fitted("slopes").results_.specification.command == ""
 
 
 @pytest.mark.parametrize(
