@@ -134,6 +134,16 @@ def test_batched_replicates_equal_single_fits(case, method, kind):
     assert_allclose(batched / size, single / size, rtol=0, atol=1e-6)
 
 
+@pytest.mark.parametrize("kind", ["cluster", "parametric"])
+@pytest.mark.parametrize("case", ["unbalanced", "three levels", "near zero"])
+def test_large_replicates_are_searched_one_after_another(case, kind, monkeypatch):
+    """From trees that are there, by the engine of single fits."""
+    monkeypatch.setattr("sklearn_xmixed.resampling._batch.LARGE", 0)
+    (swapped, _), (single, _) = both_ways(*CASES[case]("reml"), kind)
+    size = np.abs(single).max(axis=0)
+    assert_allclose(swapped / size, single / size, rtol=0, atol=1e-6)
+
+
 def test_batched_replicates_of_weighted_rows():
     model, X, y, weight = weighted_rows("ml")
     (batched, _), (single, _) = both_ways(model, X, y, "cluster", weight)

@@ -77,20 +77,24 @@ class Proposal:
     def _changed(self, name: str, spec: RandomEffects, estimator: Any) -> RandomEffects:
         gone = self.dropped.get(name, set())
         new = clone(spec)
-        new.columns = [c for c in spec.columns if c not in gone] or ()
-        if spec.factor is not None and gone:
-            new.factor, new.intercept = None, False
+        if name in self.covariance:
+            new.covariance = self.covariance[name]
         effects = next(
             (e.effects for e in estimator._fitted.equations if e.name == name), ()
         )
+        if spec.factor is not None and not spec.columns:  # one effect per level
+            if gone:
+                new.factor, new.intercept, new.covariance = None, False, None
+            return new
+        new.columns = [c for c in spec.columns if c not in gone] or ()
         has_constant = "_cons" in effects
         if "_cons" in gone or (spec.intercept and not has_constant and effects):
             new.intercept = False
         left = len(new.columns) + (has_constant and "_cons" not in gone)
-        if name in self.covariance:
-            new.covariance = self.covariance[name]
-        if left < 2 and spec.factor is None:
+        if left < 2:
             new.covariance = None
+        if not left:
+            new.factor = None
         return new
 
 

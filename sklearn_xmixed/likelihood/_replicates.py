@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ._eliminate import cross, forward, semidefinite_root
+from ._tree import Floor, Shard, Tree
 
 __all__ = ["ManyPieces", "ReplicateFloor", "Replicates", "evaluate_many"]
 
@@ -90,6 +91,24 @@ class Replicates:
 
     def __len__(self) -> int:
         return len(self.n)
+
+    def tree(self, b: int) -> Tree:
+        """One replicate as a tree of its own."""
+        floors = [
+            Floor(
+                f.q,
+                np.ascontiguousarray(_one(f.block, b)),
+                _one(f.count, b),
+                tuple(None if s is None else _one(s, b) for s in f.shares),
+                f.ancestors,
+                f.starts,
+                f.z_in_rest,
+                f.all_in_rest,
+            )
+            for f in self.floors
+        ]
+        within = _one(self.within, b)
+        return Tree((Shard(tuple(floors)),), within, within, float(self.n[b]))
 
     def take(self, which: Array) -> Replicates:
         """Some of the replicates."""
@@ -307,6 +326,10 @@ def _gram(rows: Array, share: Array | None) -> Array:
     """Sum of rows' rows over rows and groups: (q, m, G, ...) -> (m, m, ...)."""
     weighted = rows if share is None else rows * share
     return np.einsum("qig...,qjg...->ij...", weighted, rows)
+
+
+def _one(stack: Array, b: int) -> Array:
+    return stack[..., 0 if stack.shape[-1] == 1 else b]
 
 
 def _take(stack: Array, which: Array) -> Array:

@@ -18,6 +18,7 @@ from .._fitted import FittedModel
 from ..covariance import PARAMETERIZATIONS, Structure
 from ..likelihood import (
     Block,
+    Objective,
     Pool,
     Redrawn,
     Replicates,
@@ -27,7 +28,7 @@ from ..likelihood import (
     build_tree,
     evaluate_many,
 )
-from ..optimization import newton_many
+from ..optimization import certify, newton, newton_many
 
 __all__ = ["Batch", "why_not"]
 
@@ -35,6 +36,8 @@ Array = np.ndarray
 
 #: numbers in the lowest floor of the replicates that are solved together
 CHUNK = 1 << 17
+#: numbers in one tree above which its replicates are searched one after another
+LARGE = 1 << 12
 #: an eigenvalue of D below this share of the largest, or this size, counts as zero
 NULL_SHARE, NULL_SIZE = 1e-9, 1e-10
 #: curvature per observation below which a direction is flat
@@ -143,6 +146,9 @@ class Batch:
         certain : ndarray of bool, shape (B,)
             Whether the optimum is certified.
         """
+        size = sum(f.block.shape[0] * f.block[0, ..., 0].size for f in data.floors)
+        if size > LARGE:  # arithmetic costs more than the calls for it
+            return self._one_by_one(data, metric)
         model, B = self.model, len(data)
         nn = data.n - data.p if self.reml else data.n
 
@@ -173,6 +179,36 @@ class Batch:
             theta = self._theta(at.beta, at.c / nn, D_blocks, metric)
         certain &= np.isfinite(theta).all(axis=1) | singular
         return theta, certain
+
+    def _one_by_one(self, data: Replicates, metric: str) -> tuple[Array, Array]:
+        """The same with the engine of a single fit, from the trees that are there."""
+        model, theta, certain = self.model, [], []
+        for b in range(len(data)):
+            objective = Objective(
+                data.tree(b), model, reml=self.reml, log_det_basis=0.0
+            )
+            found = min(
+                (newton(objective, gamma, max_iter=50) for gamma in self.starts),
+                key=lambda optimum: optimum.value,
+            )
+            D_blocks = model.split(found.gamma)
+            at = objective.last(found.gamma) or objective.pieces(D_blocks)
+            certificate = certify(objective, found, 1e-10)
+            if certificate.boundary:
+                D_blocks = objective.on_boundary(D_blocks)
+            size = np.diagonal(at.S)[: data.p]
+            pivot = np.diagonal(np.linalg.inv(at.root.F)) ** 2 / size
+            certain.append(
+                certificate.converged and at.c > 0 and pivot.min(initial=1) > COLLINEAR
+            )
+            row = self._theta(
+                at.root.beta[:, None],
+                np.array([at.c / objective.nn]),
+                [D[:, :, None] for D in D_blocks],
+                metric,
+            )
+            theta.append(row[0])
+        return np.array(theta), np.array(certain, dtype=bool)
 
     def _parts(self) -> list[tuple[Block, slice]]:
         return list(zip(self.model.blocks, self.model.slices, strict=True))

@@ -33,13 +33,19 @@ class _Effects:
     root: Array
     blup: Array
 
+    def of(self, u: Array) -> Array:
+        """Z u, column by column."""
+        out = np.zeros(len(self.codes))
+        for z, values in zip(self.Z.T, u.T, strict=True):
+            out += z * values[self.codes]
+        return out
+
     def draw(self, rng: np.random.Generator) -> Array:
-        u = rng.standard_normal(self.blup.shape) @ self.root.T
-        return (self.Z * u[self.codes]).sum(axis=1)
+        return self.of(rng.standard_normal(self.blup.shape) @ self.root.T)
 
     def resample(self, rng: np.random.Generator) -> Array:
         at = rng.integers(len(self.blup), size=len(self.blup))
-        return (self.Z * _reflated(self.blup, self.root)[at][self.codes]).sum(axis=1)
+        return self.of(_reflated(self.blup, self.root)[at])
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,12 +100,12 @@ class Simulator:
             if equation.positions:
                 terms = [design.terms[t] for t in equation.terms]
                 level = terms[0] if terms else design.levels[equation.level]
-                Z = raw[:, list(equation.positions)]
+                Z = np.asfortranarray(raw[:, list(equation.positions)])
                 effects.append(_Effects(level.codes, Z, _root(own.Sigma), blup))
                 continue
             term = design.terms[equation.terms[0]]
             if equation.positions:  # slopes of the factor's levels
-                Z = raw[:, list(equation.positions)]
+                Z = np.asfortranarray(raw[:, list(equation.positions)])
                 effects.append(_Effects(term.codes, Z, _root(own.Sigma), blup))
                 continue
             total = float(own.Sigma[0, 0])
@@ -120,7 +126,7 @@ class Simulator:
                 )
         left = design.y - mean
         for e in effects:
-            left = left - (e.Z * e.blup[e.codes]).sum(axis=1)
+            left = left - e.of(e.blup)
         roots: tuple[tuple[Array, Array], ...] = ()
         if design.residual is not None:
             roots = tuple(_residual_roots(design.residual, fitted))
