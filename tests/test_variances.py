@@ -489,6 +489,7 @@ def test_icc_at_a_variance_of_zero():
         )
 
 
+@pytest.mark.slow
 def test_coverage_of_icc_intervals_and_size_of_wald_tests():
     """400 data sets of 60 groups; bounds of four binomial standard deviations."""
     rng = np.random.default_rng(11)
@@ -585,9 +586,9 @@ def test_r2_with_weights_and_without_labels():
     assert 0 < plain.r2(X[["days"]])["marginal"] < 1
     with pytest.raises(ValueError, match="at least two complete rows"):
         model.r2(X[:1])
-    with pytest.raises(ValueError, match="more than 1, got 0.18"):
+    with pytest.raises(ValueError, match=r"more than 1, got 0\.18"):
         model.r2(X, np.full(180, 0.001))
-    with pytest.raises(ValueError, match="all are zero"):
+    with pytest.raises(ValueError, match="non-zero"):
         model.r2(X, np.zeros(180))
     with pytest.raises(ValueError, match="Negative"):
         model.r2(X, -twice)
