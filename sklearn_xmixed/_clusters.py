@@ -107,6 +107,6 @@ def _check_nested(codes: Array, labels: Any, top: Level, encoder: Encoder) -> No
         found = pd.unique(np.asarray(labels)[top.codes == group]).tolist()
         raise ValueError(
             f"The groups of the top level must nest in the clusters, but group "
-            f"{np.asarray(encoder.own_labels)[group]!r} of {top.group!r} lies in the "
+            f"{np.asarray(encoder.own_labels)[group]!s} of {top.group!r} lies in the "
             f"clusters {found[:5]}."
         )

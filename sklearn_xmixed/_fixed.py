@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from sklearn.utils import check_array, check_consistent_length, column_or_1d
 
 from ._labels import Source, is_time
@@ -69,14 +70,18 @@ def read_xy(
     X = read_fixed(estimator, source, names)
     if is_time(y):
         raise ValueError(f"y holds {y.dtype} values; {NUMBERS}")
-    y = check_array(
-        column_or_1d(y, warn=True),
-        ensure_2d=False,
-        dtype=np.float64,
-        ensure_all_finite=finite,
-        ensure_min_samples=0,
-        input_name="y",
-    )
+    values = y.to_numpy() if isinstance(y, pd.Series) else y
+    if getattr(values, "ndim", 0) == 1 and _plain_numbers(values):
+        y = values
+    else:
+        y = check_array(
+            column_or_1d(y, warn=True),
+            ensure_2d=False,
+            dtype=np.float64,
+            ensure_all_finite=finite,
+            ensure_min_samples=0,
+            input_name="y",
+        )
     check_consistent_length(X, y)
     return X, y
 
@@ -85,6 +90,9 @@ def read_fixed(estimator: Any, source: Source, names: Sequence[str]) -> Array:
     """The fixed part's columns of new data, validated."""
     if not names:
         return np.empty((source.n_rows, 0))
+    data = source.matrix(names)
+    if _plain_numbers(data):
+        return data
     times = [name for name in names if is_time(source.column(name))]
     if times:
         raise ValueError(
@@ -92,7 +100,7 @@ def read_fixed(estimator: Any, source: Source, names: Sequence[str]) -> Array:
         )
     try:
         return check_array(
-            source.matrix(names),
+            data,
             dtype=np.float64,
             ensure_all_finite=_finite(estimator),
             estimator=estimator,
@@ -152,6 +160,14 @@ def read_extra(
                 ) from error
             raise
     return out
+
+
+def _plain_numbers(data: Any) -> bool:
+    """Whether scikit-learn's checks would pass an array through as it is."""
+    if type(data) is not np.ndarray or data.dtype != np.float64 or not data.size:
+        return False
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool(data.ndim <= 2 and np.isfinite(data.sum()))
 
 
 def _finite(estimator: Any) -> Any:

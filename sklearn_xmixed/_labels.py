@@ -194,7 +194,7 @@ class Source:
             return self._X if everything else np.asarray(self._X)[:, at]
         frame = self._X
         if isinstance(frame, pd.DataFrame):
-            series = [frame.iloc[:, j] for j in at]
+            series = [_pandas_column(frame, j) for j in at]
             if all(
                 isinstance(s.dtype, np.dtype) and s.dtype.kind in "fiub" for s in series
             ):
@@ -236,8 +236,15 @@ def _series(data: Any) -> tuple[Any, Array] | None:
 
 def _values(frame: Any, at: int) -> Array:
     if isinstance(frame, pd.DataFrame):
-        return _plain(frame.iloc[:, at])
+        return _plain(_pandas_column(frame, at))
     return frame[:, at].to_numpy()
+
+
+def _pandas_column(frame: pd.DataFrame, at: int) -> pd.Series:
+    """One column by position; by its name where that is quicker."""
+    if frame.columns.nlevels == 1 and frame.columns.is_unique:
+        return frame[frame.columns[at]]
+    return frame.iloc[:, at]
 
 
 def _plain(series: pd.Series) -> Any:

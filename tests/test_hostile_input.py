@@ -180,3 +180,22 @@ def test_labels_of_another_type_are_pointed_out():
     strict = fit(unseen="raise")
     with pytest.raises(ValueError, match="the first is 77 in row 0"):
         strict.predict(FRAME.assign(g=77))
+
+
+def test_a_full_set_of_contrasts_beside_the_constant_stays_finite():
+    # the likelihood rises towards a residual variance of zero, to a finite limit
+    contrasts = {f"d{k}": (FRAME["t"] == k).astype(float) for k in range(6)}
+    model = MixedLinearRegressor(
+        RandomEffects("g", list(contrasts), covariance="identity", collinear=True),
+        fixed=["x"],
+    )
+    with pytest.warns(UserWarning, match="the log likelihood is right"):
+        model.fit(FRAME.assign(**contrasts), Y)
+    V = np.kron(np.eye(20), np.eye(6) + 1.0)
+    X = np.column_stack([FRAME["x"], np.ones(N)])
+    solved = np.linalg.solve(V, np.column_stack([X, Y]))
+    beta = np.linalg.solve(X.T @ solved[:, :2], X.T @ solved[:, 2])
+    left = Y - X @ beta
+    variance = left @ np.linalg.solve(V, left) / N
+    deviance = N * np.log(2 * np.pi * variance) + N + np.linalg.slogdet(V)[1]
+    assert_allclose(model.log_likelihood_, -0.5 * deviance, rtol=1e-8)

@@ -28,6 +28,8 @@ Array = np.ndarray
 BLOCK_ROWS = 8192
 #: floating-point numbers of the lowest floor per shard
 SHARD_SIZE = 1 << 17
+#: a share of a sum of squares that is nothing but rounding
+NOTHING = 1e-13
 
 
 def build_tree(design: Design, pool: Pool) -> Tree:
@@ -140,6 +142,10 @@ def _take_within(floors: list[Floor], total: Array, m: int, n: float) -> Tree:
     within = total
     for row in block[:, -m:]:
         within = within - (row if share is None else row * share) @ row.T
+    # a column that does not vary within the groups: rounding is all that is left of it
+    none = np.diagonal(within).real <= NOTHING * np.diagonal(total).real
+    if none.any():
+        within = np.where(none | none[:, None], 0.0, within)
     out = [lowest]
     for up, floor in enumerate(floors[1:]):
         z, every = q + lowest.z_in_rest[up], q + lowest.all_in_rest[up]

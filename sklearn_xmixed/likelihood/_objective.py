@@ -24,6 +24,8 @@ LOG_2PI = math.log(2.0 * math.pi)
 NULL_SHARE = 1e-9
 #: an eigenvalue of D below this is no variance at all (columns have unit size)
 NULL_SIZE = 1e-10
+#: a share of the residual sum of squares that the rows are too coarse to tell from zero
+ROUNDING = 1e-14
 
 
 class Objective:
@@ -63,10 +65,12 @@ class Objective:
         return evaluate(self.tree, D, reml=self.reml, order=order)
 
     def deviance(self, at: Pieces) -> float:
-        """-2 L of an evaluated point."""
+        """-2 L of an evaluated point; infinite where c is nothing but rounding."""
         nn = self.nn
-        if not at.c > 0 or not nn > 0:
+        if at.c == 0.0 or not nn > 0:
             return -math.inf
+        if not at.c > ROUNDING * self.tree.total[-1, -1]:
+            return math.inf
         scale = nn * (LOG_2PI + 1.0 - math.log(nn))
         return scale + nn * math.log(at.c) + at.l + self.constant
 
