@@ -77,20 +77,24 @@ class Proposal:
     def _changed(self, name: str, spec: RandomEffects, estimator: Any) -> RandomEffects:
         gone = self.dropped.get(name, set())
         new = clone(spec)
-        new.columns = [c for c in spec.columns if c not in gone] or ()
-        if spec.factor is not None and gone:
-            new.factor, new.intercept = None, False
+        if name in self.covariance:
+            new.covariance = self.covariance[name]
         effects = next(
             (e.effects for e in estimator._fitted.equations if e.name == name), ()
         )
+        if spec.factor is not None and not spec.columns:  # one effect per level
+            if gone:
+                new.factor, new.intercept, new.covariance = None, False, None
+            return new
+        new.columns = [c for c in spec.columns if c not in gone] or ()
         has_constant = "_cons" in effects
         if "_cons" in gone or (spec.intercept and not has_constant and effects):
             new.intercept = False
         left = len(new.columns) + (has_constant and "_cons" not in gone)
-        if name in self.covariance:
-            new.covariance = self.covariance[name]
-        if left < 2 and spec.factor is None:
+        if left < 2:
             new.covariance = None
+        if not left:
+            new.factor = None
         return new
 
 
@@ -105,8 +109,12 @@ def code_of(obj: Any, indent: int = 0) -> str:
         return _joined("[", inner, "]", indent)
     if not isinstance(obj, BaseEstimator):
         return repr(obj)
+    if hasattr(obj, "_code"):  # made by a command
+        return obj._code()
     parts: list[str] = []
     for name, p in inspect.signature(type(obj)).parameters.items():
+        if p.kind is p.VAR_KEYWORD:
+            continue
         value = obj.__dict__[name]
         if value is p.default or (_plain(value) and _same(value, p.default)):
             continue
