@@ -109,8 +109,12 @@ def code_of(obj: Any, indent: int = 0) -> str:
         return _joined("[", inner, "]", indent)
     if not isinstance(obj, BaseEstimator):
         return repr(obj)
+    if hasattr(obj, "_code"):  # made by a command
+        return obj._code()
     parts: list[str] = []
     for name, p in inspect.signature(type(obj)).parameters.items():
+        if p.kind is p.VAR_KEYWORD:
+            continue
         value = obj.__dict__[name]
         if value is p.default or _same(value, p.default):
             continue
