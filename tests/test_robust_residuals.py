@@ -365,7 +365,11 @@ def test_a_top_level_without_effects_is_the_cluster():
     "name", ["ar2", "ma", "toeplitz", "exponential", "independent"]
 )
 def test_weights_at_two_levels_are_copies(name, vce):
-    """Groups in copied groups, with and without effects on the lower level."""
+    """Groups in copied groups, with and without effects on the lower level.
+
+    Toeplitz is left out: with few groups that have all six times the likelihood grows
+    without bound towards singular matrices.
+    """
     frame = correlated(20)
     frame["wh"] = 1.0 + frame.h % 2
     frame["wg"] = 1.0 + frame.g % 3
