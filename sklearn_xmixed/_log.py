@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from .likelihood import Plan
 from .optimization import Iteration
 
 __all__ = ["IterationLog"]
+
+#: predicted seconds from which on a crossed fit is announced
+LONG = 1.0
 
 
 class IterationLog:
@@ -47,9 +51,10 @@ class IterationLog:
         note = f"  ({line.note})" if line.note else ""
         print(f"Iteration {line.number}:  {self.label} = {-0.5 * line.value:.8g}{note}")
 
-    def plan(self, plan: object) -> None:
-        """Say what a large fit will cost."""
-        print(f"{plan}\n")
+    def plan(self, plan: Plan) -> None:
+        """Say what a large fit will cost, and with ``verbose=2`` any."""
+        if self.verbose > 1 or plan.seconds > LONG:
+            print(f"{plan}\n")
 
     def standard_errors(self) -> None:
         """Say that the search is over and standard errors come next."""

@@ -215,6 +215,8 @@ def test_auto_is_exact_until_that_costs_too_much(frame, monkeypatch):
 
 def test_memory_is_predicted(frame, monkeypatch, capsys):
     fit(frame, verbose=1)
+    assert "remain" not in capsys.readouterr().out  # not worth a word
+    fit(frame, verbose=2)
     assert "40 random effects remain" in capsys.readouterr().out
     monkeypatch.setattr(_plan, "available_memory", lambda: 1e4)
     with pytest.raises(MemoryError, match=r"40 random effects remain.*'exact' needs"):
@@ -328,7 +330,7 @@ def test_blocks_are_found(capsys):
         frame.x + rng.normal(size=2400)[frame.s] + rng.normal(size=720)[frame.d]
     )
     frame["y"] += rng.normal(size=12_000)
-    model = fit(frame, verbose=1)
+    model = fit(frame, verbose=2)
     assert (
         "720 random effects remain, the largest block has 12" in capsys.readouterr().out
     )

@@ -384,6 +384,42 @@ def test_crossed_factors():
         assert again.log_likelihood_ == pytest.approx(model.log_likelihood_)
 
 
+def test_an_exchangeable_factor_at_the_end_of_its_range():
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame({"a": rng.integers(0, 60, 1500), "b": rng.integers(0, 40, 1500)})
+    y = rng.normal(size=60)[X["a"]] + rng.normal(size=40)[X["b"]]
+    y = y + rng.normal(size=1500)
+    equations = [
+        RandomEffects("_all", factor="a", covariance="exchangeable"),
+        RandomEffects("_all", factor="b"),
+    ]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = MixedLinearRegressor(equations, fixed=[]).fit(X, y)
+    found = model.diagnose(X, y)
+    cov = model.covariances_["a"]["covariance"].iloc[0]
+    variance = model.covariances_["a"]["variance"].iloc[0]
+    assert cov / variance == pytest.approx(-1 / 59, abs=1e-6)
+    assert "60 levels" in finding(found, "perfect_correlation").found
+    again = run(found.code).fit(X, y)
+    assert again.diagnose(X, y).findings == ()
+
+
+def test_a_model_written_as_a_command():
+    frame = correlated(1, 1.0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = sklearn_xmixed.xtmixed("y x0 || g: x0, cov(un)", frame)
+    found = model.diagnose(frame)
+    assert "perfect_correlation" in found.kinds
+    assert "columns that are made" in found.code
+    assert type(found.model) is MixedLinearRegressor
+    again = run(found.code).fit(frame[["g", "x0"]], frame["y"])
+    assert list(again.covariances_["g"].columns) == ["x0", "_cons"]
+    table = model.influence(frame, None).refit([0, 3])
+    assert len(table) == 2
+
+
 # --------------------------------------------------------------------- the object
 
 

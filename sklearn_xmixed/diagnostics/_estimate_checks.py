@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from .._saved import FittedEquation
 from ._finding import Finding
 from ._patient import Patient, collinear, is_plain_factor, number, several
 
@@ -169,6 +170,8 @@ def correlations(p: Patient) -> Iterator[Finding]:
     if p.fitted.exact:
         return
     for k, e in enumerate(p.fitted.equations):
+        if e.factor is not None and e.factor.common:
+            yield from _common_correlation(p, e)
         zero = p.zero_effects(e)
         keep = [j for j, x in enumerate(e.effects) if x not in zero]
         if is_plain_factor(e) or k == p.unidentified or len(keep) < 2:
@@ -202,6 +205,30 @@ def correlations(p: Patient) -> Iterator[Finding]:
             "Use covariance='independent', or leave out the effect with the smaller "
             "variance, and compare the likelihoods.",
         )
+
+
+def _common_correlation(p: Patient, e: FittedEquation) -> Iterator[Finding]:
+    """The correlation of an exchangeable factor at an end of its range."""
+    assert e.factor is not None
+    n = len(e.factor.encoder.labels)
+    if p.zero_effects(e) or n < 2:
+        return
+    r = float(e.Sigma[0, 1] / e.Sigma[0, 0])
+    lowest = -1.0 / (n - 1)
+    if lowest + SINGULAR < r < 1.0 - SINGULAR:
+        return
+    p.proposal.simplify(e.name, "identity")
+    yield Finding(
+        "warning",
+        "perfect_correlation",
+        f"{e.name}: corr({', '.join(e.effects)})",
+        f"Estimated as {r:.4g}, the {'least' if r < 0 else 'largest'} that {n} levels "
+        "can have.",
+        "The effects of a group add up to zero, which the group's own mean makes up for."
+        if r < 0
+        else "The levels of the factor do not differ.",
+        "Use covariance='identity'; compare the likelihoods.",
+    )
 
 
 def residual_boundary(p: Patient) -> Iterator[Finding]:
