@@ -149,6 +149,7 @@ def test_scores_are_those_of_the_definition(name, effects, by):
     n_own = len(objective.residual.estimates(0.0, psi))
     free = np.ones(model.n_params + n_own, dtype=bool)
     beta, alpha = parameter_scores(rows.design, found, clusters, free)
+    beta = beta @ rows.pool.R  # beta = R^-1 beta_Q
     at = [
         to_natural(b.structure, S)
         for b, S in zip(model.blocks, found.Sigmas, strict=True)
