@@ -1,5 +1,6 @@
 """The command: tokens, grammar, factor variables, and the estimator they describe."""
 
+from ._code import to_code
 from ._command import xtmixed
 from ._estimator import CommandRegressor
 from ._generate import generate
@@ -16,6 +17,7 @@ __all__ = [
     "generate",
     "parse",
     "plan",
+    "to_code",
     "to_command",
     "xtmixed",
 ]

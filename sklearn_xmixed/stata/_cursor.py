@@ -66,6 +66,13 @@ class Cursor:
         """From a character to the end of the token before."""
         return start, max(start, self.last_end)
 
+    def written(self, since: int) -> str:
+        """Tokens since a number, without comments and breaks of lines."""
+        tokens = self.tokens[since : self.at]
+        return "".join(
+            t.text if t.glued or not k else f" {t.text}" for k, t in enumerate(tokens)
+        )
+
     def enter(self) -> None:
         """One bracket deeper."""
         self.depth += 1

@@ -187,6 +187,12 @@ class CommandRegressor(MixedLinearRegressor):
         del parameters["recipe"]
         return clone(MixedLinearRegressor(**parameters))
 
+    def _code(self) -> str:
+        """Code that makes it: the command, as it is by now."""
+        from ._unparse import to_command
+
+        return f"xtmixed({to_command(self)!r}, data)"
+
     def design(self, X: Any) -> tuple[pd.DataFrame, pd.Series, Array | None]:
         """Columns, response and weights that the command makes of data.
 

@@ -108,10 +108,9 @@ def _level(cursor: Cursor) -> float:
 
 def _weight(kind: str) -> Reader:
     def read(cursor: Cursor) -> Weight:
-        start = cursor.now.start
+        start, since = cursor.now.start, cursor.at
         expression = parse_expression(cursor)
-        span = cursor.span_from(start)
-        return Weight(kind, expression, cursor.text[slice(*span)], span)
+        return Weight(kind, expression, cursor.written(since), cursor.span_from(start))
 
     return read
 

@@ -223,7 +223,6 @@ def _once(cursor: Cursor, options: list[Option]) -> tuple[Option, ...]:
 
 def _fixed(cursor: Cursor) -> tuple[dict, list[Option]]:
     """The response, the fixed part, ``if``, ``in``, weights, options."""
-    start = cursor.now.start
     if cursor.sees_name("if", "in") or cursor.sees("[", "||"):
         cursor.fail(
             f"The response is expected here, found {cursor.found()}.",
@@ -239,6 +238,7 @@ def _fixed(cursor: Cursor) -> tuple[dict, list[Option]]:
             "They begin with ||, as in weight week || id: week",
         )
     condition: Expression | None = None
+    condition_text = ""
     rows: Rows | None = None
     weight: Weight | None = None
     while True:
@@ -247,7 +247,9 @@ def _fixed(cursor: Cursor) -> tuple[dict, list[Option]]:
             cursor.advance()
             if condition is not None:
                 cursor.fail("if is given twice.", "Join conditions by &.", here.span)
+            since = cursor.at
             condition = parse_expression(cursor)
+            condition_text = cursor.written(since)
         elif cursor.sees_name("in"):
             cursor.advance()
             if rows is not None:
@@ -269,12 +271,12 @@ def _fixed(cursor: Cursor) -> tuple[dict, list[Option]]:
             f"{cursor.found()} is not expected here.",
             "After the variables come if, in, weights, a comma, or ||.",
         )
-    del start
     return {
         "target": target,
         "items": tuple(items),
         "constant": not own,
         "condition": condition,
+        "condition_text": condition_text,
         "rows": rows,
         "weight": weight,
     }, list(common)
@@ -329,9 +331,9 @@ def _weight(cursor: Cursor) -> Weight:
             f"'=' is expected here, found {cursor.found()}.", "As in [pw=w1/w2]"
         )
     cursor.advance()
-    begin = cursor.now.start
+    since = cursor.at
     expression = parse_expression(cursor)
-    text = cursor.text[begin : cursor.last_end]
+    text = cursor.written(since)
     cursor.expect("]", "the weights")
     return Weight(_WEIGHTS[word], expression, text, cursor.span_from(start))
 

@@ -361,7 +361,7 @@ class _Plan:
                     self.fail("_all is one group and has no weight.", "", option.span)
                 self._find(weight.expression)
                 given.append(weight)
-                name = " ".join(weight.text.split())
+                name = weight.text
                 if isinstance(weight.expression, Variable):
                     name = self.used.get(weight.expression.name, name)
                 columns[name] = weight

@@ -215,7 +215,7 @@ class Command:
         The fixed part.
     constant : bool
     condition : Expression or None
-        Of ``if``.
+        Of ``if``; ``condition_text`` as written.
     rows : Rows or None
         Of ``in``.
     weight : Weight or None
@@ -231,6 +231,7 @@ class Command:
     items: tuple[Item, ...] = ()
     constant: bool = True
     condition: Expression | None = None
+    condition_text: str = field(default="", compare=False)
     rows: Rows | None = None
     weight: Weight | None = None
     equations: tuple[EquationSyntax, ...] = ()

@@ -127,26 +127,13 @@ def _as_written(estimator: CommandRegressor) -> tuple[str, str, list[str]]:
 
     parts = [words(item.span) for item in (command.target, *command.items)]
     if command.condition is not None:
-        parts.append(f"if {words(_whole(command.condition, text))}")
+        parts.append(f"if {command.condition_text}")
     if command.rows is not None:
         parts.append(words(command.rows.span))
     if command.weight is not None:
         parts.append(words(command.weight.span))
     kept = [words(o.span) for o in command.options if o.name in _KEPT]
     return command.name, " ".join(parts), kept
-
-
-def _whole(node: Any, text: str) -> tuple[int, int]:
-    """Span of an expression, with parentheses that its tree has forgotten."""
-    start, end = node.span
-    depth = text.count("(", start, end) - text.count(")", start, end)
-    while depth > 0:
-        end = text.index(")", end) + 1
-        depth -= 1
-    while depth < 0:
-        start = text.rindex("(", 0, start)
-        depth += 1
-    return start, end
 
 
 def _from_columns(
