@@ -22,7 +22,7 @@ Array = np.ndarray
 #: step of differences of the exact gradient, relative to the scale of D
 STEP = 1e-4
 #: remaining columns from which an elimination is costly
-MANY_COLUMNS = 400
+MANY_COLUMNS = 3000
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,7 +112,7 @@ class CrossedObjective(Objective):
     Attributes
     ----------
     polished : float
-        Decrement that makes one more costly step pointless: it is a share of 1e-5 of
+        Decrement that makes one more costly step pointless: it is a share of 1e-4 of
         the standard errors.
     """
 
