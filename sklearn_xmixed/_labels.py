@@ -178,7 +178,8 @@ class Source:
         text = (
             f"The columns of X are {self.columns}"
             if self.named
-            else f"X is an array without column names ({len(self.columns)} columns)"
+            else f"X is an array without column names ({len(self.columns)} columns, by "
+            "the names x0, x1, ...)"
         )
         if self._groups is None:
             return text + "; groups was not given."

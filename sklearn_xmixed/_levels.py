@@ -32,7 +32,8 @@ def read_labels(source: Source | None, groups: list[str]) -> dict[str, Any]:
         )
         raise ValueError(
             f"No labels for the levels {lost}. {source.describe()} Put the labels into X "
-            f"as columns of these names, or pass groups= to fit.{hint}"
+            "as columns of these names, or pass groups= to fit (scikit-learn passes it on "
+            f"only with metadata routing enabled).{hint}"
         )
     return {g: found.get(g) for g in groups}
 

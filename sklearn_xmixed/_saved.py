@@ -111,7 +111,6 @@ def make_results(
         robust = sandwich(
             design,
             found,
-            vcov_kept,
             alpha_vcov,
             compiled.clusters.codes,
             compiled.clusters.counts,

@@ -405,6 +405,21 @@ def test_an_exchangeable_factor_at_the_end_of_its_range():
     assert again.diagnose(X, y).findings == ()
 
 
+def test_a_model_written_as_a_command():
+    frame = correlated(1, 1.0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = sklearn_xmixed.xtmixed("y x0 || g: x0, cov(un)", frame)
+    found = model.diagnose(frame)
+    assert "perfect_correlation" in found.kinds
+    assert "columns that are made" in found.code
+    assert type(found.model) is MixedLinearRegressor
+    again = run(found.code).fit(frame[["g", "x0"]], frame["y"])
+    assert list(again.covariances_["g"].columns) == ["x0", "_cons"]
+    table = model.influence(frame, None).refit([0, 3])
+    assert len(table) == 2
+
+
 # --------------------------------------------------------------------- the object
 
 

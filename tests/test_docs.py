@@ -115,3 +115,14 @@ def test_files_that_are_linked_exist(page):
     for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", text):
         if "://" not in target and "auto_examples/" not in target:
             assert (page.parent / target).is_file(), target
+
+
+def test_speed_in_the_readme_is_that_of_the_benchmarks():
+    text = README.read_text("utf-8")
+    table = text[text.index("| rows |") :].split("\n\n")[0]
+    found = set(re.findall(r"\b\d+\.\d+\b", table))
+    known = set(
+        re.findall(r"\b\d+\.\d+\b", (DOCS / "benchmarks.md").read_text("utf-8"))
+    )
+    assert found, table
+    assert found <= known

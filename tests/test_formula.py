@@ -307,6 +307,8 @@ def test_without_random_terms():
     fit = from_formula("reaction ~ days", SLEEP)
     slope = np.polyfit(SLEEP["days"], SLEEP["reaction"], 1)[0]
     assert_allclose(fit.coef_[0], slope)
+    empty = from_formula("reaction ~ 1", SLEEP)
+    assert_allclose(empty.intercept_, SLEEP["reaction"].mean())
 
 
 # -- at home in scikit-learn -----------------------------------------------------------

@@ -489,6 +489,27 @@ def test_icc_at_a_variance_of_zero():
         )
 
 
+@pytest.mark.slow
+def test_coverage_of_icc_intervals_and_size_of_wald_tests():
+    """400 data sets of 60 groups; bounds of four binomial standard deviations."""
+    rng = np.random.default_rng(11)
+    g = np.repeat(np.arange(60), rng.integers(2, 8, 60))
+    rho, beta = 0.4, np.array([0.5, 0.5])
+    within, rejected = [], []
+    for _ in range(400):
+        x = rng.normal(size=(len(g), 2))
+        u, e = rng.normal(size=60), rng.normal(size=len(g))
+        y = 1 + x @ beta + np.sqrt(rho) * u[g] + np.sqrt(1 - rho) * e
+        X = pd.DataFrame({"g": g, "a": x[:, 0], "b": x[:, 1]})
+        model = MixedLinearRegressor("g", lr_test=False).fit(X, y)
+        row = model.icc(0.9).loc["g"]
+        within.append(row["ci_lower"] <= rho <= row["ci_upper"])
+        rejected.append(model.wald_test("a = b, a + b = 1").p_value < 0.1)
+    bound = 4 * np.sqrt(0.09 / 400)
+    assert abs(np.mean(within) - 0.9) < bound
+    assert abs(np.mean(rejected) - 0.1) < bound
+
+
 def test_models_without_an_icc():
     X, y = sleepstudy_data()
     with pytest.raises(ValueError, match="no intraclass correlation"):
@@ -549,8 +570,10 @@ def test_r2_with_weights_and_without_labels():
     model = sleepstudy(True)
     twice = np.where(X.index % 2, 2.0, 1.0)
     repeated = X.loc[X.index.repeat(twice.astype(int))]
+    assert_allclose(model.r2(X, twice), model.r2(repeated), rtol=1e-12)
+    sampling = sleepstudy(True, weight_type="sampling")
     n, N = len(X), len(repeated)
-    ours, theirs = model.r2(X, twice), model.r2(repeated)
+    ours, theirs = sampling.r2(X, twice), sampling.r2(repeated)
     assert_allclose(ours["random_variance"], theirs["random_variance"], rtol=1e-12)
     scale = (n / (n - 1)) / (N / (N - 1))
     assert_allclose(
@@ -563,6 +586,10 @@ def test_r2_with_weights_and_without_labels():
     assert 0 < plain.r2(X[["days"]])["marginal"] < 1
     with pytest.raises(ValueError, match="at least two complete rows"):
         model.r2(X[:1])
+    with pytest.raises(ValueError, match=r"more than 1, got 0\.18"):
+        model.r2(X, np.full(180, 0.001))
+    with pytest.raises(ValueError, match="non-zero"):
+        model.r2(X, np.zeros(180))
     with pytest.raises(ValueError, match="Negative"):
         model.r2(X, -twice)
 

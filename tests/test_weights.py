@@ -419,3 +419,17 @@ def test_row_order_and_group_order_do_not_matter():
     p = rng.permutation(len(y))
     b = MixedLinearRegressor(LEVELS, **options).fit(X.iloc[p], y[p], sample_weight=w[p])
     _assert_same(a, b)
+
+
+def test_robust_errors_of_years_are_those_of_centred_years():
+    """Columns that are collinear but for 1e-7 of their size lose no digits."""
+    rng = np.random.default_rng(31)
+    school = np.repeat(np.arange(60), 6)
+    t = np.tile(np.arange(6.0), 60)
+    y = rng.normal(size=60)[school] + rng.normal(size=360)
+    covariance = []
+    for shift in (-2.5, 1990.0):
+        X = pd.DataFrame({"school": school, "t": t + shift, "square": (t + shift) ** 2})
+        model = MixedLinearRegressor("school", vce="robust").fit(X, y)
+        covariance.append(model.results_.beta_vcov[1, 1])
+    np.testing.assert_allclose(covariance[1], covariance[0], rtol=1e-8)

@@ -230,7 +230,8 @@ class VarianceMethods(FittedMethods):
         X : array-like or data frame of shape (n_samples, n_features)
             The training data, or rows of another population.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows in means and variances.
+            Weights of the rows in means and variances; with ``weight_type="frequency"``
+            a weight of k is k rows.
         groups : array-like or data frame, default=None
             Where random coefficients, times or by-categories are to be found, if not
             in X.  Labels are not needed.

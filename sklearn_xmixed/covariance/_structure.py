@@ -110,8 +110,16 @@ class Structure:
 
     def spread(self, values: Array) -> Array:
         """Symmetric matrix with ``values[k]`` wherever the pattern says k."""
-        padded = np.append(values, 0.0)  # -1 picks the zero at the end
-        return padded[self.pattern]
+        out = values[self.pattern]
+        if self._zeros is not None:
+            out[self._zeros] = 0.0
+        return out
+
+    @cached_property
+    def _zeros(self) -> Array | None:
+        """Where the pattern has structural zeros; None without."""
+        zeros = self.pattern < 0
+        return zeros if zeros.any() else None
 
     def gather(self, matrix: Array) -> Array:
         """Average of ``matrix`` over the places of each parameter."""

@@ -42,7 +42,8 @@ def diagnose(
         findings += check(patient)
         checked.append(what)
     if X is not None:
-        if y is None:
+        named = getattr(estimator, "recipe", None) is not None
+        if y is None and not named:  # a command or a formula names it
             raise ValueError("The checks of rows need y as well as X.")
         rows = Rows(patient, X, y, sample_weight, groups)
         for what, row_check in ROW_CHECKS:
@@ -56,4 +57,6 @@ def diagnose(
     findings.sort(key=lambda f: SEVERITIES.index(f.severity))
     model = patient.proposal.model(estimator)
     code = "" if model is None else code_of(model)
+    if model is not None and type(model) is not type(estimator):
+        code = f"# in columns that are made of the data first\n{code}"
     return Diagnosis(tuple(findings), tuple(checked), model, code)

@@ -55,7 +55,7 @@ class Proposal:
         """The estimator with these changes, not fitted; None without any."""
         if not (self.dropped or self.covariance or self.added or self.residuals):
             return None
-        out = clone(estimator)
+        out = _plain(estimator)
         spec = equations_of(estimator.__dict__["random_effects"])
         names = equation_names(spec)
         if self.residuals:
@@ -116,7 +116,7 @@ def code_of(obj: Any, indent: int = 0) -> str:
         if p.kind is p.VAR_KEYWORD:
             continue
         value = obj.__dict__[name]
-        if value is p.default or (_plain(value) and _same(value, p.default)):
+        if value is p.default or _same(value, p.default):
             continue
         text = code_of(value, indent + 4)
         positional = p.kind is p.POSITIONAL_OR_KEYWORD
@@ -127,11 +127,25 @@ def code_of(obj: Any, indent: int = 0) -> str:
     return _joined(f"{type(obj).__name__}(", parts, ")", indent)
 
 
-def _plain(value: Any) -> bool:
-    return not isinstance(value, BaseEstimator)
+def _plain(estimator: Any) -> Any:
+    """A copy, without the command or the formula that makes its columns."""
+    kinds = type(estimator).__mro__
+    kind = next(k for k in kinds if not _takes_anything(k))
+    if kind is type(estimator):
+        return clone(estimator)
+    names = kind().get_params(deep=False)
+    given = {k: v for k, v in estimator.get_params(deep=False).items() if k in names}
+    return clone(kind(**given))
+
+
+def _takes_anything(kind: type) -> bool:
+    parameters = inspect.signature(kind).parameters.values()
+    return any(p.kind is p.VAR_KEYWORD for p in parameters)
 
 
 def _same(value: Any, default: Any) -> bool:
+    if isinstance(value, BaseEstimator):
+        return False
     try:
         return type(value) is type(default) and bool(value == default)
     except ValueError:

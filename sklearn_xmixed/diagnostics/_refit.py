@@ -53,7 +53,7 @@ def _one(data: tuple[Any, ...], rows: Array) -> tuple[list, list]:
         warnings.simplefilter("ignore")
         other.fit(
             _safe_indexing(X, rows),
-            _safe_indexing(y, rows),
+            None if y is None else _safe_indexing(y, rows),
             None if weight is None else _safe_indexing(weight, rows),
             groups=None if groups is None else _safe_indexing(groups, rows),
         )

@@ -310,7 +310,7 @@ def from_formula(formula: str, data: Any, **parameters: Any) -> FormulaRegressor
     estimator = FormulaRegressor(
         equations or None,
         recipe=Recipe(parsed, arrangement),
-        fixed=columns if labels & set(columns) else None,
+        fixed=columns if not columns or labels & set(columns) else None,
         fit_intercept=_constant(table),
         **parameters,
     )

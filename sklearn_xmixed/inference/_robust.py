@@ -53,7 +53,6 @@ class Sandwich:
 def sandwich(
     design: Design,
     estimate: Estimate,
-    beta_vcov: Array,
     alpha_vcov: Array,
     clusters: Array,
     counts: Array,
@@ -62,8 +61,8 @@ def sandwich(
 
     Parameters
     ----------
-    beta_vcov, alpha_vcov : ndarray
-        Model-based covariance matrices.
+    alpha_vcov : ndarray
+        Model-based covariance matrix of the variance parameters.
     clusters : ndarray of int, shape (n,)
         Cluster of each row of the design.
     counts : ndarray of shape (M,)
@@ -73,12 +72,18 @@ def sandwich(
     free = np.isfinite(np.diagonal(alpha_vcov))
     beta, alpha = parameter_scores(design, estimate, clusters, free)
     alpha[:, ~free] = 0.0
+    # a cluster that stands for w of them has w times their score
     factor = M / (M - 1.0)
     bread = np.where(np.isfinite(alpha_vcov), alpha_vcov, 0.0)
-    robust = factor * bread @ _meat(alpha, counts) @ bread
+    meat = alpha.T @ (alpha / counts[:, None])
+    robust = factor * bread @ meat @ bread
     robust[~free] = robust[:, ~free] = np.nan
+    # the columns of X may be nearly collinear (calendar years and their squares), those
+    # of Q are not: only what is left of the scores is taken back to X
+    F = estimate.pieces.root.F
+    half = estimate.sigma2 * F @ (F.T @ (beta / np.sqrt(counts)[:, None]).T)
     return Sandwich(
-        factor * beta_vcov @ _meat(beta, counts) @ beta_vcov,
+        factor * estimate.pool.vcov(half),
         robust,
         M if np.any(counts != 1.0) else len(counts),
     )
@@ -97,6 +102,7 @@ def parameter_scores(
     Returns
     -------
     beta : ndarray of shape (M, p)
+        In the coefficients of the basis Q.
     alpha : ndarray of shape (M, m)
         In the estimation metric.
     """
@@ -119,8 +125,6 @@ def parameter_scores(
         assert isinstance(estimate.objective, CrossedObjective)
         sweep = estimate.objective.sweep(D)
         at = crossed_scores(design, estimate.pool, sweep, D, root, sigma2, clusters)
-    # beta = R^-1 beta_Q, so a score in beta is R' times that in beta_Q
-    beta = (at.x @ estimate.pool.R) / sigma2
     log_sigma = at.c / sigma2 - at.n
     for d, W in zip(D, at.D, strict=True):
         log_sigma = log_sigma + np.tensordot(d, W, axes=2)
@@ -129,14 +133,7 @@ def parameter_scores(
         for block, Sigma in zip(model.blocks, estimate.Sigmas, strict=True)
     ]
     own = _residual_scores(estimate, at, log_sigma, free)
-    return beta, np.column_stack([*blocks, own])
-
-
-def _meat(scores: Array, counts: Array) -> Array:
-    """Squared scores; a cluster that stands for w of them has w times the score."""
-    if (counts == 1.0).all():
-        return scores.T @ scores
-    return scores.T @ (scores / counts[:, None])
+    return at.x / sigma2, np.column_stack([*blocks, own])
 
 
 def _alpha_scores(

@@ -298,7 +298,7 @@ class Objective:
         if not first:
             return np.empty(0)
         return np.concatenate(
-            [np.tensordot(J, W, axes=2) for J, W in zip(first, G, strict=True)]
+            [J.reshape(len(J), -1) @ W.ravel() for J, W in zip(first, G, strict=True)]
         )
 
 

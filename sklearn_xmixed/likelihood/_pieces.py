@@ -69,7 +69,9 @@ class Root:
     @property
     def v(self) -> Array:
         """(-beta, 1): the combination of [X y] that is the residual."""
-        return np.append(-self.beta, 1.0)
+        out = np.empty(len(self.beta) + 1, dtype=self.beta.dtype)
+        out[:-1], out[-1] = -self.beta, 1.0
+        return out
 
 
 @dataclass(frozen=True, eq=False)

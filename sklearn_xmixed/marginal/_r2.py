@@ -33,8 +33,16 @@ def r2(rows: Rows, weights: Array | None) -> pd.Series:
     def mean(values: Array) -> float:
         return float(np.average(values[complete], weights=w[complete]))
 
-    # n / (n - 1), as of a sample; weights count as shares of the rows
-    fixed = mean((explained - mean(explained)) ** 2) * n / (n - 1)
+    if weights is not None and rows.estimator.weight_type == "frequency":
+        size = float(w[complete].sum())  # a weight of k is k rows
+        if not size > 1:
+            raise ValueError(
+                f"Frequency weights must add up to more than 1, got {size:g}."
+            )
+    else:
+        size = float(n)
+    # size / (size - 1), as of a sample
+    fixed = mean((explained - mean(explained)) ** 2) * size / (size - 1.0)
     random, residual = mean(of_row), mean(rows.residual_variance())
     everything = fixed + random + residual
     return pd.Series(
