@@ -144,6 +144,26 @@ def test_large_replicates_are_searched_one_after_another(case, kind, monkeypatch
     assert_allclose(swapped / size, single / size, rtol=0, atol=1e-6)
 
 
+@pytest.mark.parametrize("size", [1e-120, 1e-8, 1e8, 1e120])
+def test_responses_of_any_size(size):
+    model, X, y = sleepstudy("reml")
+    (batched, _), (single, _) = both_ways(model, X, y * size, "parametric")
+    assert_allclose(batched, single, rtol=5e-6)
+
+
+@pytest.mark.parametrize("scaling", [None, "size", "gk"])
+def test_batched_replicates_of_weighted_groups(scaling):
+    _, X, y = sleepstudy()
+    X = X.assign(w=(1 + X["subject"] % 3).astype(float))
+    equation = RandomEffects("subject", ["days"], covariance="unstructured", weight="w")
+    model = MixedLinearRegressor(
+        equation, fixed=["days"], weight_type="sampling", weight_scaling=scaling
+    )
+    rows = np.random.default_rng(0).uniform(0.5, 2.0, len(X))
+    (batched, _), (single, _) = both_ways(model, X, y, "cluster", rows)
+    assert_allclose(batched, single, rtol=1e-6)
+
+
 def test_batched_replicates_of_weighted_rows():
     model, X, y, weight = weighted_rows("ml")
     (batched, _), (single, _) = both_ways(model, X, y, "cluster", weight)

@@ -82,7 +82,7 @@ Hessians
     converged, was_done = np.zeros(B, dtype=bool), np.zeros(B, dtype=bool)
     smallest = np.full(B, np.nan)
     failures = np.zeros(B, dtype=int)
-    active = np.flatnonzero(np.isfinite(f))
+    active = np.flatnonzero(_finite(f, g, H))
     for number in range(max_iter + 1):
         if not len(active):
             break
@@ -122,7 +122,7 @@ Hessians
         noise = NOISE * (np.abs(f[active]) + 1.0)
         with np.errstate(invalid="ignore"):
             gained = f[active] - new_f
-        good = gained >= -noise
+        good = (gained >= -noise) & _finite(new_f, new_g, new_H)
         length = np.sqrt((step**2).sum(axis=1))
         ratio = np.ones(len(active))
         np.divide(gained, predicted, out=ratio, where=predicted > noise)
@@ -137,6 +137,12 @@ Hessians
         gamma[:, moved], f[moved] = point[:, good], new_f[good]
         g[:, moved], H[:, :, moved] = new_g[:, good], new_H[:, :, good]
     return ManyOptima(gamma, f, converged, smallest)
+
+
+def _finite(f: Array, g: Array, H: Array) -> Array:
+    """Which problems have a value and derivatives."""
+    known = np.isfinite(f) & np.isfinite(g).all(axis=0)
+    return np.asarray(known & np.isfinite(H).all(axis=(0, 1)))
 
 
 def _within_radius(along: Array, curvature: Array, radius: Array) -> Array:

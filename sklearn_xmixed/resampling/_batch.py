@@ -269,7 +269,8 @@ class Batch:
             W = share * c_b + l_b
             pairs = np.einsum("ibc,jca->ijab", basis, basis)
             bend[s, s] = 2.0 * np.tensordot(pairs, W, axes=([3, 2], [0, 1]))
-        H = share * (at.c_2 - c_1[:, None] * c_1[None] / at.c) + at.l_2 + bend
+        slope = c_1 / at.c  # first, for responses of any size
+        H = share * at.c_2 - nn * slope[:, None] * slope[None] + at.l_2 + bend
         return f, share * c_1 + l_1, H
 
     def _theta(
