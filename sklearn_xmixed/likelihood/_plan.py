@@ -23,7 +23,7 @@ SPEED = 4e10
 #: products with a sparse table per second
 SPARSE_SPEED = 1e9
 #: eliminations of a fit with standard errors: dense, and by products
-EXACT_SWEEPS, SWEEPS = 6, 14
+EXACT_SWEEPS, SWEEPS = 3, 14
 #: share of the available memory that may be used
 SHARE = 0.8
 
@@ -108,9 +108,9 @@ def _exact(frame: Frame, available: float) -> Plan:
 def _iterative(frame: Frame, n_probes: int, available: float) -> Plan:
     x = frame.x
     wide = x.G[x.first] * x.q[x.first] + x.N
-    bytes_ = 8.0 * (3.0 * n_probes * x.N + 12.0 * min(WORKSPACE, n_probes * wide * 8))
+    bytes_ = 8.0 * (3.0 * n_probes * x.N + 5.0 * min(WORKSPACE, n_probes * wide * 8))
     bytes_ += 8.0 * wide * 3 * (x.p + 4) + 12.0 * x.A_cross.nnz
-    products = SWEEPS * n_probes * 40.0 * (x.A_cross.nnz + x.A_rest.nnz)
+    products = SWEEPS * n_probes * 20.0 * (x.A_cross.nnz + x.A_rest.nnz)
     return Plan(
         "iterative",
         x.N,

@@ -56,7 +56,7 @@ def _measure_here(name: str, contestant: Contestant, method: str) -> Peak:
         subprocess.run([sys.executable, str(HERE), name, str(path)], check=True)
         with path.open("rb") as stream:
             case: Case = pickle.load(stream)
-    small = dataclasses.replace(case, frame=case.frame.head(200))
+    small = dataclasses.replace(case, frame=case.frame.head(3000))
     contestant.prepare(small, method)()  # imports and lazy set-up are no data
     # what the estimator is handed is made before the baseline is taken
     fit = contestant.prepare(case, method)

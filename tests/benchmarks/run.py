@@ -98,24 +98,28 @@ def _print_memory(contestants: list[Contestant], options: argparse.Namespace) ->
         if options.only and name not in options.only:
             continue
         case = CASES[name]()
-        rivals, methods = case.rivals, options.method or case.methods
+        methods = options.method or case.methods
+        entered = [
+            (method, contestant)
+            for method in methods
+            for contestant in contestants
+            if contestant.name in (Ours.name, *case.rivals)
+            and not contestant.refuses(case, method)
+        ]
         del case
-        for method in methods:
-            for contestant in contestants:
-                if contestant.name not in (Ours.name, *rivals):
-                    continue
-                _say(f"memory, {name} ({method}): {contestant.name}")
-                peak = memory.measure(name, contestant.name, method)
-                body.append(
-                    (
-                        name,
-                        method.upper(),
-                        contestant.name,
-                        f"{peak.data / 1e6:.0f}",
-                        f"{peak.extra / 1e6:.0f}",
-                        f"{peak.ratio:.2f}",
-                    )
+        for method, contestant in entered:
+            _say(f"memory, {name} ({method}): {contestant.name}")
+            peak = memory.measure(name, contestant.name, method)
+            body.append(
+                (
+                    name,
+                    method.upper(),
+                    contestant.name,
+                    f"{peak.data / 1e6:.0f}",
+                    f"{peak.extra / 1e6:.0f}",
+                    f"{peak.ratio:.2f}",
                 )
+            )
     if body:
         print(markdown(MEMORY_HEADER, body))
 
