@@ -112,7 +112,7 @@ class CrossedObjective(Objective):
     Attributes
     ----------
     polished : float
-        Decrement that makes one more costly step pointless: it is a share of 1e-6 of
+        Decrement that makes one more costly step pointless: it is a share of 1e-4 of
         the standard errors.
     """
 
@@ -135,7 +135,7 @@ class CrossedObjective(Objective):
         )
         self.frame, self.probes = frame, probes
         if frame.x.N >= MANY_COLUMNS:
-            self.polished = 1e-12
+            self.polished = 1e-10
         self._sweep: tuple[bytes, Elimination] | None = None
 
     def sweep(self, D: list[Array]) -> Elimination:
