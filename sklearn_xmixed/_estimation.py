@@ -307,14 +307,14 @@ def _from_sample(objective: Objective, sample: Rows, gamma: Array) -> Array:
 def _at_the_end(objective: StructuredObjective, found: Optimum) -> Optimum:
     """Parameters of the residuals that the search sends to infinity, taken there.
 
-    Only where -2 L does not get worse by it: a moving average at the border of the
+    Only where -2 L stays the same: a moving average at the border of the
     invertible ones, say.
     """
     there = objective.limit(found.gamma)
     slack = 1e-8 * (1.0 + abs(found.value) / 1e4)
     if (there == found.gamma).all() or found.log[-1].stopped:
         return found
-    if not objective.value(there) <= found.value + slack:
+    if not abs(objective.value(there) - found.value) <= slack:
         return found
     value, g, H = objective.hessian(there)
     inside = np.append(

@@ -101,6 +101,12 @@ def convergence_message(
             else f" Raise {'em_iter' if certificate.em else 'max_iter'}, or rescale "
             "columns of very different size."
         )
+        residual = found.objective.residual
+        if residual is not None and not near:
+            hint += (
+                f" Parameters of the {residual.label} residuals may have run to the "
+                "border of their range; a simpler structure may do."
+            )
         return (
             f"The {kind} iterations did not converge: {what} "
             f"{certificate.decrement:.1e}, tolerance {certificate.tolerance:.1e}, after "

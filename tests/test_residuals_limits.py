@@ -84,3 +84,12 @@ def test_more_times_than_groups_ends_in_words():
     )
     with pytest.warns(NotConvergedWarning, match="too few groups"):
         model.fit(X, rng.normal(size=len(X)))
+
+
+def test_a_short_search_points_at_the_residuals():
+    rng, X = panel(8)
+    model = MixedLinearRegressor(
+        "g", fixed=["x"], residuals=Residuals("toeplitz", time="t"), max_iter=1
+    )
+    with pytest.warns(NotConvergedWarning, match=r"Toeplitz\(7\) residuals may have"):
+        model.fit(X, X["x"] + rng.normal(size=len(X)))

@@ -361,9 +361,7 @@ def test_a_top_level_without_effects_is_the_cluster():
 
 
 @pytest.mark.parametrize("vce", ["oim", "robust"])
-@pytest.mark.parametrize(
-    "name", ["ar2", "ma", "toeplitz", "exponential", "independent"]
-)
+@pytest.mark.parametrize("name", ["ar2", "ma", "exponential", "independent"])
 def test_weights_at_two_levels_are_copies(name, vce):
     """Groups in copied groups, with and without effects on the lower level.
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import warnings
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,15 +10,21 @@ import pandas as pd
 
 from .._labels import Source
 from .._regressor import MixedLinearRegressor
-from .._spec import RandomEffects
-from ._groupings import Arrangement, Grouping, arrange, labels_of
-from ._parser import FormulaError, ParsedFormula, RandomTerm, parse_formula
+from ._columns import (
+    as_frame,
+    has_constant,
+    import_formulaic,
+    make_again,
+    make_columns,
+    without_constant,
+)
+from ._equations import arrange_groupings, equations_of_formula
+from ._groupings import Arrangement, labels_of
+from ._parser import FormulaError, ParsedFormula, parse_formula
 
 __all__ = ["FormulaRegressor", "from_formula"]
 
 Array = np.ndarray
-#: the constant's column, as formulaic calls it
-CONSTANT = "Intercept"
 
 
 @dataclass(frozen=True)
@@ -98,10 +101,10 @@ class FormulaRegressor(MixedLinearRegressor):
         """Columns of the fixed part; those of ``fit`` again at ``predict``."""
         if fitting:
             parsed = self._recipe().parsed
-            found, self._spec = _matrix(parsed.fixed, frame, parsed)
+            found, self._spec = make_columns(parsed.fixed, frame, parsed)
         else:
-            found = _again(self._spec, frame, self._recipe().parsed)
-        return _without_constant(found)
+            found = make_again(self._spec, frame, self._recipe().parsed)
+        return without_constant(found)
 
     def _groups_table(self, frame: pd.DataFrame, *, fitting: bool) -> pd.DataFrame:
         """Labels, and columns with random coefficients that the fixed part lacks."""
@@ -126,12 +129,12 @@ class FormulaRegressor(MixedLinearRegressor):
         for term in recipe.parsed.random:
             key = term.effects
             if fitting:
-                found, self._random_specs[key] = _matrix(
+                found, self._random_specs[key] = make_columns(
                     key, frame, recipe.parsed, term.effects_span
                 )
             else:
-                found = _again(self._random_specs[key], frame, recipe.parsed)
-            table = _without_constant(found)
+                found = make_again(self._random_specs[key], frame, recipe.parsed)
+            table = without_constant(found)
             out.update({c: table[c].to_numpy() for c in table.columns})
         return pd.DataFrame(out, index=frame.index)
 
@@ -186,7 +189,7 @@ class FormulaRegressor(MixedLinearRegressor):
         """The response as the formula has it."""
         frame = as_frame(data)
         parsed = self._recipe().parsed
-        table, _ = _matrix(f"0 + {parsed.response}", frame, parsed)
+        table, _ = make_columns(f"0 + {parsed.response}", frame, parsed)
         if table.shape[1] != 1:
             raise FormulaError(
                 f"The response makes {table.shape[1]} columns, {list(table.columns)[:5]}; "
@@ -289,7 +292,7 @@ def from_formula(formula: str, data: Any, **parameters: Any) -> FormulaRegressor
     >>> fit.predict(sleep.head(2)).round(1)
     array([253.7, 273.3])
     """
-    _formulaic()
+    import_formulaic()
     for name in ("random_effects", "fixed", "fit_intercept", "recipe"):
         if name in parameters:
             raise TypeError(
@@ -300,10 +303,10 @@ def from_formula(formula: str, data: Any, **parameters: Any) -> FormulaRegressor
         weight = _weight(weight, data)
     parsed = parse_formula(formula)
     frame = as_frame(data)
-    arrangement = _arrangement(parsed, frame)
-    equations = list(_equations(parsed, arrangement, frame))
-    table, _ = _matrix(parsed.fixed, frame, parsed)
-    columns = list(_without_constant(table).columns)
+    arrangement = arrange_groupings(parsed, frame)
+    equations = list(equations_of_formula(parsed, arrangement, frame))
+    table, _ = make_columns(parsed.fixed, frame, parsed)
+    columns = list(without_constant(table).columns)
     # a covariate that is a grouping variable as well has to be named as such
     labels = {name for _, name in arrangement.chain}
     labels |= {":".join(v) for v in arrangement.crossed}
@@ -311,7 +314,7 @@ def from_formula(formula: str, data: Any, **parameters: Any) -> FormulaRegressor
         equations or None,
         recipe=Recipe(parsed, arrangement),
         fixed=columns if not columns or labels & set(columns) else None,
-        fit_intercept=_constant(table),
+        fit_intercept=has_constant(table),
         **parameters,
     )
     return estimator.fit(frame, sample_weight=weight)
@@ -325,210 +328,3 @@ def _weight(name: str, data: Any) -> Array:
             f"{[str(c) for c in frame.columns]}."
         )
     return frame[name].to_numpy(float)
-
-
-def as_frame(X: Any, groups: Any = None) -> pd.DataFrame:
-    """Data as a pandas frame with rows 0, 1, ..."""
-    if isinstance(X, pd.DataFrame):
-        frame = X.reset_index(drop=True)
-        if groups is None:
-            return frame.rename(columns=str)
-        source = Source.of(X, groups)
-    elif isinstance(X, dict):
-        return as_frame(pd.DataFrame(X), groups)
-    else:
-        source = Source.of(X, groups)
-        if not source.named:
-            raise TypeError(
-                "A formula needs data with names: a data frame or a dict of columns, got "
-                f"{type(X).__name__}."
-            )
-    columns = {c: source.column(c) for c in source.columns}
-    for name in source._group_columns or []:
-        columns.setdefault(name, source.column(name))
-    return pd.DataFrame(columns)
-
-
-def _formulaic() -> Any:
-    try:
-        import formulaic
-    except ImportError as error:
-        raise ImportError(
-            "Formulas need the package formulaic: pip install "
-            "'sklearn-xmixed[formula]'."
-        ) from error
-    return formulaic
-
-
-def _matrix(
-    terms: str,
-    frame: pd.DataFrame,
-    parsed: ParsedFormula,
-    span: tuple[int, int] | None = None,
-) -> tuple[pd.DataFrame, Any]:
-    """Columns that terms make, and formulaic's record of how.
-
-    Rows in which a variable is missing are nan throughout; the constant, where there is
-    one, is the column "Intercept".
-    """
-    formulaic = _formulaic()
-    if span is None:
-        text = terms.removeprefix("0 + ")
-        at = parsed.text.find(text)
-        span = (at, at + len(text)) if at >= 0 else None
-    try:
-        used = [v for v in formulaic.Formula(terms).required_variables if v in frame]
-        rows = _complete(frame, used)
-        found = formulaic.model_matrix(
-            terms, frame[rows], context=None, na_action="ignore"
-        )
-    except formulaic.errors.FormulaicError as error:
-        raise FormulaError(
-            _told(error), parsed.text, span, _columns_hint(error, frame)
-        ) from error
-    except (ValueError, TypeError) as error:
-        raise FormulaError(str(error), parsed.text, span) from error
-    return _filled(found, rows), found.model_spec
-
-
-def _again(spec: Any, frame: pd.DataFrame, parsed: ParsedFormula) -> pd.DataFrame:
-    """The same columns of other data."""
-    formulaic = _formulaic()
-    rows = _complete(frame, [v for v in spec.required_variables if v in frame])
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", formulaic.errors.DataMismatchWarning)
-            found = spec.get_model_matrix(frame[rows], context=None, na_action="ignore")
-    except formulaic.errors.DataMismatchWarning as error:
-        seen = re.search(r"\{.*\}", str(error))
-        raise FormulaError(
-            f"The data have categories that were not there at fit: "
-            f"{seen.group() if seen else error}.",
-            parsed.text,
-        ) from error
-    except formulaic.errors.FormulaicError as error:
-        raise FormulaError(
-            _told(error), parsed.text, None, _columns_hint(error, frame)
-        ) from error
-    return _filled(found, rows)
-
-
-def _complete(frame: pd.DataFrame, used: list[str]) -> Array:
-    if not used:
-        return np.ones(len(frame), dtype=bool)
-    return frame[used].notna().all(axis=1).to_numpy()
-
-
-def _filled(found: Any, rows: Array) -> pd.DataFrame:
-    table = np.full((len(rows), found.shape[1]), np.nan)
-    table[rows] = np.asarray(found, dtype=float)
-    return pd.DataFrame(table, columns=[str(c) for c in found.columns])
-
-
-def _told(error: Exception) -> str:
-    """formulaic's message without colours and the formula's repetition."""
-    text = str(error).replace("⧛[1;31m", "").replace("⧚", "").replace("[0m", "")
-    return text.strip().splitlines()[0]
-
-
-def _columns_hint(error: Exception, frame: pd.DataFrame) -> str:
-    if "not present" not in str(error) and "not defined" not in str(error):
-        return ""
-    return f"The columns of the data are {[str(c) for c in frame.columns]}."
-
-
-def _constant(table: pd.DataFrame) -> bool:
-    """Whether there is a constant."""
-    return CONSTANT in table.columns
-
-
-def _without_constant(table: pd.DataFrame) -> pd.DataFrame:
-    return table.drop(columns=CONSTANT, errors="ignore")
-
-
-def _arrangement(parsed: ParsedFormula, frame: pd.DataFrame) -> Arrangement:
-    groupings: dict[tuple[str, ...], Grouping] = {}
-    slopes = set()
-    for term in parsed.random:
-        for name in term.grouping:
-            if name not in frame.columns:
-                raise FormulaError(
-                    f"The data have no grouping variable {name!r}.",
-                    parsed.text,
-                    term.span,
-                    f"The columns are {[str(c) for c in frame.columns]}.",
-                )
-        same = next((g for g in groupings if set(g) == set(term.grouping)), None)
-        key = same or term.grouping
-        if same is None:
-            groupings[key] = Grouping.of(key, frame)
-        constant, columns = _effects(term, frame, parsed)
-        if columns or not constant:
-            slopes.add(key)
-    return arrange(list(groupings.values()), slopes)
-
-
-def _effects(
-    term: RandomTerm, frame: pd.DataFrame, parsed: ParsedFormula
-) -> tuple[bool, list[str]]:
-    """Whether a term has a random intercept, and its columns."""
-    table, _ = _matrix(term.effects, frame, parsed, term.effects_span)
-    columns, constant = list(_without_constant(table).columns), _constant(table)
-    if not columns and not constant:
-        raise FormulaError(
-            "This random term has no effects.", parsed.text, term.effects_span
-        )
-    return constant, columns
-
-
-def _equations(
-    parsed: ParsedFormula, arrangement: Arrangement, frame: pd.DataFrame
-) -> Iterable[RandomEffects]:
-    """Random-effects equations, crossed factors first, then levels from the top."""
-    for variables in arrangement.crossed:
-        yield from _of_grouping(parsed, variables, frame, factor=":".join(variables))
-    for variables, name in arrangement.chain:
-        yield from _of_grouping(parsed, variables, frame, group=name)
-
-
-def _of_grouping(
-    parsed: ParsedFormula,
-    variables: tuple[str, ...],
-    frame: pd.DataFrame,
-    *,
-    group: str = "_all",
-    factor: str | None = None,
-) -> Iterator[RandomEffects]:
-    for term in parsed.random:
-        if set(term.grouping) != set(variables):
-            continue
-        for constant, columns in _blocks(term, frame, parsed):
-            several = len(columns) + constant > 1
-            if factor is not None and not columns:
-                yield RandomEffects(group, factor=factor)
-                continue
-            yield RandomEffects(
-                group,
-                columns,
-                covariance=term.covariance if several else None,
-                intercept=constant,
-                factor=factor,
-            )
-
-
-def _blocks(
-    term: RandomTerm, frame: pd.DataFrame, parsed: ParsedFormula
-) -> list[tuple[bool, list[str]]]:
-    """Effects that may be correlated; a double bar parts terms, not a term's categories."""
-    constant, columns = _effects(term, frame, parsed)
-    if term.covariance != "independent":
-        return [(constant, columns)]
-    _, spec = _matrix(term.effects, frame, parsed, term.effects_span)
-    names = list(spec.column_names)
-    parts = [
-        [str(names[j]) for j in range(*at.indices(len(names))) if names[j] != CONSTANT]
-        for at in spec.term_slices.values()
-    ]
-    if all(len(part) <= 1 for part in parts):
-        return [(constant, columns)]
-    return [(True, [])] * constant + [(False, part) for part in parts if part]

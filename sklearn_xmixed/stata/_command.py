@@ -70,7 +70,7 @@ def xtmixed(
     if shown and parsed.option("nolog") is None:
         estimator.verbose = 2 if parsed.option("emlog") else 1
     try:
-        estimator.fit(data)
+        estimator.fit(table)  # read once
     except CommandError:
         raise
     except (ValueError, TypeError, NotImplementedError) as error:

@@ -27,10 +27,13 @@ class Labelled:
         Categories that are numbers themselves; nan is missing.
     texts : ndarray of object
         Their names; "" is missing.
+    names : tuple of str
+        Of all categories, in their order.
     """
 
     codes: Array
     texts: Array
+    names: tuple[str, ...]
 
 
 class Data:
@@ -110,8 +113,9 @@ def _labelled(column: pd.Series) -> Array | Labelled:
         if not len(numbers):
             return np.full(len(codes), np.nan)
         return np.where(gone, np.nan, numbers[codes])
-    names = np.array([*map(str, categories), ""], dtype=object)
-    return Labelled(np.where(gone, np.nan, codes + 1.0), names[codes])
+    names = tuple(map(str, categories))
+    texts = np.array([*names, ""], dtype=object)[codes]
+    return Labelled(np.where(gone, np.nan, codes + 1.0), texts, names)
 
 
 def _as_values(column: pd.Series) -> Array:
@@ -126,11 +130,9 @@ def _as_values(column: pd.Series) -> Array:
         out = column.to_numpy(dtype=float, na_value=np.nan)
         return np.where(np.isfinite(out), out, np.nan)
     gone = column.isna().to_numpy(dtype=bool)
-    if not gone.all():
-        numbers = pd.to_numeric(column.where(~gone), errors="coerce")
-        given = column[~gone]
-        if given.map(lambda v: isinstance(v, int | float | np.number | bool)).all():
-            return numbers.to_numpy(dtype=float, na_value=np.nan)
-    texts = np.array([str(v) for v in column], dtype=object)
+    kind = pd.api.types.infer_dtype(column, skipna=True)
+    if gone.all() or kind in ("integer", "floating", "mixed-integer-float", "boolean"):
+        return _as_values(pd.to_numeric(column, errors="coerce").astype(float))
+    texts = column.astype(str).to_numpy(dtype=object, copy=True)
     texts[gone] = ""
     return texts

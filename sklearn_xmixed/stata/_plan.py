@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any, NoReturn
 
 import numpy as np
+import pandas as pd
 
 from .._spec import RandomEffects, Residuals
 from ..exceptions import CommandError
@@ -186,13 +187,9 @@ class _Plan:
         if name in self.texts:
             return
         if isinstance(values, Labelled):
-            at = {
-                int(c): t for c, t in zip(values.codes, values.texts, strict=True) if t
-            }
-            last = max(at, default=0)
-            self.texts[name] = tuple(at.get(k, f"\0{k}") for k in range(1, last + 1))
+            self.texts[name] = values.names
         else:
-            self.texts[name] = tuple(sorted(set(values.tolist()) - {""}))
+            self.texts[name] = tuple(sorted(set(pd.unique(values)) - {""}))
 
     def _codes(self, reader: Reader, unit: Unit, span: Span) -> Array:
         values = reader.codes(unit.name)

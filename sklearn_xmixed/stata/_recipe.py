@@ -91,6 +91,7 @@ class Reader:
     recipe: Recipe
     data: Data
     _cells: dict[Cell, Array] = field(default_factory=dict)
+    _codes: dict[str, Array] = field(default_factory=dict)
     _panel: Panel | None = None
 
     def fail(self, problem: str, hint: str = "", span: Span | None = None) -> Any:
@@ -101,6 +102,11 @@ class Reader:
 
     def codes(self, name: str) -> Array:
         """Levels of a factor, texts numbered; 0 for a text that was not there."""
+        if name not in self._codes:
+            self._codes[name] = self._numbered(name)
+        return self._codes[name]
+
+    def _numbered(self, name: str) -> Array:
         texts = self.recipe.texts.get(name)
         if texts is None:
             numbers = self.data.numbers(name)
@@ -110,8 +116,8 @@ class Reader:
             return numbers
         values = self.data.values(name)
         found = values.texts if isinstance(values, Labelled) else values
-        number = {text: float(k) for k, text in enumerate(texts, 1)}
-        return np.array([np.nan if t == "" else number.get(t, 0.0) for t in found])
+        number = pd.Index(texts, dtype=object).get_indexer(pd.Index(found)) + 1.0
+        return np.where(found == "", np.nan, number)
 
     def cell(self, cell: Cell) -> Array:
         """Values of one factor of a product."""
