@@ -251,9 +251,9 @@ def estimate(
     def descend(gamma: Array) -> Optimum:
         """Search, and go on beyond a zero variance that was a dead end."""
         found = search(objective, gamma, tol=tol, max_iter=max_iter, watch=gamma_watch)
-        log.extend(found.log)
+        lines = found.log
         for _ in range(len(blocks) + 2):
-            if log[-1].stopped or len(found.log) > max_iter:
+            if lines[-1].stopped or len(found.log) > max_iter:
                 break
             better = _leave_boundary(objective, found)
             if better is None:
@@ -262,21 +262,23 @@ def estimate(
             found = search(
                 objective, better, tol=tol, max_iter=max_iter, watch=gamma_watch
             )
-            log.extend(found.log)
+            lines = lines + found.log
             if not found.value < last.value:
-                return last
-        return found
+                found = last
+                break
+        return replace(found, log=lines)
 
     gamma = objective.join(D_blocks) if gamma is None else gamma
     if sample is not None:
         gamma = _from_sample(objective, sample, gamma)
-    found = descend(gamma)
+    found = again = descend(gamma)
     for start in others:
-        if log[-1].stopped:
+        if again.log[-1].stopped:
             break
         again = descend(objective.join(start))
-        if again.value < found.value:
+        if again.value < found.value - tol * (1.0 + abs(found.value)):
             found = again
+    log += found.log  # of the search that came furthest
     if isinstance(objective, StructuredObjective):
         found = _at_the_end(objective, found)
     certificate = certify(objective, found, tol)

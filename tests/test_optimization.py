@@ -173,6 +173,23 @@ def test_iterations_do_not_grow_with_the_variance_ratio(spread):
     assert max(counts) <= 25, sorted(counts.items())
 
 
+@pytest.mark.parametrize("seed", range(100, 116))
+def test_the_highest_of_several_maxima_of_few_rows(seed):
+    """Seed 109 ends 2 lower in -2 L when searched from one start only."""
+    rng = np.random.default_rng(seed)
+    slopes = int(rng.integers(1, 3))
+    case = simulate(
+        seed,
+        groups=int(rng.integers(4, 9)),
+        size=int(rng.integers(3, 5)),
+        scales=(1.0,) * slopes,
+        sd=10.0 ** rng.uniform(-1, 1, slopes + 1),
+        covariance=rng.choice(["independent", "unstructured"]),
+        method=rng.choice(["ml", "reml"]),
+    )
+    check_optimum(case, seed)
+
+
 # ------------------------------------------------------- ways to the same
 
 

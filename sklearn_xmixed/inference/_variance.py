@@ -249,7 +249,8 @@ def _alpha_of_elements(estimate: Estimate) -> Array:
                 r = Sigma[i, j] / scale
                 left = (1.0 - r) * (1.0 + r)
                 J[row, s] = moved[:, i, j] / scale - r * (log_sd[:, i] + log_sd[:, j])
-                J[row, s] /= left
+                # a correlation that rounds to one has no slope in the atanh metric
+                J[row, s] = J[row, s] / left if left > 0 else np.nan
     return J
 
 

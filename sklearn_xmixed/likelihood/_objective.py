@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..residuals import ResidualModel
-from ._model import VarianceModel
+from ._model import Block, VarianceModel
 from ._pieces import Direction, Pieces, evaluate
 from ._tree import Tree
 
@@ -26,6 +26,8 @@ NULL_SHARE = 1e-9
 NULL_SIZE = 1e-10
 #: a share of the residual sum of squares that the rows are too coarse to tell from zero
 ROUNDING = 1e-14
+#: observations up to which the likelihood is searched for more than one maximum
+FEW_ROWS = 100
 
 
 class Objective:
@@ -262,10 +264,16 @@ class Objective:
         That happens where columns of very different size share one variance:
         what is large for one is nothing for another.  The scale of such an
         equation is tried out on a grid and every hollow of -2 L in it is a start.
+        And it happens with few observations, which one large random effect may
+        explain as well as another: each is then given the lead in turn.
         """
         usual = self.start()
         out = [usual]
         for k, block in enumerate(self.model.blocks):
+            if self.nn <= FEW_ROWS and block.structure.q > 1:
+                out += [
+                    [*usual[:k], D, *usual[k + 1 :]] for D in _leads(block, usual[k])
+                ]
             if block.structure.n_variances == block.structure.q:
                 continue
             sizes = np.sqrt((block.Lambda**2).sum(axis=0))
@@ -300,6 +308,15 @@ class Objective:
         return np.concatenate(
             [J.reshape(len(J), -1) @ W.ravel() for J, W in zip(first, G, strict=True)]
         )
+
+
+def _leads(block: Block, D: Array) -> list[Array]:
+    """Starts in which one variance is a thousand times the others, or all are large."""
+    q = block.structure.q
+    if block.structure.n_variances < q:
+        return [100.0 * D]
+    size = np.full((q, q), 0.01) + 9.99 * np.eye(q)
+    return [D * np.diag(s) for s in size]
 
 
 def null_space(D: Array) -> Array:
