@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from .._fromtext import TextRegressor
 from .._labels import Source
 from .._regressor import MixedLinearRegressor
 from ._columns import (
@@ -42,7 +43,7 @@ class Recipe:
     arrangement: Arrangement
 
 
-class FormulaRegressor(MixedLinearRegressor):
+class FormulaRegressor(TextRegressor):
     """A ``MixedLinearRegressor`` that makes its columns by a formula.
 
     It is what ``from_formula`` returns, fitted.  X is always the user's own data frame,
@@ -57,43 +58,15 @@ class FormulaRegressor(MixedLinearRegressor):
         The formula, parsed, and its levels.
     """
 
-    def __init__(
-        self,
-        random_effects: Any = None,
-        *,
-        recipe: Recipe | None = None,
-        **parameters: Any,
-    ):
-        super().__init__(random_effects, **parameters)
-        self.recipe = recipe
-
-    @classmethod
-    def _get_param_names(cls) -> list[str]:
-        return sorted([*MixedLinearRegressor._get_param_names(), "recipe"])
+    made_by = "from_formula(formula, data)"
 
     @property
     def formula(self) -> str:
         """The formula as it was given."""
         return self._recipe().parsed.text
 
-    def _recipe(self) -> Recipe:
-        if self.recipe is None:
-            raise ValueError(
-                "A FormulaRegressor needs recipe=; it is made by from_formula(formula, "
-                "data)."
-            )
-        return self.recipe
-
-    def __repr__(self, N_CHAR_MAX: int = 700) -> str:
-        if self.recipe is None:
-            return f"{type(self).__name__}()"
-        return f"{type(self).__name__}({' '.join(self.formula.split())!r})"
-
-    def __str__(self) -> str:
-        return str(self.summary()) if "_fitted" in self.__dict__ else repr(self)
-
-    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, str]:
-        return {"text/plain": repr(self)}
+    def _text(self) -> str:
+        return self.formula
 
     # -- columns -----------------------------------------------------------------
 
@@ -185,9 +158,9 @@ class FormulaRegressor(MixedLinearRegressor):
         name = name if isinstance(name, str) else self._recipe().parsed.response
         return fixed, pd.Series(np.asarray(y, dtype=float), name=name), table
 
-    def response(self, data: Any) -> pd.Series:
+    def response(self, X: Any, groups: Any = None) -> pd.Series:
         """The response as the formula has it."""
-        frame = as_frame(data)
+        frame = as_frame(X, groups)
         parsed = self._recipe().parsed
         table, _ = make_columns(f"0 + {parsed.response}", frame, parsed)
         if table.shape[1] != 1:
@@ -199,27 +172,6 @@ class FormulaRegressor(MixedLinearRegressor):
             )
         return pd.Series(np.asarray(table)[:, 0], name=str(table.columns[0]))
 
-    def score(
-        self, X: Any, y: Any = None, sample_weight: Any = None, *, groups: Any = None
-    ) -> float:
-        """R^2 of the predictions.
-
-        Parameters
-        ----------
-        X, groups
-            As for ``fit``.
-        y : array-like of shape (n_samples,), default=None
-            The response; None takes that of the formula.
-        sample_weight : array-like of shape (n_samples,), default=None
-
-        Returns
-        -------
-        float
-        """
-        if y is None:
-            y = self.response(as_frame(X, groups))
-        return super().score(X, y, sample_weight, groups=groups)
-
     def _source(self, X: Any, groups: Any) -> Source:
         """The model's columns, made from the user's."""
         from sklearn.utils.validation import check_is_fitted
@@ -228,9 +180,6 @@ class FormulaRegressor(MixedLinearRegressor):
         frame = as_frame(X, groups)
         fixed = self._fixed_table(frame, fitting=False)
         return super()._source(fixed, self._groups_table(frame, fitting=False))
-
-    def _named(self, X: Any, groups: Any) -> Source:
-        return Source.of(X, groups)
 
     def _as_compiled(
         self, X: Any, y: Any, sample_weight: Any, groups: Any

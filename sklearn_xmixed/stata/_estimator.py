@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 from sklearn.base import clone
 
+from .._fromtext import TextRegressor
 from .._labels import Source
 from .._regressor import MixedLinearRegressor
 from ..reporting import Summary
-from ._recipe import Recipe
 
 __all__ = ["CommandRegressor"]
 
@@ -19,7 +19,7 @@ Array = np.ndarray
 _LAYOUT = {"base_levels": False, "empty_cells": True, "squeeze": False}
 
 
-class CommandRegressor(MixedLinearRegressor):
+class CommandRegressor(TextRegressor):
     """A ``MixedLinearRegressor`` that makes its columns by a command.
 
     It is what ``xtmixed`` returns, fitted, and everything that can be done with a
@@ -36,47 +36,20 @@ class CommandRegressor(MixedLinearRegressor):
         How these columns are made.
     """
 
-    def __init__(
-        self,
-        random_effects: Any = None,
-        *,
-        recipe: Recipe | None = None,
-        **parameters: Any,
-    ):
-        super().__init__(random_effects, **parameters)
-        self.recipe = recipe
-
-    @classmethod
-    def _get_param_names(cls) -> list[str]:
-        return sorted([*MixedLinearRegressor._get_param_names(), "recipe"])
+    made_by = "xtmixed(command, data)"
 
     @property
     def command(self) -> str:
         """The command as it was given."""
         return self._recipe().command.text
 
+    def _text(self) -> str:
+        return self.command
+
     @property
     def notes_(self) -> tuple[str, ...]:
         """What is to be said about options without effect and the numbers of levels."""
         return self._recipe().notes
-
-    def _recipe(self) -> Recipe:
-        if self.recipe is None:
-            raise ValueError(
-                "A CommandRegressor needs recipe=; it is made by xtmixed(command, data)."
-            )
-        return self.recipe
-
-    def __repr__(self, N_CHAR_MAX: int = 700) -> str:
-        if self.recipe is None:
-            return f"{type(self).__name__}()"
-        return f"{type(self).__name__}({' '.join(self.command.split())!r})"
-
-    def __str__(self) -> str:
-        return str(self.summary()) if "_fitted" in self.__dict__ else repr(self)
-
-    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, str]:
-        return {"text/plain": repr(self)}
 
     def fit(
         self,
@@ -168,9 +141,6 @@ class CommandRegressor(MixedLinearRegressor):
             None,
         )
 
-    def _named(self, X: Any, groups: Any) -> Source:
-        return Source.of(X, groups)
-
     def _weights_of(self, X: Any, groups: Any) -> Array | None:
         """Weights of the command."""
         return self._recipe().read(X, groups).weights()
@@ -223,26 +193,9 @@ class CommandRegressor(MixedLinearRegressor):
         """
         return self._tables(X, None, None)
 
-    def score(
-        self, X: Any, y: Any = None, sample_weight: Any = None, *, groups: Any = None
-    ) -> float:
-        """R^2 of the predictions.
-
-        Parameters
-        ----------
-        X, groups
-            As for ``fit``.
-        y : array-like of shape (n_samples,), default=None
-            The response; None takes that of the command.
-        sample_weight : array-like of shape (n_samples,), default=None
-
-        Returns
-        -------
-        float
-        """
-        if y is None:
-            y = self._recipe().read(X, groups).response()
-        return super().score(X, y, sample_weight, groups=groups)
+    def response(self, X: Any, groups: Any = None) -> pd.Series:
+        """The response as the command has it."""
+        return pd.Series(self._recipe().read(X, groups).response())
 
     def _source(self, X: Any, groups: Any) -> Source:
         """The model's columns, made from the user's."""
