@@ -141,7 +141,7 @@ class Source:
             If an unnamed ``groups`` has another number of columns than there are
             levels without labels.
         """
-        found = {name: self.column(name) for name in names}
+        found = {name: self._categories(name) for name in names}
         open_ = [name for name in names if found[name] is None]
         # a frame speaks by names; arrays, and a Series of another name, by position
         if not open_ or not isinstance(self._groups, list):
@@ -157,6 +157,19 @@ class Source:
             )
         found.update(zip(open_, self._groups, strict=True))
         return found
+
+    def _categories(self, name: str) -> Any:
+        """Values of a named variable; of pandas' categories, numbered as they are."""
+        for frame, columns in (
+            (self._X, self.columns),
+            (self._groups, self._group_columns or ()),
+        ):
+            if name in columns and isinstance(frame, pd.DataFrame):
+                series = _pandas_column(frame, list(columns).index(name))
+                if isinstance(series.dtype, pd.CategoricalDtype):
+                    return series.array
+                break
+        return self.column(name)
 
     def take(self, rows: Array) -> Source:
         """Some rows of the same."""
@@ -366,7 +379,7 @@ class Encoder:
 
 def _kind(values: Any) -> str:
     """Whether labels are numbers, text or something else."""
-    kind = pd.api.types.infer_dtype(values, skipna=True)
+    kind = pd.api.types.infer_dtype(np.asarray(values), skipna=True)
     if kind in ("integer", "floating", "mixed-integer-float", "decimal"):
         return "numbers"
     return "text" if kind == "string" else kind
@@ -410,6 +423,12 @@ def encode(
 
 def _numbered(values: Any) -> tuple[Array, Array]:
     """Codes and sorted distinct labels."""
+    if isinstance(values, pd.Categorical):
+        used = np.bincount(values.codes, minlength=len(values.categories)) > 0
+        places, labels = _numbered(np.asarray(values.categories)[used])
+        new = np.zeros(len(used), dtype=np.intp)
+        new[used] = places
+        return new[values.codes], labels
     if (
         isinstance(values, np.ndarray)
         and values.dtype.kind in "iu"

@@ -384,3 +384,22 @@ def test_missing_labels_of_other_frames(X, y):
             MixedLinearRegressor(LEVELS).fit(given, y)
         model = MixedLinearRegressor(LEVELS, missing="drop").fit(given, y)
         assert model.results_.n_obs == 102
+
+
+def test_categories_are_numbered_like_their_labels():
+    """Whatever the categories' order, and with some that no row has."""
+    rng = np.random.default_rng(3)
+    words = np.array([f"w{k}" for k in rng.permutation(12)])
+    X = pd.DataFrame({"g": words[rng.integers(0, 9, 120)], "x": rng.normal(size=120)})
+    y = X["x"] + X["g"].str[1:].astype(float) + rng.normal(size=120)
+    plain = MixedLinearRegressor("g", fixed=["x"]).fit(X, y)
+    coded = X.assign(g=pd.Categorical(X["g"], categories=words, ordered=True))
+    model = MixedLinearRegressor("g", fixed=["x"]).fit(coded, y)
+    assert model.n_groups_ == {"g": X["g"].nunique()}
+    pd.testing.assert_frame_equal(
+        model.random_effects_["g"], plain.random_effects_["g"], rtol=1e-12
+    )
+    other = coded.assign(g=coded["g"].cat.reorder_categories(words[::-1]))
+    assert_allclose(model.predict(other), plain.predict(X), rtol=1e-12)
+    unseen = coded.head(1).assign(g=pd.Categorical(["new"]))
+    assert_allclose(model.predict(unseen), plain.predict(unseen, kind="fixed"))
