@@ -279,6 +279,8 @@ def estimate(
         if again.value < found.value - tol * (1.0 + abs(found.value)):
             found = again
     log += found.log  # of the search that came furthest
+    if found is not again:
+        objective.hessian(found.gamma)  # standard errors use the last derivatives
     if isinstance(objective, StructuredObjective):
         found = _at_the_end(objective, found)
     certificate = certify(objective, found, tol)
