@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,7 @@ __all__ = ["RowAnswers"]
 Array = np.ndarray
 
 
+@dataclass(eq=False, kw_only=True)
 class RowAnswers:
     """What a fitted model says of rows; a part of ``FittedModel``."""
 

@@ -12,11 +12,10 @@ from ._answers import RowAnswers
 from ._compile import Compiled
 from ._estimation import Estimate
 from ._factors import factor_index
-from ._labels import Encoder
 from ._levels import path_frame
 from ._saved import FittedEquation, make_results
-from .inference import Results, Specification
-from .likelihood import Crossing, Pool
+from .inference import Specification
+from .likelihood import Crossing
 from .optimization import Certificate, Iteration
 from .prediction import CrossedPosterior, Errors, Posterior
 
@@ -25,24 +24,11 @@ __all__ = ["FittedModel"]
 Array = np.ndarray
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, kw_only=True)
 class FittedModel(RowAnswers):
     """State of a fitted estimator; holds no rows of the training data."""
 
-    results: Results
     columns: tuple[str, ...]
-    fixed_names: tuple[str, ...]
-    kept: Array
-    extra_names: tuple[str, ...]
-    coef: Array
-    intercept: float
-    sigma2: float
-    encoders: tuple[Encoder, ...]
-    level_numbers: tuple[int, ...]
-    equations: tuple[FittedEquation, ...]
-    pool: Pool
-    posterior: Posterior | CrossedPosterior
-    errors: Errors | None
     certificate: Certificate
     log: tuple[Iteration, ...]
     reml: bool
