@@ -311,12 +311,13 @@ class Objective:
 
 
 def _leads(block: Block, D: Array) -> list[Array]:
-    """Starts in which one variance is a thousand times the others, or all are large."""
+    """Starts with all variances large, all small, and each the largest in turn."""
     q = block.structure.q
-    if block.structure.n_variances < q:
-        return [100.0 * D]
-    size = np.full((q, q), 0.01) + 9.99 * np.eye(q)
-    return [D * np.diag(s) for s in size]
+    out = [100.0 * D, 0.01 * D]
+    if block.structure.n_variances == q:
+        sizes = np.full((q, q), 0.01) + 9.99 * np.eye(q)
+        out += [D * np.diag(size) for size in sizes]
+    return out
 
 
 def null_space(D: Array) -> Array:
