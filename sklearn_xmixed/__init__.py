@@ -1,14 +1,24 @@
 """Multilevel mixed-effects linear regression as a scikit-learn estimator."""
 
+import sys
+
 from . import datasets
-from ._compare import compare_residuals
 from ._regressor import MixedLinearRegressor
 from ._spec import RandomEffects, Residuals
-from .formula import from_formula
 from .inference import compare_fits, lrtest
-from .resampling import bootstrap, by, jackknife, mi_estimate, rolling, statsby
-from .stata import xtmixed
-from .translation import to_lme4, to_nlme, to_sas
+from .languages import formula, stata, translation
+from .languages.formula import from_formula
+from .languages.stata import xtmixed
+from .languages.translation import to_lme4, to_nlme, to_sas
+from .resampling import (
+    bootstrap,
+    by,
+    compare_residuals,
+    jackknife,
+    mi_estimate,
+    rolling,
+    statsby,
+)
 
 __version__ = "0.1.0"
 
@@ -33,3 +43,7 @@ __all__ = [
     "to_sas",
     "xtmixed",
 ]
+
+# their public names: the languages are neighbours in one room
+for _language in (formula, stata, translation):
+    sys.modules[f"{__name__}.{_language.__name__.rpartition('.')[2]}"] = _language

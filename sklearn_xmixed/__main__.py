@@ -1,6 +1,6 @@
 """``python -m sklearn_xmixed``."""
 
-from ._commandline import main
+from .languages._commandline import main
 
 __all__ = ["main"]
 

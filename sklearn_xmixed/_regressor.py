@@ -14,18 +14,18 @@ from sklearn.metrics import r2_score
 from sklearn.utils import check_random_state
 from sklearn.utils.metadata_routing import UNUSED
 
-from ._callbacks import FitTasks
-from ._compile import compile_design
-from ._estimation import Estimate, estimate
-from ._fitted import FittedModel
-from ._log import IterationLog
-from ._postestimation import PostEstimation
-from ._saved import describe
 from ._spec import RandomEffects, Residuals
-from ._validation import check_parameters, equation_names, equations_of
+from .design._compile import compile_design
+from .design._validation import check_parameters, equation_names, equations_of
+from .estimation._callbacks import FitTasks
+from .estimation._estimate import Estimate, estimate
+from .estimation._log import IterationLog
 from .exceptions import ExactFitWarning, NotConvergedWarning
+from .fitted import GroupEffects, RandomEffectsAccessor
+from .fitted._fitted import FittedModel
+from .fitted._saved import describe
 from .inference import Results
-from .prediction import GroupEffects, RandomEffectsAccessor
+from .postestimation import PostEstimation
 
 __all__ = ["MixedLinearRegressor"]
 

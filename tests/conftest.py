@@ -20,11 +20,11 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from sklearn_xmixed import MixedLinearRegressor, RandomEffects, _regressor
-from sklearn_xmixed._compile import compile_design
-from sklearn_xmixed._estimation import Estimate, estimate
 from sklearn_xmixed.datasets import fetch_xtmixed_data
+from sklearn_xmixed.design._compile import compile_design
+from sklearn_xmixed.estimation._estimate import Estimate, estimate
 from sklearn_xmixed.likelihood import (
-    Objective,
+    NestedObjective,
     Pool,
     Tree,
     VarianceModel,
@@ -187,17 +187,17 @@ class Engine:
     def model(self) -> VarianceModel:
         return self.start.objective.model
 
-    def on(self, tree: Tree) -> Objective:
-        return Objective(
+    def on(self, tree: Tree) -> NestedObjective:
+        return NestedObjective(
             tree, self.model, reml=self.case.reml, log_det_basis=self.pool.log_det_R
         )
 
     @cached_property
-    def objective(self) -> Objective:
+    def objective(self) -> NestedObjective:
         return self.on(self.tree)
 
     @cached_property
-    def compressed(self) -> Objective:
+    def compressed(self) -> NestedObjective:
         return self.on(compress(self.tree))
 
     def random_gamma(self, seed: int, size: float = 1.0) -> np.ndarray:

@@ -10,7 +10,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from sklearn_xmixed import RandomEffects
-from sklearn_xmixed._estimation import _leave_boundary
+from sklearn_xmixed.estimation._estimate import _leave_boundary
 from sklearn_xmixed.exceptions import ExactFitWarning, NotConvergedWarning
 from sklearn_xmixed.optimization import newton
 from tests.conftest import Case, simulate

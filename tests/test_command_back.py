@@ -4,10 +4,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
+from sklearn_xmixed.stata import parse, plan, to_code, to_command
 
 from sklearn_xmixed import MixedLinearRegressor, RandomEffects, Residuals, xtmixed
-from sklearn_xmixed.stata import parse, plan, to_code, to_command
-from sklearn_xmixed.stata._data import Data
+from sklearn_xmixed.languages.stata._data import Data
 from tests.command_frame import DATA, XTSET
 
 NUMBERS = ["x", "z", "t", "w", "longer_name"]

@@ -5,10 +5,10 @@ import warnings
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sklearn_xmixed.stata import Command, CommandRegressor, generate, parse
 
 from sklearn_xmixed import xtmixed
 from sklearn_xmixed.exceptions import CommandError
-from sklearn_xmixed.stata import Command, CommandRegressor, generate, parse
 from tests.command_frame import DATA
 
 WORDS = (

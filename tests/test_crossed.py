@@ -14,7 +14,7 @@ from numpy.testing import assert_allclose
 from sklearn_xmixed import MixedLinearRegressor, RandomEffects
 from sklearn_xmixed.datasets import load_penicillin
 from sklearn_xmixed.likelihood import Objective, oracle
-from sklearn_xmixed.likelihood._crossed import evaluate_crossed
+from sklearn_xmixed.likelihood.crossed._exact import evaluate_crossed
 from tests.conftest import manual_data, needs_manual_data
 
 WEEK, ID = RandomEffects("_all", factor="week"), RandomEffects("_all", factor="id")

@@ -12,14 +12,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from sklearn_xmixed import MixedLinearRegressor, RandomEffects, _regressor
 from sklearn_xmixed.inference import Results
-from sklearn_xmixed.likelihood import (
-    CrossedObjective,
-    Iterative,
-    Probes,
-    _blocks,
-    _plan,
-)
-from sklearn_xmixed.likelihood._krylov import conjugate_gradients, quadrature
+from sklearn_xmixed.likelihood import CrossedObjective, Iterative, Probes
+from sklearn_xmixed.likelihood.crossed import _blocks, _plan
+from sklearn_xmixed.likelihood.crossed._krylov import conjugate_gradients, quadrature
 
 UNSTRUCTURED = "unstructured"
 TWO = [RandomEffects("_all", factor="s"), RandomEffects("_all", factor="d")]

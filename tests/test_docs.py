@@ -68,7 +68,7 @@ CITED = sorted(set(_citations()))
 
 
 def test_citations_are_found():
-    assert ("likelihood/_tree.py", "likelihood", 7) in CITED  # inside Eqs. 5-8
+    assert ("likelihood/nested/_tree.py", "likelihood", 7) in CITED  # inside Eqs. 5-8
     assert ("likelihood/_scores.py", "likelihood", 23) in CITED
 
 

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from sklearn.base import clone
 from sklearn.model_selection import cross_val_score
+from sklearn_xmixed.formula import FormulaError
 
 from sklearn_xmixed import (
     MixedLinearRegressor,
@@ -34,8 +35,7 @@ from sklearn_xmixed.datasets import (
     load_penicillin,
     load_sleepstudy,
 )
-from sklearn_xmixed.formula import FormulaError
-from sklearn_xmixed.formula._parser import parse_formula
+from sklearn_xmixed.languages.formula._parser import parse_formula
 from tests.reference.conftest import REFERENCES
 
 SLEEP = load_sleepstudy().frame

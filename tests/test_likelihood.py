@@ -12,13 +12,8 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 from sklearn_xmixed import RandomEffects
-from sklearn_xmixed.likelihood import (
-    Tree,
-    _crossproducts,
-    _pieces,
-    build_tree,
-    evaluate,
-)
+from sklearn_xmixed.likelihood import Tree, build_tree, evaluate
+from sklearn_xmixed.likelihood.nested import _crossproducts, _sweeps
 from tests.conftest import STRUCTURES, Case, cases, differences, seeds
 
 # Values are sums of a few hundred terms of order one: 1e-11 relative leaves room for
@@ -133,7 +128,7 @@ def test_closed_form_hessian_is_the_complex_step(case, seed, size):
     options = {"reml": case.reml, "order": 2, "directions": directions}
     closed = evaluate(engine.tree, D, **options)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_pieces, "CLOSED_FORM_Q", 0)
+        patch.setattr(_sweeps, "CLOSED_FORM_Q", 0)
         stepped = evaluate(engine.tree, D, **options)
     close(closed.c_2, stepped.c_2, 1e-10)
     close(closed.l_2, stepped.l_2, 1e-10)

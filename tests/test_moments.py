@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
-from sklearn_xmixed import _moments
-from sklearn_xmixed._design import kept_columns
-from sklearn_xmixed._moments import Moments, independent_columns
+from sklearn_xmixed.design import _moments
+from sklearn_xmixed.design._design import kept_columns
+from sklearn_xmixed.design._moments import Moments, independent_columns
 from tests.conftest import seeds
 
 

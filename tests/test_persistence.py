@@ -16,7 +16,7 @@ from sklearn.base import clone
 
 from sklearn_xmixed import MixedLinearRegressor, RandomEffects, Residuals
 from sklearn_xmixed.datasets import make_multilevel
-from sklearn_xmixed.prediction import Posterior
+from sklearn_xmixed.likelihood import Posterior
 
 LEVELS = ["school", "class"]
 SPECIFICATIONS = {

@@ -9,8 +9,8 @@ import pytest
 from numpy.testing import assert_allclose
 
 from sklearn_xmixed import MixedLinearRegressor, RandomEffects
-from sklearn_xmixed._compile import compile_design
 from sklearn_xmixed.datasets import load_productivity, load_sleepstudy
+from sklearn_xmixed.design._compile import compile_design
 from sklearn_xmixed.likelihood import (
     Redrawn,
     Reweighted,

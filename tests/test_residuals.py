@@ -11,9 +11,9 @@ from numpy.testing import assert_allclose
 from sklearn.model_selection import GridSearchCV, GroupKFold
 
 from sklearn_xmixed import MixedLinearRegressor, RandomEffects, Residuals
-from sklearn_xmixed._compile import compile_design
-from sklearn_xmixed._estimation import equation_blocks
 from sklearn_xmixed.covariance import PARAMETERIZATIONS
+from sklearn_xmixed.design._compile import compile_design
+from sklearn_xmixed.estimation._estimate import equation_blocks
 from sklearn_xmixed.likelihood import (
     Pool,
     Rows,

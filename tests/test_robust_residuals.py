@@ -12,8 +12,8 @@ import pytest
 from numpy.testing import assert_allclose
 
 from sklearn_xmixed import MixedLinearRegressor, RandomEffects, Residuals
-from sklearn_xmixed._estimation import Estimate
 from sklearn_xmixed.covariance import to_natural
+from sklearn_xmixed.estimation._estimate import Estimate
 from sklearn_xmixed.inference._robust import parameter_scores
 from sklearn_xmixed.optimization import Certificate
 from tests.conftest import differences

@@ -16,13 +16,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .._compile import Compiled
-from .._factors import Factor, factor_index
-from .._fitted import FittedModel
-from .._labels import Source
-from .._levels import path_frame
-from ..likelihood._crossproducts import row_blocks
-from ..prediction import CrossedPosterior
+from ..design._compile import Compiled
+from ..design._factors import Factor, factor_index
+from ..design._labels import Source
+from ..design._levels import path_frame
+from ..fitted._fitted import FittedModel
+from ..likelihood import CrossedPosterior
+from ..likelihood._stream import row_blocks
 
 __all__ = ["CrossedSample", "units"]
 

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.optimize import brentq, minimize
 from scipy.special import expit
 
-from .._estimation import Estimate
+from ..estimation._estimate import Estimate
 from ..likelihood import Objective, StructuredObjective
 from ..residuals import NotPositiveDefiniteError
 from ._held import HeldCovariance

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..prediction import CrossedPosterior
+from ..likelihood import CrossedPosterior
 from ._crossed import CrossedSample
 from ._deletion import Deletion, delete_groups, delete_rows
 from ._onestep import OneStep, one_step

@@ -14,12 +14,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .._estimation import equation_blocks
 from ..covariance import PARAMETERIZATIONS, Parameterization, Structure
 from ..covariance._parameterization import MatLog, MatSqrt
+from ..estimation._estimate import equation_blocks
 from ..likelihood import VarianceModel
 from ..likelihood._pieces import STEP
-from ..likelihood._tree import ascend, descend
+from ..likelihood.nested._tree import ascend, descend
 from ._path import cross_products
 from ._sample import Sample
 

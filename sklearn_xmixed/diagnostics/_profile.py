@@ -22,8 +22,8 @@ from scipy.interpolate import CubicSpline
 from scipy.special import ndtri
 from sklearn.base import clone
 
-from .._compile import compile_design
-from .._estimation import estimate
+from ..design._compile import compile_design
+from ..estimation._estimate import estimate
 from ..likelihood._model import Block
 from ._held_problem import HeldProblem
 

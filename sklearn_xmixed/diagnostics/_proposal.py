@@ -10,7 +10,7 @@ from typing import Any
 from sklearn.base import BaseEstimator, clone
 
 from .._spec import RandomEffects
-from .._validation import equation_names, equations_of
+from ..design._validation import equation_names, equations_of
 
 __all__ = ["Proposal", "code_of"]
 

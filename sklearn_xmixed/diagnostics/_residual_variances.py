@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import expit
 
-from .._fitted import FittedModel
+from ..fitted._fitted import FittedModel
 from ._onestep import OneStep
 
 __all__ = ["residual_variances"]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import clone
 
-from .._compile import Compiled, compile_design
+from ..design._compile import Compiled, compile_design
 from ._finding import Finding
 from ._influence import Influence
 from ._patient import Patient, several

@@ -16,13 +16,12 @@ import numpy as np
 import pandas as pd
 from sklearn.base import clone
 
-from .._compile import Compiled, compile_design
-from .._fitted import FittedModel
-from .._labels import Source
-from .._levels import path_frame
-from ..likelihood import Rows, Tree
-from ..likelihood._crossproducts import row_blocks
-from ..prediction import CrossedPosterior
+from ..design._compile import Compiled, compile_design
+from ..design._labels import Source
+from ..design._levels import path_frame
+from ..fitted._fitted import FittedModel
+from ..likelihood import CrossedPosterior, Rows, Tree
+from ..likelihood._stream import row_blocks
 from ._crossed import CrossedSample
 from ._path import Node, cross_products, grow
 

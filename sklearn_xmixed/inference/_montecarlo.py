@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .._estimation import Estimate
 from ..covariance import to_natural
+from ..estimation._estimate import Estimate
 from ..likelihood import CrossedObjective, Iterative
 
 __all__ = ["MonteCarlo", "monte_carlo"]

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .._design import Design
-from .._estimation import Estimate
 from ..covariance import natural_derivatives
+from ..design._design import Design
+from ..estimation._estimate import Estimate
 from ..likelihood import (
     Block,
     CrossedObjective,

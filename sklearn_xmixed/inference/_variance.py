@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import expit, ndtri
 
-from .._estimation import Estimate
 from ..covariance import Compound, Structure, natural_derivatives, to_natural
+from ..estimation._estimate import Estimate
 from ..likelihood import Block, Pieces
 
 __all__ = [

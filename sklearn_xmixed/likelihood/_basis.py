@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .._moments import Moments, independent_columns
+from ..design._moments import Moments, independent_columns
 
 __all__ = ["LevelBasis", "Pool"]
 

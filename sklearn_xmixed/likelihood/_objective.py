@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from ..residuals import ResidualModel
 from ._model import Block, VarianceModel
-from ._pieces import Direction, Pieces, evaluate
-from ._tree import Tree
+from ._pieces import Direction, Pieces
 
 __all__ = ["Objective"]
 
@@ -33,9 +33,12 @@ FEW_ROWS = 100
 class Objective:
     """-2 L(gamma), Eq. (12) under ML and Eq. (13) under REML.
 
+    A kind of model says how ``pieces`` and ``curvature`` come about; everything else
+    follows from them.
+
     Parameters
     ----------
-    tree : Tree
+    tree : Tree or Crossing
     model : VarianceModel
     reml : bool
     log_det_basis : float
@@ -47,7 +50,7 @@ class Objective:
     residual: ResidualModel | None = None
 
     def __init__(
-        self, tree: Tree, model: VarianceModel, *, reml: bool, log_det_basis: float
+        self, tree: Any, model: VarianceModel, *, reml: bool, log_det_basis: float
     ):
         self.tree = tree
         self.model = model
@@ -63,8 +66,7 @@ class Objective:
 
     def pieces(self, D_blocks: list[Array], order: int = 1) -> Pieces:
         """c, l and their derivatives in D at given covariances."""
-        D = self.model.floors(D_blocks)
-        return evaluate(self.tree, D, reml=self.reml, order=order)
+        raise NotImplementedError
 
     def deviance(self, at: Pieces) -> float:
         """-2 L of an evaluated point; infinite where c is nothing but rounding."""
@@ -87,13 +89,7 @@ class Objective:
         self, D_blocks: list[Array], directions: Sequence[Direction]
     ) -> Pieces:
         """c, l and their derivatives, the second ones along directions of D."""
-        return evaluate(
-            self.tree,
-            self.model.floors(D_blocks),
-            reml=self.reml,
-            order=2,
-            directions=directions,
-        )
+        raise NotImplementedError
 
     def scale(self, gamma: Array) -> Array:
         """Size of a noticeable change of each gamma, at least one."""
@@ -241,12 +237,7 @@ class Objective:
 
     def single_rows(self) -> int | None:
         """Equation of the lowest level if its groups have one row each."""
-        if not self.tree.shards:
-            return None
-        lowest = sum(float(s.floors[0].count.sum()) for s in self.tree.shards)
-        if lowest < self.tree.n - 0.5:
-            return None
-        return next(k for k, b in enumerate(self.model.blocks) if b.floor == 0)
+        return None
 
     def start(self) -> list[Array]:
         """D_b of each equation to begin with.

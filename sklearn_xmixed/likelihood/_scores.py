@@ -12,15 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .._design import Design, total_weights
-from ._basis import Pool
-from ._crossproducts import raw_blocks
-from ._elimination import Elimination
-from ._pieces import Root
-from ._rows import Rows
-from ._tree import Ascent, Descent, Floor, Tree, ascend, descend
+from ..design._design import Design, total_weights
 
-__all__ = ["Scores", "cluster_scores", "crossed_scores"]
+__all__ = ["Effects", "Scores", "by_rows", "of_groups", "summed"]
 
 Array = np.ndarray
 
@@ -50,98 +44,8 @@ class Scores:
     psi: Array
 
 
-def cluster_scores(
-    design: Design,
-    pool: Pool,
-    tree: Tree,
-    D: list[Array],
-    root: Root,
-    sigma2: float,
-    clusters: Array,
-    rows: Rows | None = None,
-    psi: Array | None = None,
-) -> Scores:
-    """Derivatives of the log likelihood by cluster.
-
-    Parameters
-    ----------
-    design : Design
-        Sorted, as for ``build_tree``.
-    pool : Pool
-    tree : Tree
-        Not compressed.
-    D : list of ndarray
-        Per floor, lowest first.
-    root : Root
-        At D.
-    sigma2 : float
-    clusters : ndarray of int, shape (n,)
-        Cluster of each row, from 0; top-level groups are nested in them.
-    rows : Rows, optional
-        With structured residuals; ``tree`` is that of its rows whitened by ``psi``.
-    psi : ndarray, optional
-    """
-    M = int(clusters.max()) + 1
-    sweeps: list[tuple[Ascent, Descent]] = []
-    effects: list[_Effects] = []
-    nodes: list[Array] = []
-    for shard in tree.shards:
-        up = ascend(shard, D, tree.p + 1)
-        down = descend(shard, D, up, root.v[:, None])
-        sweeps.append((up, down))
-        for d, e, basis, level in zip(
-            D, down.E, pool.levels, design.levels[::-1], strict=True
-        ):
-            effects.append(_Effects(level.codes, basis.members, d @ e[:, 0]))
-        of_top = _of_groups(design.levels[0].codes, clusters)
-        for k, floor in enumerate(shard.floors):
-            nodes.append(_by_nodes(floor, down, k, sigma2, of_top, M))
-    stream: Iterable = raw_blocks(design, pool)
-    matrix, slopes = pool.matrix, np.empty((M, 0))
-    if rows is not None and psi is not None:
-        stream = rows.whitened(psi)
-        matrix = np.eye(pool.width + 1)[:, 1:]
-        left, right = rows.given(tree, D, root, sweeps, 1.0 / sigma2, reml=False)
-        slopes = rows.residual.slopes(
-            psi, left, right, clusters[rows.order], rows.share
-        )
-    x, c, n = _by_rows(design, stream, matrix, root.v, effects, clusters, M)
-    return Scores(x, c, n, nodes, slopes)
-
-
-def crossed_scores(
-    design: Design,
-    pool: Pool,
-    sweep: Elimination,
-    D: list[Array],
-    root: Root,
-    sigma2: float,
-    clusters: Array,
-) -> Scores:
-    """The same where factors cross below the top level.
-
-    Parameters
-    ----------
-    sweep : Elimination
-        At D.
-    """
-    M = int(clusters.max()) + 1
-    levels = design.levels[::-1]
-    members = pool.members
-    effects, nodes = [], []
-    codes_of = [*(level.codes for level in levels), *(t.codes for t in design.terms)]
-    for t, (codes, columns) in enumerate(zip(codes_of, members, strict=True)):
-        e = sweep.E(t, root.v[:, None])[:, :, 0].T
-        effects.append(_Effects(codes, columns, D[t] @ e))
-        weight = sweep.T(t).transpose(1, 2, 0) - e[:, None] * (e / sigma2)[None]
-        nodes.append(_summed(weight, _of_groups(codes, clusters), M))
-    stream = raw_blocks(design, pool)
-    x, c, n = _by_rows(design, stream, pool.matrix, root.v, effects, clusters, M)
-    return Scores(x, c, n, nodes, np.empty((M, 0)))
-
-
 @dataclass(frozen=True, eq=False)
-class _Effects:
+class Effects:
     """Predicted random effects of one level or term.
 
     Parameters
@@ -164,14 +68,14 @@ class _Effects:
         return [(j, row) for j, row in enumerate(on) if row.any()]
 
 
-def _of_groups(codes: Array, clusters: Array) -> Array:
+def of_groups(codes: Array, clusters: Array) -> Array:
     """Cluster of each group."""
     out = np.empty(int(codes.max()) + 1, dtype=np.intp)
     out[codes] = clusters
     return out
 
 
-def _summed(values: Array, owner: Array, M: int) -> Array:
+def summed(values: Array, owner: Array, M: int) -> Array:
     """Sums along the last axis by owner."""
     if len(owner) == M and (owner == np.arange(M)).all():
         return values
@@ -181,28 +85,12 @@ def _summed(values: Array, owner: Array, M: int) -> Array:
     return out
 
 
-def _by_nodes(
-    floor: Floor, down: Descent, k: int, sigma2: float, of_top: Array, M: int
-) -> Array:
-    """dc/dD / sigma^2 + dl/dD by cluster, the sums of Eq. (14)."""
-    T, drop, e = down.T[k], down.drop[k], down.E[k][:, 0]
-    share = floor.shares[-1]
-    weight = T * floor.count
-    if drop is not None:
-        weight -= drop if share is None else drop * share
-    es = e / sigma2 if share is None else e * (share / sigma2)
-    weight -= e[:, None] * es[None]
-    if floor.starts:  # sum up to the top level
-        weight = np.add.reduceat(weight, floor.starts[-1], axis=-1)
-    return _summed(weight, of_top, M)
-
-
-def _by_rows(
+def by_rows(
     design: Design,
     stream: Iterable,
     basis: Array,
     v: Array,
-    effects: list[_Effects],
+    effects: list[Effects],
     clusters: Array,
     M: int,
 ) -> tuple[Array, Array, Array]:

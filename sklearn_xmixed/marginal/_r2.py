@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from .._fixed import read_fixed
+from ..design._fixed import read_fixed
 from ._rows import Rows
 
 __all__ = ["r2"]

@@ -9,17 +9,17 @@ from typing import Any
 
 import numpy as np
 
-from .._fitted import FittedModel
-from .._labels import Source, encode, missing_rows
-from .._levels import read_labels
-from .._saved import FittedEquation
-from .._within import (
+from ..design._labels import Source, encode, missing_rows
+from ..design._levels import read_labels
+from ..design._within import (
     category_numbers,
     compile_residuals,
     read_time,
     read_variables,
     rows_with_values,
 )
+from ..fitted._fitted import FittedModel
+from ..fitted._saved import FittedEquation
 
 __all__ = ["Rows"]
 

@@ -9,7 +9,7 @@ import pandas as pd
 from scipy.special import betaincinv, ndtri
 from sklearn.utils.validation import check_is_fitted
 
-from ..prediction import CrossedPosterior
+from ..likelihood import CrossedPosterior
 from ._residuals import LABELS, residuals_of
 from ._style import axes_grid, check_matplotlib, main, merged, muted, tidy
 

@@ -5,6 +5,7 @@ from ._by import FitsByCategory, by, rolling, statsby
 from ._imputation import PooledResult, mi_estimate, pool
 from ._jackknife import jackknife
 from ._refit import ResamplingWarning
+from ._residuals import compare_residuals
 from ._result import BootstrapResult, JackknifeResult
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "ResamplingWarning",
     "bootstrap",
     "by",
+    "compare_residuals",
     "jackknife",
     "mi_estimate",
     "pool",

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .._compile import Compiled
-from .._estimation import equation_blocks
-from .._fitted import FittedModel
 from ..covariance import PARAMETERIZATIONS, Structure
+from ..design._compile import Compiled
+from ..estimation._estimate import equation_blocks
+from ..fitted._fitted import FittedModel
 from ..likelihood import (
     Block,
-    Objective,
+    NestedObjective,
     Pool,
     Redrawn,
     Replicates,
@@ -184,7 +184,7 @@ class Batch:
         """The same with the engine of a single fit, from the trees that are there."""
         model, theta, certain = self.model, [], []
         for b in range(len(data)):
-            objective = Objective(
+            objective = NestedObjective(
                 data.tree(b), model, reml=self.reml, log_det_basis=0.0
             )
             found = min(

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .._compile import Compiled
-from .._fitted import FittedModel
+from ..design._compile import Compiled
+from ..fitted._fitted import FittedModel
 from ..residuals import Within
 
 __all__ = ["Simulator"]

@@ -17,11 +17,11 @@ from sklearn.base import clone
 from sklearn.utils import check_consistent_length, column_or_1d
 from sklearn.utils.validation import check_is_fitted
 
-from .._compile import Compiled, compile_design
-from .._labels import Source, missing_rows
 from .._spec import RandomEffects
-from .._validation import check_parameters, equations_of
-from .._variables import variables_in_X
+from ..design._compile import Compiled, compile_design
+from ..design._labels import Source, missing_rows
+from ..design._validation import check_parameters, equations_of
+from ..design._variables import variables_in_X
 from ..exceptions import MixedModelWarning
 
 __all__ = ["METRICS", "Sample", "Statistic", "values_of"]

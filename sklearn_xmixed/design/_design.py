@@ -1,0 +1,274 @@
+"""The frozen design: what was asked for, laid over the data.
+
+Numbers only: rows by columns, one integer code per row and level.  Names of columns
+and groups are kept for messages and output; data frames end in ``_labels``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from scipy import sparse
+
+from ..covariance import Structure
+from ..residuals import Within
+from ._moments import DOUBTFUL, Moments, independent_columns
+
+#: a column of unit size with a smaller remainder is collinear
+REMAINDER = 3e-7
+
+__all__ = ["Design", "Equation", "Level", "Term", "kept_columns", "total_weights"]
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Level:
+    """One level of grouping.
+
+    Parameters
+    ----------
+    group : str
+        Name of the grouping variable.
+    codes : ndarray of int, shape (n,)
+        Group of each row, numbered in the order of the paths of labels, so that
+        the groups within one group of the level above are consecutive.
+    n_groups : int
+    parents : ndarray of int, shape (n_groups,)
+        Group of the level above; all zero at the top.
+    columns : tuple of int
+        Raw columns with random coefficients at this level.
+    constant : bool
+        Whether there is a random intercept.
+    weights : ndarray of shape (n_groups,) or None
+    """
+
+    group: str
+    codes: Array
+    n_groups: int
+    parents: Array
+    columns: tuple[int, ...] = ()
+    constant: bool = False
+    weights: Array | None = None
+
+    @property
+    def positions(self) -> tuple[int, ...]:
+        """Own columns, the constant first, as raw columns counted from 1."""
+        return (0,) * self.constant + tuple(1 + c for c in self.columns)
+
+
+@dataclass(frozen=True, eq=False)
+class Equation:
+    """One random-effects equation of one level.
+
+    Parameters
+    ----------
+    name : str
+        Unique name of the equation.
+    level : int
+        Level it belongs to, top level 0.
+    effects : tuple of str
+        Names of the random effects in the user's order, ``_cons`` for the
+        intercept.
+    positions : tuple of int
+        The same as raw columns counted from 1, 0 for the constant.
+    structure : Structure
+    omitted : tuple of str
+        Collinear columns that were left out.
+    terms : tuple of int
+        Of a factor: its terms among the design's; its level is -1.
+    n_groups : int
+        Of a factor: how many independent draws its covariance matrix has.
+    """
+
+    name: str
+    level: int
+    effects: tuple[str, ...]
+    positions: tuple[int, ...]
+    structure: Structure
+    omitted: tuple[str, ...] = ()
+    terms: tuple[int, ...] = ()
+    n_groups: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Term:
+    """Random coefficients of a grouping that nests in no other.
+
+    Parameters
+    ----------
+    codes : ndarray of int, shape (n,)
+    n_groups : int
+    positions : tuple of int
+        Columns with coefficients as raw columns counted from 1, the constant first
+        as 0; empty for the constant alone.
+    """
+
+    codes: Array
+    n_groups: int
+    positions: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Design:
+    """Everything the engine needs to know about one fit.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, k)
+        Kept columns of the fixed part, without the constant.
+    extra : ndarray of shape (n, e)
+        Columns with random coefficients that are not in the fixed part.
+    y : ndarray of shape (n,)
+    weights : ndarray of shape (n,) or None
+    intercept : bool
+    levels : tuple of Level, top level first
+    equations : tuple of Equation
+    moments : Moments
+        Of [X, extra, y].
+    residual : Within or None
+        Structure of the residuals; None where they are independent with one variance.
+    terms : tuple of Term
+        Of the factors.
+    """
+
+    X: Array
+    extra: Array
+    y: Array
+    weights: Array | None
+    intercept: bool
+    levels: tuple[Level, ...]
+    equations: tuple[Equation, ...]
+    moments: Moments
+    order: Array | None = field(default=None)
+    starts: Array | None = field(default=None)
+    residual: Within | None = field(default=None)
+    terms: tuple[Term, ...] = ()
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows."""
+        return self.y.shape[0]
+
+    @property
+    def p(self) -> int:
+        """Number of fixed effects that are estimated."""
+        return self.X.shape[1] + self.intercept
+
+    def sorted(self) -> Design:
+        """The same with the order that makes lowest-level groups contiguous.
+
+        Rows with structured residuals are sorted by time within them.
+        """
+        if self.residual is not None:
+            order = self.residual.order_of_rows
+            starts = None
+            if self.levels:
+                lowest = self.levels[-1]
+                starts = np.searchsorted(
+                    lowest.codes[order], np.arange(lowest.n_groups + 1)
+                )
+            return replace(self, order=order, starts=starts)
+        if not self.levels:
+            return self
+        lowest = self.levels[-1]
+        codes, G = lowest.codes, lowest.n_groups
+        n = codes.shape[0]
+        if n < 2 or bool((codes[1:] >= codes[:-1]).all()):
+            starts = np.searchsorted(codes, np.arange(G + 1))
+            return replace(self, order=None, starts=starts)
+        # counting sort
+        rows = sparse.csr_array(
+            (np.ones(n, dtype=np.int8), codes, np.arange(n + 1)), shape=(n, G)
+        ).tocsc()
+        return replace(self, order=rows.indices, starts=rows.indptr)
+
+
+def total_weights(weights: Array | None, levels: Sequence[Level]) -> Array | None:
+    """Products of the weights of each row and its groups; None without weights."""
+    for level in levels:
+        if level.weights is not None:
+            own = level.weights[level.codes]
+            weights = own if weights is None else weights * own
+    return weights
+
+
+def kept_columns(
+    moments: Moments,
+    columns: Array,
+    raw: list[Array],
+    *,
+    constant: bool,
+    weights: Array | None = None,
+) -> Array:
+    """Which of some raw columns add something to the (constant and) columns before.
+
+    Parameters
+    ----------
+    moments : Moments
+        Of all raw columns.
+    columns : ndarray of int
+        The columns in question, in the order that decides who is left out.
+    raw : list of ndarray
+        Each column's values, looked at only where the moments cannot tell.
+    constant : bool
+        Whether a constant stands before them.
+
+    Returns
+    -------
+    ndarray of bool
+    """
+    if not len(columns):
+        return np.zeros(0, dtype=bool)
+    at = np.ix_(columns, columns)
+    size = (
+        np.diagonal(moments.centred)[columns] + moments.n * moments.mean[columns] ** 2
+    )
+    gram = (
+        moments.centred[at]
+        if constant
+        else moments.centred[at]
+        + moments.n * np.outer(moments.mean[columns], moments.mean[columns])
+    )
+    # a constant column has nothing left of it but rounding
+    floor = np.finfo(float).eps ** 2 * 1e4 * size
+    scale = np.maximum(np.diagonal(gram), 0.0)
+    scale = np.where(scale > floor, scale, 0.0)
+    keep, smallest = independent_columns(gram, scale)
+    if smallest > DOUBTFUL and (keep | (scale == 0)).all():
+        return keep
+    return _kept_by_rows(moments, columns, raw, constant, weights, scale > 0)
+
+
+def _kept_by_rows(
+    moments: Moments,
+    columns: Array,
+    raw: list[Array],
+    constant: bool,
+    weights: Array | None,
+    varies: Array,
+) -> Array:
+    """The same decision from a QR decomposition of the rows."""
+    M = np.column_stack([raw[c] for c in columns]).astype(float)
+    if constant:
+        M -= moments.mean[columns]
+    if weights is not None:
+        M *= np.sqrt(weights)[:, None]
+    size = np.sqrt((M**2).sum(axis=0))
+    M /= np.where(size > 0, size, 1.0)
+    keep = np.zeros(len(columns), dtype=bool)
+    basis: list[Array] = []
+    for j in range(len(columns)):
+        if not varies[j] or len(basis) >= M.shape[0] - constant:
+            continue
+        column = M[:, j].copy()
+        for _ in range(2):  # twice is enough for orthogonality to rounding
+            for b in basis:
+                column -= (b @ column) * b
+        left = np.sqrt(column @ column)
+        if left > REMAINDER:
+            keep[j] = True
+            basis.append(column / left)
+    return keep

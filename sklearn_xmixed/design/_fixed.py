@@ -1,0 +1,175 @@
+"""Columns of numbers: the fixed part, the response, random coefficients beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.utils import check_array, check_consistent_length, column_or_1d
+
+from .._spec import RandomEffects
+from ._labels import Source, is_time
+
+__all__ = [
+    "choose_fixed",
+    "extra_names",
+    "feature_names",
+    "read_extra",
+    "read_fixed",
+    "read_xy",
+]
+
+Array = np.ndarray
+
+NUMBERS = (
+    "pass numbers, days since the first say: (t - t.min()) / pandas.Timedelta('1D')."
+)
+
+
+def feature_names(estimator: Any) -> list[str]:
+    """Names of the columns that ``fit`` saw; x0, x1, ... of an array."""
+    names = getattr(estimator, "feature_names_in_", None)
+    if names is not None:
+        return [str(c) for c in names]
+    return [f"x{j}" for j in range(estimator.n_features_in_)]
+
+
+def choose_fixed(estimator: Any, source: Source, special: set[str]) -> list[str]:
+    """Columns of the fixed part: those named, or all but the special ones."""
+    if estimator.fixed is None:
+        return [c for c in source.columns if c not in special]
+    fixed = estimator.fixed
+    if isinstance(fixed, str):
+        raise TypeError(
+            f"fixed must be a list of column names or None, got the string {fixed!r}; "
+            f"write fixed=[{fixed!r}]."
+        )
+    if not isinstance(fixed, Iterable):
+        raise TypeError(f"fixed must be a list of column names or None, got {fixed!r}.")
+    fixed = list(fixed)
+    if len(set(fixed)) != len(fixed):
+        raise ValueError(f"fixed names a column twice: {fixed}.")
+    unknown = [c for c in fixed if c not in source.columns]
+    if unknown:
+        raise ValueError(f"fixed names unknown columns {unknown}. {source.describe()}")
+    return fixed
+
+
+def read_xy(
+    estimator: Any, source: Source, names: list[str], y: Any
+) -> tuple[Array, Array]:
+    """The fixed part's columns and the response, validated."""
+    finite = _finite(estimator)
+    if y is None:
+        raise ValueError(
+            f"{type(estimator).__name__} requires y to be passed, but the target y "
+            "is None."
+        )
+    X = read_fixed(estimator, source, names)
+    if is_time(y):
+        raise ValueError(f"y holds {y.dtype} values; {NUMBERS}")
+    values = y.to_numpy() if isinstance(y, pd.Series) else y
+    if getattr(values, "ndim", 0) == 1 and _plain_numbers(values):
+        y = values
+    else:
+        y = check_array(
+            column_or_1d(y, warn=True),
+            ensure_2d=False,
+            dtype=np.float64,
+            ensure_all_finite=finite,
+            ensure_min_samples=0,
+            input_name="y",
+        )
+    check_consistent_length(X, y)
+    return X, y
+
+
+def read_fixed(estimator: Any, source: Source, names: Sequence[str]) -> Array:
+    """The fixed part's columns of new data, validated."""
+    if not names:
+        return np.empty((source.n_rows, 0))
+    data = source.matrix(names)
+    if _plain_numbers(data):
+        return data
+    times = [name for name in names if is_time(source.column(name))]
+    if times:
+        raise ValueError(
+            f"The columns {times} of the fixed part hold dates or times; {NUMBERS}"
+        )
+    try:
+        return check_array(
+            data,
+            dtype=np.float64,
+            ensure_all_finite=_finite(estimator),
+            estimator=estimator,
+            input_name="X",
+        )
+    except ValueError as error:
+        if "could not convert string to float" in str(error):
+            raise ValueError(
+                f"{error}: a column of the fixed part holds text. The fixed part "
+                f"is {names}; name the columns you want by fixed=[...], or "
+                "encode them (ColumnTransformer with OneHotEncoder, say)."
+            ) from error
+        raise
+
+
+def extra_names(equations: list[RandomEffects], fixed_names: list[str]) -> list[str]:
+    """Random coefficients that are no columns of the fixed part."""
+    out: list[str] = []
+    for equation in equations:
+        for name in equation.columns:
+            if name not in fixed_names and name not in out:
+                out.append(name)
+    return out
+
+
+def read_extra(
+    source: Source | None, names: list[str], n: int, allow_nan: bool
+) -> Array:
+    """Their values, numbers all."""
+    out = np.empty((n, len(names)))
+    for j, name in enumerate(names):
+        assert source is not None
+        values = source.column(name)
+        if values is None:
+            raise ValueError(
+                f"The random coefficient {name!r} is no column of X or groups. "
+                f"{source.describe()}"
+            )
+        if is_time(values):
+            raise ValueError(
+                f"The random coefficient {name!r} is of dates or times; {NUMBERS}"
+            )
+        try:
+            out[:, j] = check_array(
+                np.asarray(values),
+                ensure_2d=False,
+                dtype=np.float64,
+                ensure_all_finite="allow-nan" if allow_nan else True,
+                input_name=f"column {name!r}",
+            )
+        except ValueError as error:
+            if "could not convert string to float" in str(error):
+                raise ValueError(
+                    f"{error}: the random coefficient {name!r} holds text. Random "
+                    "coefficients are of numbers; code a category as columns of zeros "
+                    "and ones."
+                ) from error
+            raise
+    return out
+
+
+def _plain_numbers(data: Any) -> bool:
+    """Whether scikit-learn's checks would pass an array through as it is."""
+    if type(data) is not np.ndarray or data.dtype != np.float64 or not data.size:
+        return False
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool(data.ndim <= 2 and np.isfinite(data.sum()))
+
+
+def _finite(estimator: Any) -> Any:
+    """What scikit-learn is to say to missing values."""
+    return "allow-nan" if estimator.missing == "drop" else True

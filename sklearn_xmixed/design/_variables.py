@@ -1,0 +1,207 @@
+"""The variables of a fit: one value per row each, out of X, y, weights and groups."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from sklearn.utils.validation import validate_data
+
+from .._spec import RandomEffects
+from ._clusters import read_clusters
+from ._factors import factor_values
+from ._fixed import choose_fixed, extra_names, feature_names, read_extra, read_xy
+from ._labels import Source, missing_rows
+from ._levels import read_labels
+from ._weights import read_level_weights, read_sample_weight
+from ._within import read_variables, rows_with_values
+
+__all__ = ["Variables", "variables_in_X"]
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Variables:
+    """What the user passed, as columns of the same length.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, k)
+        Columns of the fixed part.
+    y : ndarray of shape (n,)
+    extra : ndarray of shape (n, e)
+        Random columns that are not in the fixed part.
+    labels : dict
+        Labels by level, top level first; None for ``_all``.
+    weights : ndarray of shape (n,) or None
+        Of the rows.
+    level_weights : dict
+        Weights of the groups by level, those of the levels that have them.
+    clusters : array-like or None
+        Labels of the clusters.
+    residual : dict
+        Times and by-categories of the residuals, by role.
+    factors : dict
+        Levels of the factors by name.
+    columns, fixed_names, extra_names : list of str
+        Names of the columns of the user's X, of X and of extra.
+    dropped : ndarray of int
+        Rows that were left out.
+    """
+
+    X: Array
+    y: Array
+    extra: Array
+    labels: dict[str, Any]
+    weights: Array | None
+    level_weights: dict[str, Array]
+    clusters: Any
+    residual: dict[str, Any]
+    factors: dict[str, Any]
+    columns: list[str]
+    fixed_names: list[str]
+    extra_names: list[str]
+    dropped: Array = field(default_factory=lambda: np.zeros(0, dtype=np.intp))
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows."""
+        return len(self.y)
+
+    @classmethod
+    def read(
+        cls,
+        estimator: Any,
+        equations: list[RandomEffects],
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        groups: Any,
+    ) -> Variables:
+        """Look every variable up and validate it."""
+        drop_missing = estimator.missing == "drop"
+        special = variables_in_X(estimator, equations)
+        in_order = list(dict.fromkeys(e.group for e in equations))
+        labels: dict[str, Any] = dict.fromkeys(in_order)
+        source: Source | None = None
+        if not special and estimator.fixed is None and not drop_missing:
+            X, y = validate_data(estimator, X, y, y_numeric=True, dtype=np.float64)
+            if y.dtype != np.float64:
+                y = y.astype(np.float64)
+            columns = fixed_names = feature_names(estimator)
+        else:
+            source = Source.of(X, groups)
+            validate_data(estimator, X, y, skip_check_array=True)
+            columns = source.columns
+            fixed_names = choose_fixed(estimator, source, special)
+            labels = read_labels(source, in_order)  # before text trips over numbers
+            X, y = read_xy(estimator, source, fixed_names, y)
+        weights = read_sample_weight(sample_weight, y, drop_missing)
+        level_weights = read_level_weights(source, equations, drop_missing)
+        clusters = read_clusters(estimator, source)
+        extra = extra_names(equations, fixed_names)
+        if "_cons" in [*fixed_names, *extra]:
+            raise ValueError(
+                "A column is named '_cons', which is the name of the constant in all "
+                "results; rename the column."
+            )
+        return cls(
+            X,
+            y,
+            read_extra(source, extra, len(y), drop_missing),
+            labels,
+            weights,
+            level_weights,
+            clusters,
+            read_variables(source, estimator.residuals),
+            factor_values(source, equations),
+            columns,
+            fixed_names,
+            extra,
+        )
+
+    def complete(self, estimator: Any) -> Variables:
+        """The rows without missing values and of positive weight; self if all are.
+
+        Raises
+        ------
+        ValueError
+            If values are missing and that is not allowed, or no rows are left.
+        """
+        keep = self._rows_to_keep(estimator)
+        if keep is None:
+            return self
+        if not keep.any():
+            raise ValueError(
+                "No rows are left after dropping those with missing values or weights "
+                "of zero."
+            )
+
+        def rows(values: Any) -> Any:
+            return None if values is None else np.asarray(values)[keep]
+
+        def each(values: dict[str, Any]) -> dict[str, Any]:
+            return {name: rows(column) for name, column in values.items()}
+
+        return replace(
+            self,
+            X=self.X[keep],
+            y=self.y[keep],
+            extra=self.extra[keep],
+            labels=each(self.labels),
+            weights=rows(self.weights),
+            level_weights=each(self.level_weights),
+            clusters=rows(self.clusters),
+            residual=each(self.residual),
+            factors=each(self.factors),
+            dropped=np.flatnonzero(~keep),
+        )
+
+    def _rows_to_keep(self, estimator: Any) -> Array | None:
+        """Which rows are complete; None for all."""
+        drop = estimator.missing == "drop"
+        keep: list[Array] = []
+        labels = {f"level {g!r}": v for g, v in self.labels.items()}
+        labels |= {f"factor {f!r}": v for f, v in self.factors.items()}
+        labels[f"cluster {estimator.cluster!r}"] = self.clusters
+        for what, values in labels.items():
+            if values is None:
+                continue
+            gone = missing_rows(values)
+            if gone.any():
+                if not drop:
+                    raise ValueError(
+                        f"The labels of {what} are missing in {int(gone.sum())} rows "
+                        f"(the first is row {int(np.argmax(gone))}). Give them a "
+                        "label, or set missing='drop' to leave these rows out."
+                    )
+                keep.append(~gone)
+        if drop:
+            gone = np.isnan(self.y)
+            for columns in (self.X, self.extra):
+                gone = gone | np.isnan(columns).any(axis=1)
+            if gone.any():
+                keep.append(~gone)
+        for w in (self.weights, *self.level_weights.values()):
+            if w is not None and not (w > 0).all():
+                keep.append(w > 0)
+        timed = rows_with_values(self.residual, estimator.residuals, estimator.missing)
+        if timed is not None:
+            keep.append(timed)
+        return np.logical_and.reduce(keep) if keep else None
+
+
+def variables_in_X(estimator: Any, equations: Sequence[RandomEffects]) -> set[str]:
+    """Names that stand for labels, weights, clusters, times and by-groups."""
+    names = {e.group for e in equations if e.group != "_all"}
+    names |= {e.weight for e in equations if e.weight is not None}
+    names |= {e.factor for e in equations if e.factor is not None}
+    residuals = estimator.residuals
+    if residuals is not None:
+        names |= {v for v in (residuals.time, residuals.by) if v is not None}
+    if isinstance(estimator.cluster, str):
+        names.add(estimator.cluster)
+    return names

@@ -1,0 +1,371 @@
+"""The residual structure laid over the data: times, by-categories, checks."""
+
+from __future__ import annotations
+
+import numbers
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from .._spec import RandomEffects, Residuals
+from ..residuals import STRUCTURES, Groups, Within, make_structure
+from ._labels import Encoder, Source, is_time, missing_rows
+
+__all__ = [
+    "category_numbers",
+    "check_residuals",
+    "compile_residuals",
+    "read_time",
+    "read_variables",
+    "rows_with_values",
+]
+
+Array = np.ndarray
+
+#: longest time between two rows of a group, in steps, of structures by lag
+LONGEST_LAG = 20_000
+
+
+def check_residuals(residuals: Residuals, equations: Sequence[RandomEffects]) -> None:
+    """Raise ValueError on a residual structure that contradicts itself."""
+    name = residuals.structure
+    if not isinstance(name, str) or name not in STRUCTURES:
+        raise ValueError(
+            f"The structure of residuals must be one of {', '.join(STRUCTURES)}; got "
+            f"{name!r}."
+        )
+    kind = STRUCTURES[name]
+    order = residuals.order
+    if order is not None:
+        if not kind.ordered:
+            raise ValueError(
+                f"{name} residuals have no order, got order={order!r}. Structures with "
+                f"one are {', '.join(k for k, v in STRUCTURES.items() if v.ordered)}."
+            )
+        least = 0 if name == "banded" else 1
+        if not isinstance(order, numbers.Integral) or order < least:
+            raise ValueError(
+                f"The order of {name} residuals must be an integer that is at least "
+                f"{least}, got {order!r}."
+            )
+    for role in ("time", "by"):
+        value = getattr(residuals, role)
+        if value is not None and not isinstance(value, str):
+            raise TypeError(
+                f"The {role} of residuals must be the name of a variable, got {value!r}."
+            )
+    if kind.time_kind is not None and residuals.time is None:
+        what = {
+            "integer": "an integer-valued time that orders the rows of a group",
+            "real": "a real-valued time",
+            "identifier": "nonnegative integers that say which rows of different "
+            "groups correspond",
+        }[kind.time_kind]
+        raise ValueError(
+            f"{name} residuals need time, the name of a variable with {what}: "
+            f"Residuals({name!r}, time=...)."
+        )
+    if kind.within_groups and not equations:
+        raise ValueError(
+            f"{name} residuals are correlated within groups, but random_effects names "
+            "no group. Pass random_effects=RandomEffects(group, intercept=False) for "
+            "groups without random effects."
+        )
+
+
+def read_variables(
+    source: Source | None, residuals: Residuals | None
+) -> dict[str, Any]:
+    """Values of the time and by-variables, by role."""
+    out: dict[str, Any] = {}
+    if residuals is None:
+        return out
+    for role in ("time", "by"):
+        name = getattr(residuals, role)
+        if name is None:
+            continue
+        if role == "time" and STRUCTURES[residuals.structure].time_kind is None:
+            continue  # allowed, but of no use
+        assert source is not None
+        values = source.column(name)
+        if values is None:
+            raise ValueError(
+                f"The {role} variable {name!r} of residuals is no column of X or groups. "
+                f"{source.describe()}"
+            )
+        out[role] = values
+    return out
+
+
+def rows_with_values(
+    values: dict[str, Any], residuals: Residuals | None, missing: str
+) -> Array | None:
+    """Rows in which no time or by-category is missing; None for all.
+
+    Raises
+    ------
+    ValueError
+        If some are and ``missing`` is "raise".
+    """
+    keep: Array | None = None
+    for role, column in values.items():
+        gone = missing_rows(column)
+        if not gone.any():
+            continue
+        if missing != "drop":
+            raise ValueError(
+                f"The {role} variable {getattr(residuals, role)!r} of residuals is "
+                f"missing in {int(gone.sum())} rows (the first is row "
+                f"{int(np.argmax(gone))}). Fill it in, or set missing='drop' to leave "
+                "these rows out."
+            )
+        keep = ~gone if keep is None else keep & ~gone
+    return keep
+
+
+def compile_residuals(
+    residuals: Residuals | None,
+    values: dict[str, Any],
+    codes: Array,
+    encoders: Sequence[Encoder],
+    *,
+    weighted: bool = False,
+    categories: tuple[str, ...] | None = None,
+) -> Within | None:
+    """The structure over the rows; None for independent ones of one variance.
+
+    Parameters
+    ----------
+    values : dict
+        From ``read_variables``, rows that are left out removed.
+    codes : ndarray of int, shape (n,)
+        Lowest-level group of each row.
+    weighted : bool
+        Whether rows have weights.
+    categories : tuple of str, optional
+        By-categories to number; default those found.
+
+    Raises
+    ------
+    ValueError
+        On times that are no integers where they must be, repeated times and
+        by-categories that vary within a group, with the group named.
+    """
+    if residuals is None:
+        return None
+    kind = STRUCTURES[residuals.structure]
+    name = residuals.structure
+    by, known = None, categories
+    categories = ("",)
+    if "by" in values:
+        by, categories = _categories(values["by"])
+        if known is not None:
+            by, categories = _renumber(by, categories, known, residuals), known
+    if by is None and name == "independent":
+        return None
+    group = encoders[-1].group if encoders else ""
+    if weighted and kind.within_groups:
+        raise ValueError(
+            f"{name} residuals have no weights of single observations, because these are "
+            "correlated within their group. Give weights to whole groups by "
+            "RandomEffects(..., weight=...), or use independent residuals."
+        )
+    if by is not None and kind.within_groups:
+        _check_constant(by, codes, residuals, encoders, categories)
+    time = None
+    if "time" in values:
+        time = read_time(values["time"], residuals)
+    within = Within(
+        name,
+        None if residuals.order is None else int(residuals.order),
+        group,
+        np.asarray(codes),
+        time,
+        by,
+        residuals.by if by is not None else None,
+        categories,
+    )
+    _check_repeats(within, residuals, encoders)
+    _check_lags(within, residuals, encoders)
+    if known is None:
+        _check_order(within, residuals)
+    return within
+
+
+def _categories(values: Any) -> tuple[Array, tuple[str, ...]]:
+    try:
+        codes, labels = pd.factorize(values, sort=True)
+    except TypeError:
+        codes, labels = pd.factorize(values)
+    return codes, tuple(_word(x) for x in labels)
+
+
+def category_numbers(
+    values: Any, known: tuple[str, ...], residuals: Residuals
+) -> Array:
+    """By-categories of any rows as numbers of those of the training data.
+
+    Raises
+    ------
+    ValueError
+        If there are others.
+    """
+    by, found = _categories(values)
+    return _renumber(by, found, known, residuals)
+
+
+def _renumber(
+    by: Array, found: tuple[str, ...], known: tuple[str, ...], residuals: Residuals
+) -> Array:
+    lost = [word for word in found if word not in known]
+    if lost:
+        raise ValueError(
+            f"The by-variable {residuals.by!r} of residuals has categories {lost} that "
+            f"were not in the training data; those have {list(known)}."
+        )
+    return np.array([known.index(word) for word in found])[by]
+
+
+def _word(label: Any) -> str:
+    if isinstance(label, float | np.floating) and float(label).is_integer():
+        return str(int(label))
+    return str(label)
+
+
+def path_of(encoders: Sequence[Encoder], code: int) -> str:
+    """Labels of a lowest-level group, for messages."""
+    parts = []
+    at = code
+    for encoder in reversed(encoders):
+        if encoder.group != "_all":
+            parts.append(f"{encoder.group}={np.asarray(encoder.own_labels)[at]!s}")
+        at = int(encoder.parents[at])
+    return ", ".join(reversed(parts)) or "the whole data set"
+
+
+def _check_constant(
+    by: Array,
+    codes: Array,
+    residuals: Residuals,
+    encoders: Sequence[Encoder],
+    categories: tuple[str, ...],
+) -> None:
+    size = int(codes.max()) + 1
+    low = np.full(size, len(categories))
+    high = np.full(size, -1)
+    np.minimum.at(low, codes, by)
+    np.maximum.at(high, codes, by)
+    bad = np.flatnonzero((high > low) & (high >= 0))
+    if len(bad):
+        g = int(bad[0])
+        raise ValueError(
+            f"by={residuals.by!r} varies within {len(bad)} lowest-level groups: group "
+            f"{path_of(encoders, g)} has both {categories[low[g]]!r} and "
+            f"{categories[high[g]]!r}. With {residuals.structure} residuals it must be "
+            "constant within groups; only independent residuals allow it to vary."
+        )
+
+
+def read_time(values: Any, residuals: Residuals) -> Array:
+    """The time variable as numbers of the kind that the structure needs."""
+    kind = STRUCTURES[residuals.structure].time_kind
+    name = residuals.time
+    if is_time(values):
+        what = "numbers" if kind == "real" else "integers, the number of the day say"
+        raise ValueError(
+            f"The time variable {name!r} of residuals holds dates or times; "
+            f"{residuals.structure} residuals need {what}: "
+            f"(t - t.min()) / pandas.Timedelta('1D')."
+        )
+    try:
+        time = np.asarray(values, dtype=float)
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"The time variable {name!r} of residuals must hold numbers, found "
+            f"{np.asarray(values)[0]!r}."
+        ) from None
+    if not np.isfinite(time).all():
+        raise ValueError(
+            f"The time variable {name!r} of residuals is infinite somewhere."
+        )
+    if kind == "real":
+        return time
+    whole = time == np.round(time)
+    if not whole.all():
+        row = int(np.argmin(whole))
+        raise ValueError(
+            f"{residuals.structure} residuals need an integer-valued time; {name!r} is "
+            f"{time[row]:g} in row {row}. Exponential residuals take real times."
+        )
+    if kind == "identifier" and (time < 0).any():
+        row = int(np.argmax(time < 0))
+        raise ValueError(
+            f"{residuals.structure} residuals need nonnegative integers to identify "
+            f"the rows of a group; {name!r} is {time[row]:g} in row {row}."
+        )
+    return time
+
+
+def _check_lags(
+    within: Within, residuals: Residuals, encoders: Sequence[Encoder]
+) -> None:
+    """Structures with a correlation for every lag need lags of a reasonable number."""
+    by_lag = within.structure in ("ma", "toeplitz") or (
+        within.structure == "ar" and (within.order or 1) > 1
+    )
+    if not by_lag or within.time is None:
+        return
+    first = np.full(int(within.codes.max()) + 1, np.inf)
+    last = -first
+    np.minimum.at(first, within.codes, within.time)
+    np.maximum.at(last, within.codes, within.time)
+    g = int(np.argmax(last - first))
+    if last[g] - first[g] > LONGEST_LAG:
+        raise ValueError(
+            f"The time {residuals.time!r} of group {path_of(encoders, g)} runs from "
+            f"{first[g]:.10g} to {last[g]:.10g}: {within.structure} residuals take lags "
+            f"of up to {LONGEST_LAG}. Divide it by its step, so that neighbours are 1 "
+            "apart, or use exponential residuals."
+        )
+
+
+def _check_repeats(
+    within: Within, residuals: Residuals, encoders: Sequence[Encoder]
+) -> None:
+    if within.time is None:
+        return
+    order = within.order_of_rows
+    t, c = within.time[order], within.codes[order]
+    same = np.flatnonzero((t[1:] == t[:-1]) & (c[1:] == c[:-1]))
+    if len(same):
+        g, value = int(c[same[0]]), t[same[0]]
+        raise ValueError(
+            f"The time {residuals.time!r} = {value:g} is repeated within group "
+            f"{path_of(encoders, g)} ({len(same)} repetitions in all), which makes the "
+            f"covariance matrix of {residuals.structure} residuals singular. Times must "
+            "be distinct within the lowest-level groups; is a level of grouping missing?"
+        )
+
+
+def _check_order(within: Within, residuals: Residuals) -> None:
+    """Orders whose range depends on the data."""
+    if residuals.structure not in ("toeplitz", "banded") or within.order is None:
+        return
+    order = within.order_of_rows
+    by = None if within.by is None else within.by[order]
+    for b, word in enumerate(within.categories):
+        rows = slice(None) if by is None else by == b
+        codes = within.codes[order][rows]
+        starts = np.flatnonzero(np.append(True, codes[1:] != codes[:-1]))
+        assert within.time is not None
+        groups = Groups(np.append(starts, len(codes)), within.time[order][rows])
+        try:
+            make_structure(within.structure, within.order, groups)
+        except ValueError as error:
+            where = f" for {within.by_name} = {word}" if word else ""
+            raise ValueError(
+                f"order={within.order} of {within.structure} residuals is out of "
+                f"range{where}: {error}."
+            ) from None

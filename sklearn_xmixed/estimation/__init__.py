@@ -1,0 +1,8 @@
+"""One fit: start values, EM, search, certificate; its log and its messages."""
+
+from ._callbacks import FitTasks
+from ._estimate import Estimate, estimate
+from ._log import IterationLog
+from ._messages import convergence_message
+
+__all__ = ["Estimate", "FitTasks", "IterationLog", "convergence_message", "estimate"]

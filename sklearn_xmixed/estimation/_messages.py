@@ -1,0 +1,120 @@
+"""What there is to say about the convergence of a fit, in plain words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+
+from ._estimate import Estimate
+
+__all__ = ["convergence_message"]
+
+Array = np.ndarray
+
+
+class NamedEquation(Protocol):
+    """What a message needs to know of an equation."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        ...
+
+    @property
+    def effects(self) -> tuple[str, ...]:
+        """Names of its effects."""
+        ...
+
+    @property
+    def Sigma(self) -> Array:
+        """Their covariance matrix."""
+        ...
+
+
+def convergence_message(
+    found: Estimate, equations: Sequence[NamedEquation], unidentified: int | None
+) -> str:
+    """What there is to say about convergence; empty where all is well."""
+    certificate = found.certificate
+    if not found.sigma2 > 0:
+        return (
+            "The fixed part fits the response exactly: the residual variance is zero "
+            "and the likelihood has no maximum. Variance components are reported as "
+            "zero."
+        )
+    if certificate.exact and equations:
+        return (
+            "The response does not vary within the lowest-level groups once the fixed "
+            "part is taken out: with random effects the residual variance goes to zero "
+            "and the likelihood grows without bound. Linear regression is reported "
+            "instead; fit one row per group."
+        )
+    if not certificate.converged and _degenerate(found):
+        assert found.objective.residual is not None
+        return (
+            f"The covariance matrix of the {found.objective.residual.label} residuals "
+            "becomes singular and the likelihood grows without bound: there are too few "
+            "groups for its parameters, or the fixed part fits all rows of some time "
+            "exactly. Choose a simpler structure."
+        )
+    if unidentified is not None and unidentified >= len(equations):
+        assert found.objective.residual is not None
+        return (
+            "The model is not identified: the data do not determine the parameters of "
+            f"the {found.objective.residual.label} residuals (smallest eigenvalue of "
+            f"the Hessian per observation {certificate.smallest:.1e}). This happens when "
+            "times are never observed together, when groups have one observation each, "
+            "or when a random effect says the same. Choose a simpler structure."
+        )
+    if unidentified is not None:
+        e = equations[unidentified]
+        terms = ", ".join(f"var({x})" for x in e.effects)
+        return (
+            f"The model is not identified: the data do not determine {terms} of level "
+            f"{e.name!r} apart from the other variances (smallest eigenvalue of the "
+            f"Hessian per observation {certificate.smallest:.1e}). This happens when "
+            "its groups have one observation each, or when two terms say the same. "
+            "Drop or simplify that term; the log likelihood is right, the split of "
+            "the variance is not."
+        )
+    if certificate.outward:
+        e = equations[certificate.outward[0]]
+        return (
+            f"The search ended at a zero variance of level {e.name!r} although the "
+            "likelihood rises beyond it. Try parameterization='matlog' or more EM "
+            "iterations."
+        )
+    if not certificate.converged:
+        kind = "EM" if certificate.em else "gradient-based"
+        what = "relative change" if certificate.em else "Newton decrement"
+        near = [
+            f"{e.name!r}"
+            for e in equations
+            if np.diagonal(e.Sigma).min(initial=np.inf) < 1e-6 * found.sigma2
+        ]
+        hint = (
+            f" A variance of level {', '.join(near)} is near zero; a model without it "
+            "may do."
+            if near
+            else f" Raise {'em_iter' if certificate.em else 'max_iter'}, or rescale "
+            "columns of very different size."
+        )
+        residual = found.objective.residual
+        if residual is not None and not near:
+            hint += (
+                f" Parameters of the {residual.label} residuals may have run to the "
+                "border of their range; a simpler structure may do."
+            )
+        return (
+            f"The {kind} iterations did not converge: {what} "
+            f"{certificate.decrement:.1e}, tolerance {certificate.tolerance:.1e}, after "
+            f"{len(found.log)} iterations.{hint}"
+        )
+    return ""
+
+
+def _degenerate(found: Estimate) -> bool:
+    residual, psi = found.objective.residual, found.psi
+    return residual is not None and psi is not None and residual.degenerate(psi)

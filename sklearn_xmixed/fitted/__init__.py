@@ -1,0 +1,13 @@
+"""What an estimator keeps after ``fit``: the results, the effects, the way back to rows."""
+
+from ._accessor import GroupEffects, RandomEffectsAccessor
+from ._fitted import FittedModel
+from ._saved import FittedEquation, describe
+
+__all__ = [
+    "FittedEquation",
+    "FittedModel",
+    "GroupEffects",
+    "RandomEffectsAccessor",
+    "describe",
+]

@@ -1,0 +1,250 @@
+"""What an estimator keeps after ``fit``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from ..design._compile import Compiled
+from ..design._factors import factor_index
+from ..design._levels import path_frame
+from ..estimation._estimate import Estimate
+from ..inference import Specification
+from ..likelihood import CrossedPosterior, Crossing, Errors, Posterior
+from ..optimization import Certificate, Iteration
+from ._answers import RowAnswers
+from ._saved import FittedEquation, make_results
+
+__all__ = ["FittedModel"]
+
+Array = np.ndarray
+
+
+@dataclass(eq=False, kw_only=True)
+class FittedModel(RowAnswers):
+    """State of a fitted estimator; holds no rows of the training data."""
+
+    columns: tuple[str, ...]
+    certificate: Certificate
+    log: tuple[Iteration, ...]
+    reml: bool
+    dropped: Array
+
+    @classmethod
+    def of(
+        cls,
+        compiled: Compiled,
+        found: Estimate,
+        *,
+        std_errors: bool,
+        lr_test: bool,
+        reml: bool,
+        vce: str,
+        cluster: str | None,
+        frequency: bool,
+        specification: Specification,
+    ) -> FittedModel:
+        """Results of an estimate in the user's terms."""
+        design, pool = compiled.design, found.pool
+        depth = len(design.levels)
+        equations = []
+        for equation, Sigma, factor in zip(
+            design.equations, found.Sigmas, compiled.factors, strict=True
+        ):
+            if factor is not None:
+                T, (own, *_) = np.eye(1), equation.terms
+                if factor.slopes:
+                    basis = pool.terms[own]
+                    assert basis is not None
+                    places = design.terms[own].positions
+                    T = basis.T[:, [places.index(p) for p in equation.positions]]
+                equations.append(
+                    FittedEquation(
+                        equation.name,
+                        -1,
+                        depth + own,
+                        equation.effects,
+                        T,
+                        Sigma,
+                        factor,
+                    )
+                )
+                continue
+            level = design.levels[equation.level]
+            floor = depth - 1 - equation.level
+            at = [level.positions.index(p) for p in equation.positions]
+            equations.append(
+                FittedEquation(
+                    equation.name,
+                    equation.level,
+                    floor,
+                    equation.effects,
+                    pool.levels[floor].T[:, at],
+                    Sigma,
+                )
+            )
+        beta_kept = pool.coefficients(found.pieces.root.beta)
+        vcov_kept = found.sigma2 * pool.vcov(found.pieces.root.F)
+        a = int(design.intercept)
+        coef = np.zeros(len(compiled.fixed_names))
+        coef[compiled.kept] = beta_kept[a:]
+        intercept = float(beta_kept[0]) if a else 0.0
+        D = found.objective.model.floors(found.D_blocks)
+        posterior: Posterior | CrossedPosterior
+        if isinstance(found.tree, Crossing):
+            posterior = CrossedPosterior(
+                found.tree, D, found.pieces, pool, found.sigma2, _probes(found)
+            )
+        else:
+            posterior = Posterior(found.tree, D, found.pieces, pool, found.sigma2)
+        errors = None
+        if found.rows is not None and found.sigma2 > 0:
+            assert found.psi is not None
+            assert isinstance(posterior, Posterior)
+            errors = Errors.of(found.rows, found.psi, posterior)
+        return cls(
+            results=make_results(
+                compiled,
+                found,
+                equations,
+                coef,
+                intercept,
+                vcov_kept,
+                std_errors=std_errors,
+                lr_test=lr_test,
+                reml=reml,
+                vce=vce,
+                cluster=cluster,
+                frequency=frequency,
+                specification=specification,
+            ),
+            columns=compiled.columns,
+            fixed_names=compiled.fixed_names,
+            kept=compiled.kept,
+            extra_names=compiled.extra_names,
+            coef=coef,
+            intercept=intercept,
+            sigma2=found.sigma2,
+            encoders=compiled.encoders,
+            level_numbers=compiled.level_numbers,
+            equations=tuple(equations),
+            pool=pool,
+            posterior=posterior,
+            errors=errors,
+            certificate=found.certificate,
+            log=tuple(found.log),
+            reml=reml,
+            dropped=compiled.dropped,
+        )
+
+    def __getstate__(self) -> dict:
+        return {k: v for k, v in self.__dict__.items() if k != "_effects"}
+
+    @property
+    def equation_names(self) -> list[str]:
+        """Names of the equations with random effects."""
+        return [e.name for e in self.equations]
+
+    @property
+    def sample(self) -> Array:
+        """Which rows of the training data were used."""
+        used = np.ones(self.results.specification.n_rows, dtype=bool)
+        used[self.dropped] = False
+        return used
+
+    @property
+    def exact(self) -> bool:
+        """Whether the fixed part left no residual."""
+        return self.certificate.exact or not self.sigma2 > 0
+
+    @property
+    def n_iter(self) -> int:
+        """Gradient-based iterations, or those of EM alone; at least 1."""
+        if self.certificate.em:
+            return max(1, len(self.log) - 1)
+        return max(1, sum(line.phase == "gradient" for line in self.log) - 1)
+
+    @cached_property
+    def variance_components(self) -> pd.DataFrame:
+        """Variances and covariances with 95 % intervals."""
+        return self.results.variance_frame("variance")
+
+    @cached_property
+    def covariances(self) -> dict[str, pd.DataFrame]:
+        """Sigma of each equation."""
+        out = {}
+        for e in self.equations:
+            if e.factor is None or e.factor.slopes:
+                out[e.name] = pd.DataFrame(
+                    e.Sigma, index=list(e.effects), columns=list(e.effects)
+                )
+                continue
+            values = {"variance": [e.Sigma[0, 0]]}
+            if e.factor.common:
+                values["covariance"] = [e.Sigma[0, 1]]
+            out[e.name] = pd.DataFrame(values, index=list(e.effects))
+        return out
+
+    @cached_property
+    def history(self) -> pd.DataFrame:
+        """The iteration log."""
+        return pd.DataFrame(
+            {
+                "phase": [line.phase for line in self.log],
+                "iteration": [line.number for line in self.log],
+                "log_likelihood": [-0.5 * line.value for line in self.log],
+                "criterion": [line.criterion for line in self.log],
+                "note": [line.note for line in self.log],
+            }
+        )
+
+    # -- random effects ----------------------------------------------------------
+
+    @cached_property
+    def _effects(self) -> dict[tuple[str, bool | None], tuple[Array, Array]]:
+        return {}
+
+    def _effects_of(
+        self, equation: FittedEquation, fixed_known: bool
+    ) -> tuple[Array, Array]:
+        key = equation.name, fixed_known
+        if key not in self._effects:
+            posterior, factor = self.posterior, equation.factor
+            if factor is not None and factor.common:
+                assert isinstance(posterior, CrossedPosterior)
+                mean, std = posterior.sums(
+                    equation.floor,
+                    equation.floor + 1,
+                    factor.encoder.parents,
+                    fixed_known=fixed_known,
+                )
+                self._effects[key] = mean[:, None], std[:, None]
+            else:
+                self._effects[key] = posterior.effects(
+                    equation.floor, equation.T, equation.Sigma, fixed_known=fixed_known
+                )
+        return self._effects[key]
+
+    def random_effects(
+        self, *, std: bool = False, fixed_known: bool | None = None
+    ) -> dict[str, pd.DataFrame]:
+        """BLUPs, or their standard errors, of every equation."""
+        known = (not self.reml) if fixed_known is None else fixed_known
+        out = {}
+        for e in self.equations:
+            values = self._effects_of(e, known)[int(std)]
+            if e.factor is not None:
+                index = factor_index(self.encoders, e.factor)
+            else:
+                index = path_frame(self.encoders, self.level_numbers[e.level])
+            out[e.name] = pd.DataFrame(values, index=index, columns=list(e.effects))
+        return out
+
+
+def _probes(found: Estimate) -> tuple[int, int] | None:
+    """Number and seed of the probes, where crossed factors were fitted by them."""
+    probes = getattr(found.objective, "probes", None)
+    return None if probes is None else (probes.count, probes.seed)

@@ -1,0 +1,1 @@
+"""The same models in other notations: commands, formulas, the shell, other programs."""

@@ -1,0 +1,279 @@
+"""The estimator that a formula returns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ..._regressor import MixedLinearRegressor
+from ...design._labels import Source
+from .._fromtext import TextRegressor
+from ._columns import (
+    as_frame,
+    has_constant,
+    import_formulaic,
+    make_again,
+    make_columns,
+    without_constant,
+)
+from ._equations import arrange_groupings, equations_of_formula
+from ._groupings import Arrangement, labels_of
+from ._parser import FormulaError, ParsedFormula, parse_formula
+
+__all__ = ["FormulaRegressor", "from_formula"]
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a formula's columns are made from data.
+
+    Parameters
+    ----------
+    parsed : ParsedFormula
+    arrangement : Arrangement
+        Levels and crossed factors, as the data had it.
+    """
+
+    parsed: ParsedFormula
+    arrangement: Arrangement
+
+
+class FormulaRegressor(TextRegressor):
+    """A ``MixedLinearRegressor`` that makes its columns by a formula.
+
+    It is what ``from_formula`` returns, fitted.  X is always the user's own data frame,
+    at ``fit`` as at ``predict``; the formula's columns are made from it, with the
+    categories, knots and means that were found at ``fit``.
+
+    Parameters
+    ----------
+    random_effects, **parameters
+        As of ``MixedLinearRegressor``.
+    recipe : Recipe
+        The formula, parsed, and its levels.
+    """
+
+    made_by = "from_formula(formula, data)"
+
+    @property
+    def formula(self) -> str:
+        """The formula as it was given."""
+        return self._recipe().parsed.text
+
+    def _text(self) -> str:
+        return self.formula
+
+    # -- columns -----------------------------------------------------------------
+
+    def _fixed_table(self, frame: pd.DataFrame, *, fitting: bool) -> pd.DataFrame:
+        """Columns of the fixed part; those of ``fit`` again at ``predict``."""
+        if fitting:
+            parsed = self._recipe().parsed
+            found, self._spec = make_columns(parsed.fixed, frame, parsed)
+        else:
+            found = make_again(self._spec, frame, self._recipe().parsed)
+        return without_constant(found)
+
+    def _groups_table(self, frame: pd.DataFrame, *, fitting: bool) -> pd.DataFrame:
+        """Labels, and columns with random coefficients that the fixed part lacks."""
+        recipe = self._recipe()
+        out: dict[str, Any] = {}
+        levels = [*recipe.arrangement.chain]
+        levels += [(v, ":".join(v)) for v in recipe.arrangement.crossed]
+        for variables, name in levels:
+            there = [v in frame.columns for v in variables]
+            if all(there):
+                out[name] = labels_of(variables, name, frame)
+            elif fitting:
+                lost = variables[there.index(False)]
+                raise FormulaError(
+                    f"The data have no grouping variable {lost!r}.",
+                    recipe.parsed.text,
+                    None,
+                    f"The columns are {[str(c) for c in frame.columns]}.",
+                )
+        if fitting:
+            self._random_specs = {}
+        for term in recipe.parsed.random:
+            key = term.effects
+            if fitting:
+                found, self._random_specs[key] = make_columns(
+                    key, frame, recipe.parsed, term.effects_span
+                )
+            else:
+                found = make_again(self._random_specs[key], frame, recipe.parsed)
+            table = without_constant(found)
+            out.update({c: table[c].to_numpy() for c in table.columns})
+        return pd.DataFrame(out, index=frame.index)
+
+    def fit(
+        self,
+        X: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        *,
+        groups: Any = None,
+    ) -> FormulaRegressor:
+        """Estimate the formula's model on data.
+
+        Parameters
+        ----------
+        X : data frame of shape (n_samples, n_columns)
+            With the variables of the formula.
+        y : array-like of shape (n_samples,), default=None
+            The response; None takes that of the formula.
+        sample_weight : array-like of shape (n_samples,), default=None
+        groups : data frame, default=None
+            More columns.
+
+        Returns
+        -------
+        self : FormulaRegressor
+
+        Raises
+        ------
+        FormulaError
+            If the data do not fit to the formula.
+        ValueError
+            As by ``MixedLinearRegressor.fit``.
+        """
+        frame = as_frame(X, groups)
+        fixed, response, table = self._tables(frame, y)
+        super().fit(fixed, response, sample_weight, groups=table)
+        return self
+
+    def _tables(
+        self, frame: pd.DataFrame, y: Any
+    ) -> tuple[pd.DataFrame, pd.Series, pd.DataFrame]:
+        fixed = self._fixed_table(frame, fitting=True)
+        table = self._groups_table(frame, fitting=True)
+        if y is None:
+            return fixed, self.response(frame), table
+        name = getattr(y, "name", None)
+        name = name if isinstance(name, str) else self._recipe().parsed.response
+        return fixed, pd.Series(np.asarray(y, dtype=float), name=name), table
+
+    def response(self, X: Any, groups: Any = None) -> pd.Series:
+        """The response as the formula has it."""
+        frame = as_frame(X, groups)
+        parsed = self._recipe().parsed
+        table, _ = make_columns(f"0 + {parsed.response}", frame, parsed)
+        if table.shape[1] != 1:
+            raise FormulaError(
+                f"The response makes {table.shape[1]} columns, {list(table.columns)[:5]}; "
+                "it must be one number per row.",
+                parsed.text,
+                (0, len(parsed.response)),
+            )
+        return pd.Series(np.asarray(table)[:, 0], name=str(table.columns[0]))
+
+    def _source(self, X: Any, groups: Any) -> Source:
+        """The model's columns, made from the user's."""
+        from sklearn.utils.validation import check_is_fitted
+
+        check_is_fitted(self)
+        frame = as_frame(X, groups)
+        fixed = self._fixed_table(frame, fitting=False)
+        return super()._source(fixed, self._groups_table(frame, fitting=False))
+
+    def _as_compiled(
+        self, X: Any, y: Any, sample_weight: Any, groups: Any
+    ) -> tuple[Any, Any, Any, Any]:
+        _, fixed, response, table = self._as_plain(X, y, groups)
+        return fixed, response, sample_weight, table
+
+    def _as_plain(
+        self, X: Any, y: Any, groups: Any
+    ) -> tuple[MixedLinearRegressor, pd.DataFrame, pd.Series, pd.DataFrame]:
+        """The same model without the formula, with the columns that it needs."""
+        plain = MixedLinearRegressor(
+            **{k: v for k, v in self.get_params(deep=False).items() if k != "recipe"}
+        )
+        maker = FormulaRegressor(recipe=self._recipe())
+        fixed, response, table = maker._tables(as_frame(X, groups), y)
+        return plain, fixed, response, table
+
+
+def from_formula(formula: str, data: Any, **parameters: Any) -> FormulaRegressor:
+    """Fit the model of a formula in lme4's notation.
+
+    Parameters
+    ----------
+    formula : str
+        ``response ~ fixed + (effects | grouping) + ...``.  The fixed part is formulaic's:
+        numbers and categories, ``x*z``, ``C(k)``, ``poly(x, 2)``, ``log(x)``.
+        ``(x | g)`` is a random intercept and slope, correlated; ``(x || g)``
+        without correlation; ``(0 + x | g)`` the slope alone; ``(1 | a/b)`` stands
+        for ``(1 | a) + (1 | a:b)``.  Whether groupings nest or cross is seen in the data.
+    data : data frame
+        With the variables of the formula.
+    **parameters : dict
+        Of ``MixedLinearRegressor``, ``method="reml"`` say (lme4's default; here it is
+        "ml").  ``sample_weight``, an array or the name of a column, is passed to
+        ``fit``.
+
+    Returns
+    -------
+    FormulaRegressor
+        The fitted estimator; it takes data frames like ``data`` to predict.
+
+    Raises
+    ------
+    FormulaError
+        If the formula cannot be understood or does not fit to the data; the message
+        marks the place.
+    ImportError
+        If formulaic is not installed.
+
+    Examples
+    --------
+    >>> from sklearn_xmixed import from_formula
+    >>> from sklearn_xmixed.datasets import load_sleepstudy
+    >>> sleep = load_sleepstudy().frame
+    >>> fit = from_formula("reaction ~ days + (days | subject)", sleep, method="reml")
+    >>> round(fit.log_likelihood_, 4)
+    -871.8141
+    >>> fit.predict(sleep.head(2)).round(1)
+    array([253.7, 273.3])
+    """
+    import_formulaic()
+    for name in ("random_effects", "fixed", "fit_intercept", "recipe"):
+        if name in parameters:
+            raise TypeError(
+                f"from_formula has no parameter {name!r}: the formula says it."
+            )
+    weight = parameters.pop("sample_weight", None)
+    if isinstance(weight, str):
+        weight = _weight(weight, data)
+    parsed = parse_formula(formula)
+    frame = as_frame(data)
+    arrangement = arrange_groupings(parsed, frame)
+    equations = list(equations_of_formula(parsed, arrangement, frame))
+    table, _ = make_columns(parsed.fixed, frame, parsed)
+    columns = list(without_constant(table).columns)
+    # a covariate that is a grouping variable as well has to be named as such
+    labels = {name for _, name in arrangement.chain}
+    labels |= {":".join(v) for v in arrangement.crossed}
+    estimator = FormulaRegressor(
+        equations or None,
+        recipe=Recipe(parsed, arrangement),
+        fixed=columns if not columns or labels & set(columns) else None,
+        fit_intercept=has_constant(table),
+        **parameters,
+    )
+    return estimator.fit(frame, sample_weight=weight)
+
+
+def _weight(name: str, data: Any) -> Array:
+    frame = as_frame(data)
+    if name not in frame.columns:
+        raise ValueError(
+            f"sample_weight names {name!r}, which is no column of the data: "
+            f"{[str(c) for c in frame.columns]}."
+        )
+    return frame[name].to_numpy(float)

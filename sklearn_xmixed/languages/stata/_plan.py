@@ -1,0 +1,517 @@
+"""A command over data: parameters of the estimator, and the recipe of its columns."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, NoReturn
+
+import numpy as np
+import pandas as pd
+
+from ..._spec import RandomEffects, Residuals
+from ...exceptions import CommandError
+from ._columns import Cell, Column, Layout, columns_of
+from ._data import Data, Labelled
+from ._expressions import Variable, variables_of
+from ._names import Names
+from ._options import RULES, is_option
+from ._recipe import Reader, Recipe
+from ._series import read_xtset
+from ._syntax import (
+    Command,
+    EquationSyntax,
+    Item,
+    Option,
+    Pattern,
+    ResidualSyntax,
+    Weight,
+)
+from ._terms import Term, Unit, expand, label
+from ._tokens import Span
+
+__all__ = ["plan"]
+
+Array = np.ndarray
+_NOTES = {rule.name: rule.note for rule in RULES if rule.note}
+#: options to ``summary``
+_REPORTING: dict[str, tuple[str, Any]] = {
+    "variance": ("metric", "variance"),
+    "stddeviations": ("metric", "sd"),
+    "estmetric": ("metric", "estimation"),
+    "noretable": ("random_table", False),
+    "nofetable": ("fixed_table", False),
+    "noheader": ("header", False),
+    "nogroup": ("group_table", False),
+    "coeflegend": ("coef_legend", True),
+    "noomitted": ("omitted", False),
+    "vsquish": ("squeeze", True),
+    "noemptycells": ("empty_cells", False),
+    "baselevels": ("base_levels", True),
+    "allbaselevels": ("base_levels", "all"),
+}
+_FORMATS = ("cformat", "pformat", "sformat")
+#: pairs that contradict one another
+_PAIRS = (
+    ("mle", "reml"),
+    ("matsqrt", "matlog"),
+    ("log", "nolog"),
+    ("variance", "estmetric"),
+    ("variance", "stddeviations"),
+    ("estmetric", "stddeviations"),
+    ("nolstretch", "lstretch"),
+)
+
+
+def plan(
+    command: Command, data: Data, xtset: Any = None
+) -> tuple[dict[str, Any], Recipe]:
+    """Parameters of ``MixedLinearRegressor`` and the recipe of its columns.
+
+    Raises
+    ------
+    CommandError
+        If the command and the data do not fit together.
+    """
+    return _Plan(command, data, xtset).make()
+
+
+class _Plan:
+    def __init__(self, command: Command, data: Data, xtset: Any):
+        self.command = command
+        self.data = data
+        self.xtset = read_xtset(xtset)
+        self.names = Names(data.names, self.fail, is_option)
+        self.used: dict[str, str] = {}
+        self.texts: dict[str, tuple[str, ...]] = {}
+
+    def fail(self, problem: str, hint: str = "", span: Span | None = None) -> NoReturn:
+        raise CommandError(problem, self.command.text, span, hint)
+
+    def make(self) -> tuple[dict[str, Any], Recipe]:
+        command = self.command
+        repeated = {n for n in self.data.names if self.data.names.count(n) > 1}
+        if repeated:
+            self.fail(f"The data have several columns named {sorted(repeated)[0]!r}.")
+        self._check_options()
+        target = self._target(command.target)
+        terms, bases = expand(command.items, self.names)
+        for term, span in terms:
+            self._check_term(term, span)
+        equations, random, labels = self._equations()
+        residuals = self._residuals(labels)
+        vce, cluster = self._vce(labels)
+        if command.condition is not None:
+            self._find(command.condition)
+        weight_type, level_weights = self._weights(equations)
+        recipe = Recipe(
+            command=command,
+            xtset=self.xtset,
+            names=self.used,
+            target=target,
+            fixed=(),
+            random=random,
+            labels=tuple(dict.fromkeys(labels)),
+            level_weights=level_weights,
+            known={},
+            texts=self.texts,
+            layout=Layout(()),
+            reporting=self._reporting(),
+            notes=self._notes(),
+        )
+        reader = Reader(recipe, self.data)
+        if any(u.lag for term, _ in terms for u in term) or any(
+            c.lag for column in random for c in column.cells
+        ):
+            reader.panel()
+        keep = self._sample(reader, terms)
+        codes = {
+            (u.name, u.lag): self._codes(reader, u, span)[keep]
+            for term, span in terms
+            for u in term
+            if u.factor
+        }
+        columns, layout, known = columns_of(terms, codes, bases, self.names)
+        whole = {u.name for t, _ in terms for u in t if u.factor and u.levels is None}
+        recipe = replace(
+            recipe,
+            fixed=columns,
+            layout=layout,
+            notes=(*recipe.notes, *self._numbering()),
+            known={name: found for name, found in known.items() if name in whole},
+        )
+        parameters = self._parameters()
+        parameters |= {
+            "random_effects": [e for e, _ in equations] or None,
+            "fixed": [c.name for c in columns],
+            "residuals": residuals,
+            "vce": vce,
+            "cluster": cluster,
+            "weight_type": weight_type,
+        }
+        self._check_model(parameters, equations)
+        return parameters, recipe
+
+    # -- variables ---------------------------------------------------------------
+
+    def _target(self, item: Item) -> Cell:
+        terms, _ = expand([item], self.names)
+        if len(terms) != 1 or len(terms[0][0]) != 1 or terms[0][0][0].factor:
+            self.fail(
+                "The response must be one variable.", "", getattr(item, "span", None)
+            )
+        (unit,), span = terms[0]
+        self._check_term((unit,), span)
+        return Cell(unit.name, unit.lag)
+
+    def _check_term(self, term: Term, span: Span) -> None:
+        for unit in term:
+            if unit.lag and self.xtset is None:
+                self.fail(
+                    f"The operator {unit.lag.text}. needs the time.",
+                    'Pass xtset=("panel", "time") or xtset="time".',
+                    span,
+                )
+            values = self.data.values(unit.name)
+            text = not isinstance(values, Labelled) and values.dtype.kind == "O"
+            if unit.factor and (text or isinstance(values, Labelled)):
+                self._number_texts(unit.name, values)
+            elif text:
+                self.fail(
+                    f"{unit.name!r} holds texts, numbers are needed here.",
+                    f"To take it as a factor write i.{unit.name}",
+                    span,
+                )
+
+    def _number_texts(self, name: str, values: Array | Labelled) -> None:
+        """Texts get the numbers 1, 2, ... in the order of their categories or sorted."""
+        if name in self.texts:
+            return
+        if isinstance(values, Labelled):
+            self.texts[name] = values.names
+        else:
+            self.texts[name] = tuple(sorted(set(pd.unique(values)) - {""}))
+
+    def _codes(self, reader: Reader, unit: Unit, span: Span) -> Array:
+        values = reader.codes(unit.name)
+        known = values[~np.isnan(values)]
+        if (known < 0).any() or (known != np.floor(known)).any():
+            what = (
+                "negative values" if (known < 0).any() else "values that are not whole"
+            )
+            self.fail(
+                f"The factor {unit.name!r} has {what}.",
+                f"Factors are numbered 0, 1, 2, ...; for a covariate write c.{unit.name}",
+                span,
+            )
+        return reader.panel().apply(values, unit.lag) if unit.lag else values
+
+    def _sample(self, reader: Reader, terms: list[tuple[Term, Span]]) -> Array:
+        """Rows that count, from which factors get their levels."""
+        keep = reader.sample()
+        for term, span in terms:
+            for unit in term:
+                values = (
+                    self._codes(reader, unit, span)
+                    if unit.factor
+                    else reader.cell(Cell(unit.name, unit.lag))
+                )
+                keep &= ~np.isnan(values)
+        if not keep.any():
+            selected = int(reader.selected().sum())
+            self.fail(
+                "There are no observations.",
+                f"{selected} rows are selected"
+                + (", and in all of them something is missing." if selected else "."),
+            )
+        return keep
+
+    def _variable(self, text: str, span: Span) -> str:
+        return self.names.one(text, span)
+
+    def _named(self, pattern: Pattern | None) -> str | None:
+        return None if pattern is None else self._variable(pattern.text, pattern.span)
+
+    def _find(self, expression: Any) -> None:
+        """Note what the variables of an expression stand for."""
+        for variable in variables_of(expression):
+            if variable.name not in ("_n", "_N"):
+                self.used[variable.name] = self._variable(variable.name, variable.span)
+
+    # -- random effects ----------------------------------------------------------
+
+    def _equations(
+        self,
+    ) -> tuple[
+        list[tuple[RandomEffects, EquationSyntax]], tuple[Column, ...], list[str]
+    ]:
+        out, columns, labels = [], {}, []
+        for equation in self.command.equations:
+            level = equation.level.text
+            if level != "_all":
+                level = self._variable(level, equation.level.span)
+                labels.append(level)
+            names = []
+            terms, _ = expand(equation.items, self.names)
+            for term, span in terms:
+                if len(term) > 1 or term[0].factor:
+                    self.fail(
+                        "Random effects take variables and R.variable only.",
+                        "Make a column of the interaction or the indicator first.",
+                        span,
+                    )
+                self._check_term(term, span)
+                name = label(term[0], None, True)
+                columns[name] = Column(name, (Cell(term[0].name, term[0].lag),))
+                names.append(name)
+            factor = None
+            if equation.factor is not None:
+                factor = self._variable(equation.factor.text, equation.factor.span)
+                labels.append(factor)
+            options = {o.name: o for o in equation.options}
+            covariance = options.get("covariance")
+            if (
+                factor is not None
+                and covariance is not None
+                and covariance.value not in ("identity", "exchangeable")
+            ):
+                self.fail(
+                    f"covariance({covariance.value}) cannot be used with R.{factor}.",
+                    "Only identity, which is the default, and exchangeable.",
+                    covariance.span,
+                )
+            out.append(
+                (
+                    RandomEffects(
+                        level,
+                        names,
+                        covariance=None if covariance is None else covariance.value,
+                        intercept="noconstant" not in options,
+                        factor=factor,
+                        collinear="collinear" in options,
+                    ),
+                    equation,
+                )
+            )
+        return out, tuple(columns.values()), labels
+
+    def _residuals(self, labels: list[str]) -> Residuals | None:
+        option = self.command.option("residuals")
+        if option is None:
+            return None
+        said: ResidualSyntax = option.value
+        time = self._named(said.time)
+        by = self._named(said.by)
+        needs = said.structure not in ("independent", "exchangeable")
+        if needs and time is None:
+            self.fail(
+                f"{said.structure} residuals need the time.",
+                f"Write residuals({said.structure}, t(variable)).",
+                option.span,
+            )
+        if said.structure != "independent" and not self.command.equations:
+            self.fail(
+                f"{said.structure} residuals are correlated within groups.",
+                "Name the groups by an equation: || id:, noconstant",
+                option.span,
+            )
+        if time is not None and needs:
+            if self.data.numbers(time) is None:
+                assert said.time is not None
+                self.fail(f"The time {time!r} holds texts.", "", said.time.span)
+            labels.append(time)
+        if by is not None:
+            labels.append(by)
+        if said.structure == "independent" and by is None:
+            return None
+        return Residuals(said.structure, order=said.order, time=time, by=by)
+
+    def _vce(self, labels: list[str]) -> tuple[str, str | None]:
+        option = self.command.option("vce")
+        if option is None:
+            return "oim", None
+        kind, variable = option.value
+        if kind != "cluster":
+            return kind, None
+        name = self._variable(variable.text, variable.span)
+        labels.append(name)
+        return kind, name
+
+    # -- weights -----------------------------------------------------------------
+
+    def _weights(
+        self, equations: list[tuple[RandomEffects, EquationSyntax]]
+    ) -> tuple[str, dict[str, Weight]]:
+        given: list[Weight] = []
+        if self.command.weight is not None:
+            self._find(self.command.weight.expression)
+            given.append(self.command.weight)
+        columns: dict[str, Weight] = {}
+        for spec, equation in equations:
+            mine = [o for o in equation.options if o.name in ("fweight", "pweight")]
+            if len(mine) > 1:
+                self.fail(
+                    "A level has either fweight() or pweight().", "", mine[1].span
+                )
+            for option in mine:
+                weight = option.value
+                if spec.group == "_all":
+                    self.fail("_all is one group and has no weight.", "", option.span)
+                self._find(weight.expression)
+                given.append(weight)
+                name = weight.text
+                if isinstance(weight.expression, Variable):
+                    name = self.used.get(weight.expression.name, name)
+                columns[name] = weight
+                spec.weight = name
+        kinds = {w.kind for w in given}
+        if len(kinds) > 1:
+            other = next(w for w in given if w.kind != given[0].kind)
+            self.fail(
+                "Frequency and sampling weights cannot be mixed.",
+                "All levels have fw and fweight(), or pw and pweight().",
+                other.span,
+            )
+        return (kinds.pop() if kinds else "frequency"), columns
+
+    # -- options -----------------------------------------------------------------
+
+    def _check_options(self) -> None:
+        for first, second in _PAIRS:
+            a, b = self.command.option(first), self.command.option(second)
+            if a is not None and b is not None:
+                self.fail(f"{first} and {second} contradict each other.", "", b.span)
+
+    def _reporting(self) -> dict[str, Any]:
+        out: dict[str, Any] = {}
+        if self.command.name == "mixed":  # prints variances where not told otherwise
+            out["metric"] = "variance"
+        for option in self.command.options:
+            if option.name in _REPORTING:
+                key, value = _REPORTING[option.name]
+                out[key] = value
+            elif option.name == "level":
+                out["confidence_level"] = round(option.value / 100.0, 12)
+            elif option.name in _FORMATS:
+                out[option.name] = option.value
+        return out
+
+    def _notes(self) -> tuple[str, ...]:
+        notes = [
+            f"Note: {option.name} has no effect here; {_NOTES[option.name]}."
+            for option in self.command.options
+            if option.name in _NOTES
+        ]
+        technique = self.command.value("technique", ())
+        if len(technique) > 1:
+            notes.append(
+                f"Note: techniques do not take turns here; {technique[0]} is used."
+            )
+        if "dfp" in technique[:1]:
+            notes.append("Note: dfp stands for a quasi-Newton method, L-BFGS here.")
+        return tuple(notes)
+
+    def _numbering(self) -> list[str]:
+        """What the numbers of factors stand for that are texts."""
+        out = []
+        for name, texts in self.texts.items():
+            shown = ", ".join(f"{k} = {t}" for k, t in enumerate(texts[:20], 1))
+            more = f", and {len(texts) - 20} more" if len(texts) > 20 else ""
+            out.append(f"Note: levels of {name} are {shown}{more}.")
+        return out
+
+    def _parameters(self) -> dict[str, Any]:
+        has, value = self.command.option, self.command.value
+        out: dict[str, Any] = {
+            "method": "reml" if has("reml") else "ml",
+            "fit_intercept": self.command.constant,
+            "weight_scaling": value("pwscale"),
+            "parameterization": "matlog" if has("matlog") else "matsqrt",
+            "em_only": bool(has("emonly")),
+            "std_errors": not has("nostderr"),
+            "lr_test": not has("nolrtest"),
+            "missing": "drop",
+        }
+        technique = value("technique", ("nr",))[0]
+        out["solver"] = "newton" if technique == "nr" else "lbfgs"
+        for name, parameter in (
+            ("emiterate", "em_iter"),
+            ("emtolerance", "em_tol"),
+            ("iterate", "max_iter"),
+            ("nrtolerance", "tol"),
+        ):
+            if has(name):
+                out[parameter] = value(name)
+        return out
+
+    def _check_model(
+        self,
+        parameters: dict[str, Any],
+        equations: list[tuple[RandomEffects, EquationSyntax]],
+    ) -> None:
+        """Combinations that the manual excludes, marked where they are written."""
+        has = self.command.option
+        weighted = self.command.weight is not None or any(
+            e.weight is not None for e, _ in equations
+        )
+        structured = parameters["residuals"] is not None
+
+        def refuse(
+            option: Option | None, condition: bool, problem: str, hint: str
+        ) -> None:
+            if option is not None and condition:
+                self.fail(problem, hint, option.span)
+
+        refuse(
+            has("reml"),
+            weighted,
+            "Weights are not supported with reml.",
+            "Fit by mle, the default.",
+        )
+        refuse(
+            has("reml"),
+            parameters["vce"] != "oim",
+            f"vce({parameters['vce']}) is not supported with reml.",
+            "Fit by mle, the default.",
+        )
+        refuse(
+            has("pwscale"),
+            parameters["weight_type"] != "sampling",
+            "pwscale() scales sampling weights, and there are none.",
+            "Give them by [pw=...] or pweight().",
+        )
+        levels = {e.group for e, _ in equations}
+        refuse(
+            has("pwscale"),
+            len(levels) != 1 or "_all" in levels,
+            "pwscale() is supported only with two-level models.",
+            "That is one level of groups.",
+        )
+        for name in ("emonly", "nostderr"):
+            refuse(
+                has(name),
+                structured,
+                f"{name} is available only with independent residuals of one variance.",
+                "",
+            )
+        refuse(has("emonly"), weighted, "emonly is available only without weights.", "")
+        refuse(
+            has("emonly"),
+            parameters.get("em_iter") == 0,
+            "emonly needs EM iterations.",
+            "Write emiterate(500), say.",
+        )
+        seen: list[str] = []
+        for spec, equation in equations:
+            if spec.group in seen and seen[-1] != spec.group:
+                self.fail(
+                    f"The equations of level {spec.group} are not next to each other.",
+                    "Repeated levels follow one another.",
+                    equation.level.span,
+                )
+            if spec.group == "_all" and any(g != "_all" for g in seen):
+                self.fail(
+                    "_all is one group of all rows and comes first.",
+                    "The top level comes first.",
+                    equation.level.span,
+                )
+            seen.append(spec.group)

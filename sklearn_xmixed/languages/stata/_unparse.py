@@ -1,0 +1,209 @@
+"""From an estimator back to the command."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from ..._regressor import MixedLinearRegressor
+from ..._spec import RandomEffects, Residuals
+from ...design._validation import equations_of
+from ._estimator import CommandRegressor
+from ._parser import NAMES
+
+__all__ = ["to_command"]
+
+_NAME = re.compile(r"[^\W\d]\w*")
+_WORDS = ("if", "in", "_all", "_cons", "_n", "_N")
+#: parameters that are written as an option, and how, unless they have this value
+_VALUES: tuple[tuple[str, Any, str], ...] = (
+    ("em_iter", 20, "emiterate({})"),
+    ("em_tol", 1e-10, "emtolerance({!r})"),
+    ("max_iter", 100, "iterate({})"),
+    ("tol", 1e-10, "nrtolerance({!r})"),
+    ("weight_scaling", None, "pwscale({})"),
+)
+_SWITCHES: tuple[tuple[str, Any, str], ...] = (
+    ("method", "reml", "reml"),
+    ("parameterization", "matlog", "matlog"),
+    ("em_only", True, "emonly"),
+    ("solver", "lbfgs", "technique(bfgs)"),
+    ("std_errors", False, "nostderr"),
+    ("lr_test", False, "nolrtest"),
+)
+_KEPT = (
+    "level variance stddeviations noretable nofetable estmetric noheader nogroup "
+    "coeflegend noomitted vsquish noemptycells baselevels allbaselevels cformat pformat "
+    "sformat"
+).split()
+
+
+def to_command(
+    estimator: MixedLinearRegressor,
+    *,
+    target: str | None = None,
+    weight: str | None = None,
+) -> str:
+    """The command that describes an estimator.
+
+    Parameters
+    ----------
+    estimator : MixedLinearRegressor
+        Fitted or not.  Without ``fixed`` it must be fitted, so that its columns are
+        known.
+    target : str, default=None
+        Name of the response; None takes that of the fit.
+    weight : str, default=None
+        Name of the column that was passed as ``sample_weight``.
+
+    Returns
+    -------
+    str
+        Read by ``xtmixed`` it gives an estimator with the same parameters, but for
+        ``missing`` (a command always leaves out rows with missing values), ``unseen``,
+        ``verbose`` and names of equations.
+
+    Raises
+    ------
+    ValueError
+        If a name is missing, or none that the command language knows.
+
+    Examples
+    --------
+    >>> from sklearn_xmixed import MixedLinearRegressor, RandomEffects
+    >>> from sklearn_xmixed.stata import to_command
+    >>> model = MixedLinearRegressor(
+    ...     RandomEffects("id", ["week"], covariance="unstructured"),
+    ...     fixed=["week"], method="reml",
+    ... )
+    >>> to_command(model, target="weight")
+    'xtmixed weight week || id: week, covariance(unstructured) reml'
+    """
+    if not isinstance(estimator, MixedLinearRegressor):
+        raise TypeError(
+            f"to_command takes a MixedLinearRegressor, got {type(estimator).__name__}."
+        )
+    spec = estimator.get_params(deep=False)
+    equations = equations_of(spec["random_effects"])
+    options: list[str]
+    if isinstance(estimator, CommandRegressor) and estimator.recipe is not None:
+        name, first, options = _as_written(estimator)
+    else:
+        name, first, options = _from_columns(estimator, spec, equations, target, weight)
+    weighted = "pweight" if spec["weight_type"] == "sampling" else "fweight"
+    parts = [f"{name} {first}"]
+    if not spec["fit_intercept"]:
+        parts[0] += ", noconstant"
+    parts += [_equation(e, weighted) for e in equations]
+    if spec["weight_type"] == "sampling" and "[pw=" not in first.replace(" ", ""):
+        if not any(e.weight for e in equations) and spec["vce"] == "oim":
+            options.insert(0, "vce(robust)")  # what sampling weights imply
+    options = _model_options(spec) + options
+    text = " || ".join(parts)
+    if not options:
+        return text
+    comma = "" if _has_options(parts[-1]) else ","
+    return f"{text}{comma} {' '.join(options)}"
+
+
+def _has_options(part: str) -> bool:
+    """Whether a comma that begins options stands in a part already."""
+    depth = 0
+    for c in part:
+        depth += (c in "([") - (c in ")]")
+        if c == "," and not depth:
+            return True
+    return False
+
+
+def _as_written(estimator: CommandRegressor) -> tuple[str, str, list[str]]:
+    """The fixed part in the words of the command."""
+    assert estimator.recipe is not None
+    command = estimator.recipe.command
+    text = command.text
+
+    def words(span: tuple[int, int]) -> str:
+        return " ".join(re.sub(r"///[^\n]*|\n[ \t]*>", " ", text[slice(*span)]).split())
+
+    parts = [words(item.span) for item in (command.target, *command.items)]
+    if command.condition is not None:
+        parts.append(f"if {command.condition_text}")
+    if command.rows is not None:
+        parts.append(words(command.rows.span))
+    if command.weight is not None:
+        parts.append(words(command.weight.span))
+    kept = [words(o.span) for o in command.options if o.name in _KEPT]
+    return command.name, " ".join(parts), kept
+
+
+def _from_columns(
+    estimator: MixedLinearRegressor,
+    spec: dict[str, Any],
+    equations: list[RandomEffects],
+    target: str | None,
+    weight: str | None,
+) -> tuple[str, str, list[str]]:
+    fitted = estimator.__dict__.get("_fitted")
+    fixed = spec["fixed"]
+    if fixed is None:
+        if fitted is None:
+            raise ValueError(
+                "With fixed=None the columns are known only after fit; fit the "
+                "estimator, or set fixed=[...]."
+            )
+        fixed = fitted.fixed_names
+    if target is None:
+        if fitted is None:
+            raise ValueError("Pass target=, the name of the response.")
+        target = fitted.results.target
+    residuals = spec["residuals"]
+    names = [target, *fixed, *([] if weight is None else [weight])]
+    for e in equations:
+        own = [] if e.group == "_all" else [e.group]
+        names += [*own, *e.columns, *(n for n in (e.factor, e.weight) if n)]
+    if residuals is not None:
+        names += [n for n in (residuals.time, residuals.by) if n]
+    for name in names:
+        if not _NAME.fullmatch(name) or name in _WORDS:
+            raise ValueError(
+                f"{name!r} is no name of a variable in a command: letters, digits and _, "
+                "not beginning with a digit. Rename the column."
+            )
+    first = " ".join([target, *fixed])
+    if weight is not None:
+        first += f" [{'pw' if spec['weight_type'] == 'sampling' else 'fw'}={weight}]"
+    return NAMES[0], first, []
+
+
+def _equation(equation: RandomEffects, weighted: str) -> str:
+    columns = [f"R.{equation.factor}"] if equation.factor else list(equation.columns)
+    options = []
+    if equation.covariance is not None:
+        options.append(f"covariance({equation.covariance})")
+    if not equation.intercept:
+        options.append("noconstant")
+    if equation.collinear:
+        options.append("collinear")
+    if equation.weight is not None:
+        options.append(f"{weighted}({equation.weight})")
+    text = f"{equation.group}:"
+    if columns:
+        text += " " + " ".join(columns)
+    return f"{text}, {' '.join(options)}" if options else text
+
+
+def _model_options(spec: dict[str, Any]) -> list[str]:
+    out = [word for name, value, word in _SWITCHES if spec[name] == value]
+    residuals: Residuals | None = spec["residuals"]
+    if residuals is not None:
+        order = "" if residuals.order is None else f" {residuals.order}"
+        inner = [f"by({residuals.by})"] if residuals.by else []
+        inner += [f"t({residuals.time})"] if residuals.time else []
+        comma = f", {' '.join(inner)}" if inner else ""
+        out.append(f"residuals({residuals.structure}{order}{comma})")
+    if spec["vce"] == "robust":
+        out.append("vce(robust)")
+    elif spec["vce"] == "cluster":
+        out.append(f"vce(cluster {spec['cluster']})")
+    out += [text.format(spec[n]) for n, usual, text in _VALUES if spec[n] != usual]
+    return out

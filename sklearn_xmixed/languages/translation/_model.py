@@ -1,0 +1,249 @@
+"""A fitted model as the translators see it, and what they return."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from html import escape
+from typing import Any
+
+import pandas as pd
+from sklearn.utils.validation import check_is_fitted
+
+from ...design._validation import equations_of
+
+__all__ = ["CannotSayError", "Model", "Part", "Translation", "model_of", "quoted"]
+
+
+class CannotSayError(Exception):
+    """The language has no words for the model; the message says for what."""
+
+
+@dataclass(frozen=True)
+class Translation:
+    """A model in another program's language.
+
+    Attributes
+    ----------
+    language : str
+    code : str or None
+        None where the language cannot say the model.
+    reason : str
+        Why it cannot; empty where it can.
+    parameters : DataFrame
+        One row per parameter: the value here, and how the other program's output is to
+        be read (columns estimate, in_<language>).
+    notes : tuple of str
+        What else differs.
+    """
+
+    language: str
+    code: str | None
+    reason: str = ""
+    parameters: pd.DataFrame = field(default_factory=pd.DataFrame, compare=False)
+    notes: tuple[str, ...] = ()
+
+    @property
+    def possible(self) -> bool:
+        """Whether there is code."""
+        return self.code is not None
+
+    def __str__(self) -> str:
+        if self.code is None:
+            return f"{self.language} cannot say this model: {self.reason}"
+        return self.code
+
+    def __repr__(self) -> str:
+        parts = [str(self)]
+        if len(self.parameters):
+            parts.append(self.parameters.to_string())
+        return "\n\n".join([*parts, *self.notes])
+
+    def _repr_html_(self) -> str:
+        parts = [f"<pre>{escape(str(self))}</pre>"]
+        if len(self.parameters):
+            parts.append(self.parameters.to_html())
+        return "".join([*parts, *(f"<p>{escape(note)}</p>" for note in self.notes)])
+
+
+@dataclass(frozen=True)
+class Part:
+    """One random-effects equation.
+
+    Parameters
+    ----------
+    name : str
+        Of the equation.
+    path : tuple of str
+        Grouping variables down to its level, without ``_all``.
+    effects : tuple of str
+        Columns with random coefficients, without the constant and what was omitted.
+    constant : bool
+    covariance : {"identity", "independent", "exchangeable", "unstructured"}
+    factor : str or None
+        Variable whose levels have the effects.
+    """
+
+    name: str
+    path: tuple[str, ...]
+    effects: tuple[str, ...]
+    constant: bool
+    covariance: str
+    factor: str | None
+
+    @property
+    def levels_alone(self) -> bool:
+        """Whether it is a factor each level of which has one effect."""
+        return self.factor is not None and not self.effects and not self.constant
+
+    @property
+    def size(self) -> int:
+        """Number of random effects of a group."""
+        return len(self.effects) + self.constant
+
+
+@dataclass(frozen=True)
+class Model:
+    """What there is to say.
+
+    Parameters
+    ----------
+    target : str
+    fixed : tuple of str
+        Columns without those that were omitted.
+    constant : bool
+    parts : tuple of Part
+        Equations that have random effects.
+    path : tuple of str
+        Grouping variables down to the lowest level, without ``_all``.
+    reml : bool
+    residuals : Residuals or None
+    formula : str
+        Of an estimator made by one; empty otherwise.
+    """
+
+    target: str
+    fixed: tuple[str, ...]
+    constant: bool
+    parts: tuple[Part, ...]
+    path: tuple[str, ...]
+    reml: bool
+    residuals: Any
+    formula: str
+    results: Any
+    estimator: Any
+
+
+def model_of(estimator: Any) -> Model:
+    """Read a fitted estimator."""
+    check_is_fitted(estimator)
+    results = estimator.results_
+    spec = equations_of(estimator.get_params(deep=False)["random_effects"])
+    groups = [g for g in dict.fromkeys(e.group for e in spec) if g != "_all"]
+    parts = []
+    for said, found in zip(spec, results.equations, strict=True):
+        if not found.effects:
+            continue
+        path = () if said.group == "_all" else groups[: groups.index(said.group) + 1]
+        label = found.label.lower()
+        factor_alone = said.factor is not None and not said.columns
+        parts.append(
+            Part(
+                found.name,
+                tuple(path),
+                tuple(x for x in found.effects if x != "_cons" and not factor_alone),
+                "_cons" in found.effects,
+                label,
+                said.factor,
+            )
+        )
+    residuals = estimator.residuals
+    if residuals is not None and residuals.structure == "independent":
+        residuals = residuals if residuals.by else None
+    gone = {*results.omitted, "_cons"}
+    return Model(
+        results.target,
+        tuple(n for n in results.fixed_names if n not in gone),
+        "_cons" in results.fixed_names,
+        tuple(parts),
+        tuple(groups),
+        results.method == "REML",
+        residuals,
+        getattr(estimator, "formula", ""),
+        results,
+        estimator,
+    )
+
+
+def refuse_weights(model: Model, language: str) -> None:
+    """Weights that mean something else in R and SAS."""
+    estimator = model.estimator
+    spec = equations_of(estimator.get_params(deep=False)["random_effects"])
+    named = [e.weight for e in spec if e.weight is not None]
+    if estimator.weight_type == "sampling" or named or estimator.weight_scaling:
+        raise CannotSayError(
+            f"sampling weights and weights of groups; the weights of {language} are "
+            "inverse residual variances."
+        )
+
+
+def common_notes(model: Model) -> list[str]:
+    """What every translation has to add."""
+    notes = []
+    if model.results.vce != "oim":
+        notes.append(
+            "Standard errors are robust here: a sandwich estimator clustered by "
+            f"{model.results.cluster_name}, with the factor M / (M - 1). The code below "
+            "gives model-based ones."
+        )
+    if model.formula and any(quoted(n) != n for n in model.fixed):
+        notes.append(
+            "Some columns are made by the formula; where the code names them, they have "
+            "to be put into the data."
+        )
+    if model.results.omitted:
+        notes.append(f"Left out as collinear: {', '.join(model.results.omitted)}.")
+    return notes
+
+
+def table(
+    model: Model, said: dict[tuple[str, str], str], language: str
+) -> pd.DataFrame:
+    """Parameters with their translations; ``said`` by (level, term)."""
+    results = model.results
+    rows = [
+        ((results.target, name), value)
+        for name, value in zip(results.fixed_names, results.beta, strict=True)
+        if name not in results.omitted
+    ]
+    variances = results.variance_frame("variance")["estimate"]
+    rows += list(variances.items())
+    rows.append((("", "log likelihood"), results.log_likelihood))
+    index = pd.MultiIndex.from_tuples([k for k, _ in rows], names=["equation", "term"])
+    return pd.DataFrame(
+        {
+            "estimate": [float(v) for _, v in rows],
+            f"in_{language}": [said.get(k, "") for k, _ in rows],
+        },
+        index=index,
+    )
+
+
+def quoted(name: str) -> str:
+    """A name of R, in backquotes where it needs them."""
+    plain = re.fullmatch(r"[^\W\d_][\w.]*", name) and name not in _RESERVED
+    return name if plain else f"`{name}`"
+
+
+def joined(names: Sequence[str], constant: bool) -> str:
+    """Right side of an R formula."""
+    parts = [] if constant else ["0"]
+    parts += [quoted(n) for n in names]
+    return " + ".join(parts) or "1"
+
+
+_RESERVED = {
+    "if", "else", "repeat", "while", "function", "for", "in", "next", "break", "TRUE",
+    "FALSE", "NULL", "Inf", "NaN", "NA",
+}  # fmt: skip

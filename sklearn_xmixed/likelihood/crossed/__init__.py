@@ -1,0 +1,1 @@
+"""Factors that cross: exact by blocks, or iterative with random probes."""

@@ -1,0 +1,47 @@
+"""Scores by cluster where factors cross below the top level."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ...design._design import Design
+from .._basis import Pool
+from .._pieces import Root
+from .._scores import Effects, Scores, by_rows, of_groups, summed
+from .._stream import raw_blocks
+from ._elimination import Elimination
+
+__all__ = ["crossed_scores"]
+
+Array = np.ndarray
+
+
+def crossed_scores(
+    design: Design,
+    pool: Pool,
+    sweep: Elimination,
+    D: list[Array],
+    root: Root,
+    sigma2: float,
+    clusters: Array,
+) -> Scores:
+    """The same where factors cross below the top level.
+
+    Parameters
+    ----------
+    sweep : Elimination
+        At D.
+    """
+    M = int(clusters.max()) + 1
+    levels = design.levels[::-1]
+    members = pool.members
+    effects, nodes = [], []
+    codes_of = [*(level.codes for level in levels), *(t.codes for t in design.terms)]
+    for t, (codes, columns) in enumerate(zip(codes_of, members, strict=True)):
+        e = sweep.E(t, root.v[:, None])[:, :, 0].T
+        effects.append(Effects(codes, columns, D[t] @ e))
+        weight = sweep.T(t).transpose(1, 2, 0) - e[:, None] * (e / sigma2)[None]
+        nodes.append(summed(weight, of_groups(codes, clusters), M))
+    stream = raw_blocks(design, pool)
+    x, c, n = by_rows(design, stream, pool.matrix, root.v, effects, clusters, M)
+    return Scores(x, c, n, nodes, np.empty((M, 0)))

@@ -1,0 +1,1 @@
+"""Nested levels with independent residuals: the elimination tree."""

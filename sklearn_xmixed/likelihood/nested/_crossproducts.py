@@ -1,0 +1,270 @@
+"""The first pass: from rows to the floors of the tree.
+
+Rows are visited once, in blocks of whole lowest-level groups small enough for
+the cache; each block is mapped into the pool and its sums of products are
+taken by a sparse matrix of group membership.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+from ...design._design import Design, Level
+from .._basis import Pool
+from .._eliminate import cross, semidefinite_root
+from .._stream import row_blocks
+from ._tree import Floor, Shard, Tree
+
+__all__ = ["build_tree", "group_products", "tree_of_blocks"]
+
+Array = np.ndarray
+
+#: floating-point numbers of the lowest floor per shard
+SHARD_SIZE = 1 << 17
+#: a share of a sum of squares that is nothing but rounding
+NOTHING = 1e-13
+
+
+def build_tree(design: Design, pool: Pool) -> Tree:
+    """Sums of products of the pool's columns, floor by floor.
+
+    Parameters
+    ----------
+    design : Design
+        With its rows sorted (``Design.sorted``).
+    pool : Pool
+        Its levels in the order of the design's, lowest first.
+    """
+    return tree_of_blocks(design, pool, row_blocks(design, pool))
+
+
+def tree_of_blocks(
+    design: Design,
+    pool: Pool,
+    stream: Iterable[tuple[int, int, Array, Any]],
+    *,
+    n: float | None = None,
+    count: Array | None = None,
+) -> Tree:
+    """The same from any rows in the pool's columns, real or complex.
+
+    Parameters
+    ----------
+    stream : iterable of (start, stop, W, rows)
+        As from ``row_blocks``.
+    n : float, optional
+        Number of observations; default that of the rows.
+    count : ndarray of shape (G,), optional
+        How many groups each lowest-level group stands for.
+    """
+    m = pool.p + 1
+    w = pool.width
+    levels = design.levels[::-1]
+    depth = len(levels)
+    members = [basis.members for basis in pool.levels]
+    root = np.arange(w - m, w)
+    rest = _rest(members, root)
+    blocks: list[Array] = []
+    pointers = _pointers(design)
+    total: Array = np.zeros((m, m))
+    n_seen = 0.0
+    for start, stop, W, rows in stream:
+        if not blocks:
+            blocks = [
+                np.zeros((len(z), len(z) + len(r), level.n_groups), dtype=W.dtype)
+                for z, r, level in zip(members, rest, levels, strict=True)
+            ]
+        weight = None if design.weights is None else design.weights[rows]
+        for k, level in enumerate(levels):
+            _add(blocks[k], W, weight, members[k], rest[k], pointers[k], start, stop)
+            if level.weights is not None:
+                own = level.weights[level.codes[rows]]
+                weight = own if weight is None else weight * own
+        top = W[:, -m:]
+        total = total + top.T @ (top if weight is None else top * weight[:, None])
+        n_seen += float(stop - start if weight is None else weight.sum())
+    n = n_seen if n is None else n
+    if not depth:
+        return Tree((), total, total, n)
+
+    above = _ancestors(design)
+    own_weights = [level.weights for level in levels]
+    floors = []
+    for k in range(depth):
+        z_at = [_positions(members[a], rest[k]) for a in range(k + 1, depth)]
+        all_at = [
+            np.concatenate(
+                [_positions(members[a], rest[k]), _positions(rest[a], rest[k])]
+            )
+            for a in range(k + 1, depth)
+        ]
+        shares = _shares(own_weights, above[k], k)
+        G = levels[k].n_groups
+        floors.append(
+            Floor(
+                q=len(members[k]),
+                block=blocks[k],
+                count=_count(G, shares[-1], count if k == 0 else None),
+                shares=tuple(shares),
+                ancestors=tuple(above[k]),
+                starts=tuple(_run_starts(a) for a in above[k]),
+                z_in_rest=tuple(z_at),
+                all_in_rest=tuple(all_at),
+            )
+        )
+    return _take_within(floors, total, m, n)
+
+
+def _count(G: int, share: Array | None, count: Array | None) -> Array:
+    if count is not None:
+        return count
+    return np.ones(G) if share is None else share
+
+
+def _take_within(floors: list[Floor], total: Array, m: int, n: float) -> Tree:
+    """Factor the lowest floor and leave in everything else what it cannot explain."""
+    lowest = floors[0]
+    q = lowest.q
+    block = np.empty_like(lowest.block)
+    size = max(1, SHARD_SIZE // max(1, block.shape[0] * block.shape[1]))
+    for start in range(0, block.shape[2], size):
+        part = slice(start, start + size)
+        block[:, :, part] = semidefinite_root(lowest.block[:, :, part], q)
+    lowest = replace(lowest, block=block)
+    share = lowest.shares[-1]
+    within = total
+    for row in block[:, -m:]:
+        within = within - (row if share is None else row * share) @ row.T
+    # a column that does not vary within the groups: rounding is all that is left of it
+    none = np.diagonal(within).real <= NOTHING * np.diagonal(total).real
+    if none.any():
+        within = np.where(none | none[:, None], 0.0, within)
+    out = [lowest]
+    for up, floor in enumerate(floors[1:]):
+        z, every = q + lowest.z_in_rest[up], q + lowest.all_in_rest[up]
+        explained = cross(block[:, z], block[:, every])
+        share = lowest.shares[up]
+        if share is not None:
+            explained = explained * share
+        explained = np.add.reduceat(explained, lowest.starts[up], axis=-1)
+        out.append(replace(floor, block=floor.block - explained))
+    return Tree((Shard(tuple(out)),), within, total, n)
+
+
+def group_products(
+    design: Design, pool: Pool, level: Level, weights: Array | None
+) -> tuple[Array, Array]:
+    """Cross-products of [X y] and number of observations of each group of a level.
+
+    Returns
+    -------
+    products : ndarray of shape (p + 1, p + 1, G)
+    n : ndarray of shape (G,)
+    """
+    m, G = pool.p + 1, level.n_groups
+    products, n = np.zeros((m, m, G)), np.zeros(G)
+    for start, stop, W, rows in row_blocks(design, pool):
+        top = W[:, -m:]
+        weight = np.ones(stop - start) if weights is None else weights[rows]
+        member = sparse.csr_array(
+            (weight, (level.codes[rows], np.arange(stop - start))),
+            shape=(G, stop - start),
+        )
+        for i in range(m):
+            products[i] += (member @ (top[:, [i]] * top)).T
+        n += member @ np.ones(stop - start)
+    return products, n
+
+
+def _add(
+    out: Array,
+    W: Array,
+    weight: Array | None,
+    z: Array,
+    rest: Array,
+    pointer: Array,
+    start: int,
+    stop: int,
+) -> None:
+    """Add one block's sums of products to a level's [A B]."""
+    if not len(z):
+        return
+    first = int(np.searchsorted(pointer, start, side="right")) - 1
+    last = int(np.searchsorted(pointer, stop, side="left"))
+    local = np.clip(pointer[first : last + 1], start, stop) - start
+    columns = np.concatenate([z, rest])
+    rows = stop - start
+    for a in range(len(z)):
+        left = W[:, z[a]] if weight is None else W[:, z[a]] * weight
+        member = sparse.csr_array(
+            (np.ascontiguousarray(left), np.arange(rows), local),
+            shape=(last - first, rows),
+        )
+        out[a, :, first:last] += (member @ W).T[columns]
+
+
+def _rest(members: list[Array], root: Array) -> list[Array]:
+    """Columns that are left after each level: those of its ancestors, then the root's."""
+    out = []
+    for k in range(len(members)):
+        later: list[int] = []
+        for z in members[k + 1 :]:
+            later += [c for c in z if c not in later and c not in root]
+        out.append(np.concatenate([np.array(later, dtype=int), root]))
+    return out
+
+
+def _positions(columns: Array, within: Array) -> Array:
+    where = {int(c): i for i, c in enumerate(within)}
+    return np.array([where[int(c)] for c in columns], dtype=int)
+
+
+def _pointers(design: Design) -> list[Array]:
+    """First position of each group in the sorted rows, lowest level first."""
+    if design.starts is None:
+        return []
+    out = [np.asarray(design.starts)]
+    levels = design.levels[::-1]
+    for k in range(1, len(levels)):
+        below = levels[k - 1]
+        first = np.searchsorted(below.parents, np.arange(levels[k].n_groups + 1))
+        out.append(out[-1][first])
+    return out
+
+
+def _ancestors(design: Design) -> list[list[Array]]:
+    """Ancestors of each level's groups, nearest first, lowest level first."""
+    levels = design.levels[::-1]
+    out = []
+    for k in range(len(levels)):
+        chain: list[Array] = []
+        at = np.arange(levels[k].n_groups)
+        for a in range(k, len(levels) - 1):
+            at = levels[a].parents[at]
+            chain.append(at)
+        out.append(chain)
+    return out
+
+
+def _shares(
+    weights: list[Array | None], ancestors: list[Array], k: int
+) -> list[Array | None]:
+    """Products of the weights between a level and each ancestor, and the root."""
+    shares: list[Array | None] = []
+    running = weights[k]
+    for up, node in enumerate(ancestors):
+        shares.append(running)
+        theirs = weights[k + 1 + up]
+        if theirs is not None:
+            theirs = theirs[node]
+            running = theirs if running is None else running * theirs
+    return [*shares, running]
+
+
+def _run_starts(codes: Array) -> Array:
+    return np.flatnonzero(np.append(True, codes[1:] != codes[:-1]))

@@ -1,0 +1,1 @@
+"""Nested levels with structured residuals: a tree of whitened rows at every psi."""
