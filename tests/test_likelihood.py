@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 from sklearn_xmixed import RandomEffects
-from sklearn_xmixed.likelihood import Tree, build_tree, evaluate
+from sklearn_xmixed.likelihood import Tree, _stream, build_tree, evaluate
 from sklearn_xmixed.likelihood.nested import _crossproducts, _sweeps
 from tests.conftest import STRUCTURES, Case, cases, differences, seeds
 
@@ -263,7 +263,7 @@ def test_compression_does_compress():
 def test_block_and_shard_sizes_do_not_matter(case, seed, rows, size):
     engine = case.engine
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_crossproducts, "BLOCK_ROWS", rows)
+        patch.setattr(_stream, "BLOCK_ROWS", rows)
         patch.setattr(_crossproducts, "SHARD_SIZE", size)
         other = replace(case, frame=case.frame.copy()).engine
     same_objective(other.objective, engine.objective, engine.random_gamma(seed))
