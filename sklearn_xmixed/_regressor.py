@@ -18,13 +18,14 @@ from ._spec import RandomEffects, Residuals
 from .design._compile import compile_design
 from .design._validation import check_parameters, equation_names, equations_of
 from .estimation._callbacks import FitTasks
-from .estimation._estimate import Estimate, estimate
+from .estimation._estimate import Estimate, SearchOptions, estimate
 from .estimation._log import IterationLog
 from .exceptions import ExactFitWarning, NotConvergedWarning
 from .fitted import GroupEffects, RandomEffectsAccessor
 from .fitted._fitted import FittedModel
-from .fitted._saved import describe
+from .fitted._saved import ResultsOptions, describe
 from .inference import Results
+from .likelihood import CrossedOptions
 from .postestimation import PostEstimation
 
 __all__ = ["MixedLinearRegressor"]
@@ -397,18 +398,22 @@ n_levels), default=None
 
         found = estimate(
             compiled.design,
+            SearchOptions(
+                self.parameterization,
+                self.solver,
+                self.em_iter,
+                self.em_tol,
+                self.em_only,
+                self.max_iter,
+                self.tol,
+            ),
             reml=reml,
-            parameterization=self.parameterization,
-            solver=self.solver,
-            em_iter=self.em_iter,
-            em_tol=self.em_tol,
-            em_only=self.em_only,
-            max_iter=self.max_iter,
-            tol=self.tol,
-            crossed="exact" if _vce(self) != "oim" else self.crossed,
-            n_probes=self.n_probes,
-            seed=int(check_random_state(self.random_state).randint(2**31 - 1)),
-            tell=log.plan if self.verbose else None,
+            crossed=CrossedOptions(
+                "exact" if _vce(self) != "oim" else self.crossed,
+                self.n_probes,
+                int(check_random_state(self.random_state).randint(2**31 - 1)),
+                log.plan if self.verbose else None,
+            ),
             watch=watch if self.verbose or tasks.watched else None,
         )
         if self.std_errors and not self.em_only:
@@ -440,13 +445,14 @@ n_levels), default=None
         return FittedModel.of(
             compiled,
             found,
-            std_errors=self.std_errors and not self.em_only,
-            lr_test=self.lr_test,
-            reml=self.method == "reml",
-            vce=_vce(self),
-            cluster=self.cluster,
-            frequency=self.weight_type == "frequency",
-            specification=describe(self, compiled, found),
+            ResultsOptions(
+                std_errors=self.std_errors and not self.em_only,
+                lr_test=self.lr_test,
+                vce=_vce(self),
+                cluster=self.cluster,
+                frequency=self.weight_type == "frequency",
+            ),
+            describe(self, compiled, found),
         )
 
     def _warn(self) -> None:

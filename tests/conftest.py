@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from sklearn_xmixed import MixedLinearRegressor, RandomEffects, _regressor
 from sklearn_xmixed.datasets import fetch_xtmixed_data
 from sklearn_xmixed.design._compile import compile_design
-from sklearn_xmixed.estimation._estimate import Estimate, estimate
+from sklearn_xmixed.estimation._estimate import Estimate, SearchOptions, estimate
 from sklearn_xmixed.likelihood import (
     NestedObjective,
     Pool,
@@ -164,14 +164,10 @@ class Engine:
         compiled = compile_design(estimator, case.X, case.y, case.sample_weight, None)
         start = estimate(
             compiled.design,
+            SearchOptions(
+                case.parameterization, em_iter=0, em_tol=0.0, max_iter=0, tol=0.0
+            ),
             reml=case.reml,
-            parameterization=case.parameterization,
-            solver="newton",
-            em_iter=0,
-            em_tol=0.0,
-            em_only=False,
-            max_iter=0,
-            tol=0.0,
         )
         return cls(case, compiled, start)
 
@@ -181,7 +177,7 @@ class Engine:
 
     @property
     def tree(self) -> Tree:
-        return self.start.tree
+        return self.start.kind.tree
 
     @property
     def model(self) -> VarianceModel:

@@ -11,8 +11,6 @@ from numpy.testing import assert_allclose
 from sklearn_xmixed.covariance import (
     PARAMETERIZATIONS,
     get_structure,
-    natural_derivatives,
-    to_natural,
     to_sd_corr,
 )
 from tests.conftest import STRUCTURES, differences, seeds
@@ -195,7 +193,7 @@ def from_natural(structure, alpha):
 @given(structures, seeds)
 def test_natural_metric_round_trip(structure, seed):
     Sigma = covariance(structure, seed)
-    alpha = to_natural(structure, Sigma)
+    alpha = structure.to_natural(Sigma)
     close(from_natural(structure, alpha), Sigma, 1e-12)
     values = to_sd_corr(structure, Sigma)
     n = structure.n_variances
@@ -206,12 +204,12 @@ def test_natural_metric_round_trip(structure, seed):
 @given(structures, seeds)
 def test_natural_derivatives(structure, seed):
     Sigma = covariance(structure, seed)
-    alpha = to_natural(structure, Sigma)
-    first, second = natural_derivatives(structure, Sigma)
+    alpha = structure.to_natural(Sigma)
+    first, second = structure.natural_derivatives(Sigma)
     slope = differences(lambda a: from_natural(structure, a), alpha, 1e-3)
     close(first, np.moveaxis(slope, -1, 0), 1e-9)
     bend = differences(
-        lambda a: natural_derivatives(structure, from_natural(structure, a))[0],
+        lambda a: structure.natural_derivatives(from_natural(structure, a))[0],
         alpha,
         1e-3,
     )
@@ -223,10 +221,10 @@ def test_natural_derivatives(structure, seed):
 
 def test_natural_metric_on_the_boundary():
     structure = get_structure("unstructured", 2)
-    alpha = to_natural(structure, np.diag([4.0, 0.0]))
+    alpha = structure.to_natural(np.diag([4.0, 0.0]))
     assert alpha[0] == pytest.approx(np.log(2.0))
     assert alpha[1] == -np.inf
     assert np.isnan(alpha[2])
-    alpha = to_natural(structure, np.ones((2, 2)))
+    alpha = structure.to_natural(np.ones((2, 2)))
     assert_allclose(alpha[:2], 0.0, atol=1e-15)
     assert alpha[2] == np.inf

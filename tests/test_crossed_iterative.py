@@ -12,7 +12,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from sklearn_xmixed import MixedLinearRegressor, RandomEffects, _regressor
 from sklearn_xmixed.inference import Results
-from sklearn_xmixed.likelihood import CrossedObjective, Iterative, Probes
+from sklearn_xmixed.likelihood import Iterative, IterativeObjective, Probes
 from sklearn_xmixed.likelihood.crossed import _blocks, _plan
 from sklearn_xmixed.likelihood.crossed._krylov import conjugate_gradients, quadrature
 
@@ -92,12 +92,12 @@ def objectives(frame, spec, monkeypatch, *, reml=True, count=10, seed=3):
 
 
 def with_probes(exact, count, seed):
-    return CrossedObjective(
+    return IterativeObjective(
         exact.frame,
         exact.model,
+        Probes(exact.frame.x, count, seed),
         reml=exact.reml,
         log_det_basis=0.5 * exact.constant,
-        probes=Probes(exact.frame.x, count, seed),
     )
 
 

@@ -16,7 +16,7 @@ from sklearn.base import clone
 
 from sklearn_xmixed import MixedLinearRegressor, RandomEffects, Residuals
 from sklearn_xmixed.datasets import make_multilevel
-from sklearn_xmixed.likelihood import Posterior
+from sklearn_xmixed.likelihood import NestedPosterior
 
 LEVELS = ["school", "class"]
 SPECIFICATIONS = {
@@ -190,7 +190,7 @@ def test_looking_at_a_model_computes_nothing(look, monkeypatch):
         raise RuntimeError("the random effects were computed")
 
     if look is not vars:  # names alone, as tab completion asks for them
-        monkeypatch.setattr(Posterior, "floors", property(forbidden))
+        monkeypatch.setattr(NestedPosterior, "floors", property(forbidden))
     start = time.perf_counter()
     look(model)
     assert time.perf_counter() - start < 0.25

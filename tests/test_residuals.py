@@ -13,12 +13,12 @@ from sklearn.model_selection import GridSearchCV, GroupKFold
 from sklearn_xmixed import MixedLinearRegressor, RandomEffects, Residuals
 from sklearn_xmixed.covariance import PARAMETERIZATIONS
 from sklearn_xmixed.design._compile import compile_design
-from sklearn_xmixed.estimation._estimate import equation_blocks
 from sklearn_xmixed.likelihood import (
     Pool,
     Rows,
     StructuredObjective,
     VarianceModel,
+    equation_blocks,
     oracle,
 )
 from sklearn_xmixed.residuals import NotPositiveDefiniteError

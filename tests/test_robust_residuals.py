@@ -12,7 +12,6 @@ import pytest
 from numpy.testing import assert_allclose
 
 from sklearn_xmixed import MixedLinearRegressor, RandomEffects, Residuals
-from sklearn_xmixed.covariance import to_natural
 from sklearn_xmixed.estimation._estimate import Estimate
 from sklearn_xmixed.inference._robust import parameter_scores
 from sklearn_xmixed.optimization import Certificate
@@ -151,7 +150,7 @@ def test_scores_are_those_of_the_definition(name, effects, by):
     beta, alpha = parameter_scores(rows.design, found, clusters, free)
     beta = beta @ rows.pool.R  # beta = R^-1 beta_Q
     at = [
-        to_natural(b.structure, S)
+        b.structure.to_natural(S)
         for b, S in zip(model.blocks, found.Sigmas, strict=True)
     ]
     expected = dense_scores(

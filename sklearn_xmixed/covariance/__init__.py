@@ -1,14 +1,9 @@
 """Sigma of one random-effects equation: structures and parameterisations."""
 
-from ._natural import natural_derivatives, to_natural, to_sd_corr
+from ._compound import Compound, get_compound
+from ._natural import to_sd_corr
 from ._parameterization import PARAMETERIZATIONS, Parameterization
-from ._structure import (
-    STRUCTURES,
-    Compound,
-    Structure,
-    get_compound,
-    get_structure,
-)
+from ._structure import STRUCTURES, Structure, get_structure
 
 __all__ = [
     "PARAMETERIZATIONS",
@@ -18,7 +13,5 @@ __all__ = [
     "Structure",
     "get_compound",
     "get_structure",
-    "natural_derivatives",
-    "to_natural",
     "to_sd_corr",
 ]

@@ -7,11 +7,14 @@ number whose estimate can be read on its own.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
-from ._structure import Compound, Structure, get_structure
+if TYPE_CHECKING:
+    from ._structure import Structure
 
-__all__ = ["natural_derivatives", "to_natural", "to_sd_corr"]
+__all__ = ["natural_derivatives", "natural_slopes", "to_natural", "to_sd_corr"]
 
 Array = np.ndarray
 
@@ -34,8 +37,6 @@ def to_sd_corr(structure: Structure, Sigma: Array) -> Array:
 
 def to_natural(structure: Structure, Sigma: Array) -> Array:
     """alpha of a covariance matrix (-inf or +-inf on the boundary)."""
-    if isinstance(structure, Compound):  # Sigma is what it reports
-        structure = get_structure("exchangeable", 2)
     values = to_sd_corr(structure, Sigma)
     k = structure.n_variances
     with np.errstate(divide="ignore"):
@@ -52,8 +53,6 @@ def natural_derivatives(
     first : ndarray of shape (m, q, q)
     second : list of lists of ndarray of shape (q, q)
     """
-    if isinstance(structure, Compound):
-        return _of_compound(structure, Sigma)
     q, m, pattern = structure.q, structure.n_params, structure.pattern
     sd = np.sqrt(np.diagonal(Sigma))
     scale = np.outer(sd, sd)
@@ -83,11 +82,28 @@ def natural_derivatives(
     return first, second
 
 
-def _of_compound(structure: Compound, Sigma: Array) -> tuple[Array, list[list[Array]]]:
-    """The same for the eigenvalues of an exchangeable matrix; Sigma = [[v, c], [c, v]]."""
-    v, c = Sigma[0]
-    r, along = c / v, np.array([-1.0, structure.size - 1.0])
-    values = np.diag(v + c * along)
-    slope = np.diag((1.0 - r**2) * v * along)
-    first = np.array([2.0 * values, slope])
-    return first, [[4.0 * values, 2.0 * slope], [2.0 * slope, -2.0 * r * slope]]
+def natural_slopes(
+    structure: Structure, Sigma: Array, moved: Array
+) -> tuple[Array, Array]:
+    """Slopes of alpha in the elements along which Sigma moves, and in log sigma.
+
+    Parameters
+    ----------
+    moved : ndarray of shape (m, q, q)
+        dSigma along each element.
+    """
+    m, sd = structure.n_params, np.sqrt(np.diagonal(Sigma))
+    J, on_sigma = np.zeros((m, m)), np.zeros(m)
+    # d log(sd_i) = dSigma_ii / (2 Sigma_ii), and 1 for log sigma
+    log_sd = np.diagonal(moved, axis1=1, axis2=2) / (2.0 * sd**2)
+    for k, (i, j) in enumerate(structure.places):
+        if i == j:
+            J[k], on_sigma[k] = log_sd[:, i], 1.0
+            continue
+        scale = sd[i] * sd[j]
+        r = Sigma[i, j] / scale
+        left = (1.0 - r) * (1.0 + r)
+        slope = moved[:, i, j] / scale - r * (log_sd[:, i] + log_sd[:, j])
+        # a correlation that rounds to one has no slope in the atanh metric
+        J[k] = slope / left if left > 0 else np.nan
+    return J, on_sigma

@@ -20,9 +20,14 @@ from functools import cached_property, lru_cache
 
 import numpy as np
 
-__all__ = ["STRUCTURES", "Compound", "Structure", "get_compound", "get_structure"]
+from ._natural import natural_derivatives, natural_slopes, to_natural
+
+__all__ = ["STRUCTURES", "Structure", "get_structure"]
 
 Array = np.ndarray
+
+#: an eigenvalue of a matrix in columns of unit size below this is zero
+ZERO = 1e-9
 
 
 def _identity(q: int) -> Array:
@@ -134,40 +139,76 @@ class Structure:
             found.append((int(i), int(j)))
         return found
 
+    # -- what is reported ----------------------------------------------------------
 
-@dataclass(frozen=True, eq=False)
-class Compound(Structure):
-    """An exchangeable matrix of any size by its two eigenvalues.
+    def reported(self, Sigma: Array) -> Array:
+        """What is shown of a matrix of this structure: the matrix itself."""
+        return Sigma
 
-    With variance v and covariance c of ``size`` effects these are v - c and
-    v + (size - 1) c.  The matrix of this structure has them on its diagonal; what
-    is reported is [[v, c], [c, v]].
+    def to_natural(self, Sigma: Array) -> Array:
+        """alpha (log sds, then atanh correlations) of a reported matrix.
 
-    Parameters
-    ----------
-    size : int
-    """
+        -inf or +-inf on the boundary.
+        """
+        return to_natural(self, Sigma)
 
-    size: int = 2
+    def natural_derivatives(self, Sigma: Array) -> tuple[Array, list[list[Array]]]:
+        """First and second derivatives of the matrix in alpha.
 
-    @property
-    def n_variances(self) -> int:
-        """One, v."""
-        return 1
+        Parameters
+        ----------
+        Sigma : ndarray of shape (q, q)
+            As reported.
 
-    def reported(self, values: Array) -> Array:
-        """[[v, c], [c, v]] of a matrix of eigenvalues."""
-        low, high = np.diagonal(values)
-        c = (high - low) / self.size
-        return np.array([[low + c, c], [c, low + c]])
+        Returns
+        -------
+        first : ndarray of shape (m, q, q)
+        second : list of lists of ndarray of shape (q, q)
+        """
+        return natural_derivatives(self, Sigma)
 
+    def natural_slopes(
+        self, Sigma: Array, metric: Array, sigma2: float
+    ) -> tuple[Array, Array]:
+        """How alpha moves with the matrix's elements over sigma^2, and with log sigma.
 
-@lru_cache(maxsize=64)
-def get_compound(size: int) -> Compound:
-    """An exchangeable structure of ``size`` effects."""
-    pattern = _independent(2)
-    pattern.setflags(write=False)
-    return Compound("exchangeable", pattern, size)
+        Parameters
+        ----------
+        Sigma : ndarray of shape (q, q)
+            As reported.
+        metric : ndarray of shape (q, q)
+            Sigma = sigma^2 metric D metric'; the elements are those of D.
+        sigma2 : float
+
+        Returns
+        -------
+        ndarray of shape (m, m), ndarray of shape (m,)
+            A correlation that rounds to one has no slope: nan.
+        """
+        return natural_slopes(self, Sigma, sigma2 * metric @ self.basis @ metric.T)
+
+    def inside(self, D: Array, metric: Array) -> Array:
+        """Which alpha are off the boundary, judged by D in columns of unit size.
+
+        The user's columns may be of any size and, calendar years say, have any
+        correlation of their effects.
+        """
+        values, vectors = np.linalg.eigh(D)
+        null = vectors[:, values <= ZERO * max(1.0, values[-1])]
+        if not null.size:
+            return np.ones(self.n_params, dtype=bool)
+        whole = np.diagonal(metric @ metric.T)
+        kept = np.diagonal(metric @ D @ metric.T)
+        zero = kept <= ZERO * whole
+        live = int((~zero).sum())
+        singular = null.shape[1] > D.shape[0] - live
+        return np.array(
+            [
+                not zero[i] and not zero[j] and (i == j or not singular)
+                for i, j in self.places
+            ],
+            dtype=bool,
+        )
 
 
 @lru_cache(maxsize=256)

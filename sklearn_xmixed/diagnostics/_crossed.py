@@ -11,7 +11,7 @@ from the cross-products at the root (Eq. 10 of the diagnostics page).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -22,7 +22,10 @@ from ..design._labels import Source
 from ..design._levels import path_frame
 from ..fitted._fitted import FittedModel
 from ..likelihood import CrossedPosterior
+from ..likelihood._eliminate import semidefinite_root
 from ..likelihood._stream import row_blocks
+from ._deletion import Deletion, at_root, joined
+from ._sample import Sample, group_codes
 
 __all__ = ["CrossedSample", "units"]
 
@@ -35,8 +38,8 @@ BATCH = 1 << 23
 
 
 @dataclass(frozen=True, eq=False)
-class CrossedSample:
-    """Rows of a model with crossed factors, as ``Sample`` has them.
+class CrossedSample(Sample):
+    """Rows of a model with crossed factors.
 
     Parameters
     ----------
@@ -78,15 +81,7 @@ class CrossedSample:
         order = np.delete(np.arange(len(W) + compiled.n_dropped), compiled.dropped)[
             place
         ]
-        names = [e.group for e in compiled.encoders]
-        labels = source.levels([g for g in names if g != "_all"])
-        codes = []
-        parents = np.zeros(len(W), dtype=np.intp)
-        for encoder in compiled.encoders:
-            values = labels.get(encoder.group)
-            own = None if values is None else np.asarray(values)[order]
-            parents = encoder.transform(own, parents)
-            codes.append(parents)
+        codes = group_codes(compiled, source, order)
         factors = tuple(f for f in compiled.factors if f is not None)
         of_factor = [
             f.encoder.transform(
@@ -115,19 +110,9 @@ class CrossedSample:
         )
 
     @property
-    def p(self) -> int:
-        """Number of fixed effects that are estimated."""
-        return self.fitted.pool.p
-
-    @property
-    def c(self) -> float:
-        """Residual sum of squares in the metric of V."""
-        return float(self.fitted.posterior.pieces.root.c)
-
-    @property
-    def n(self) -> float:
-        """Number of observations (sum of weights)."""
-        return float(self.fitted.posterior.tree.n)
+    def posterior(self) -> CrossedPosterior:
+        """Random effects given the data."""
+        return cast(CrossedPosterior, self.fitted.posterior)
 
     @property
     def total_weights(self) -> Array:
@@ -157,8 +142,6 @@ class CrossedSample:
     @property
     def total(self) -> Array:
         """Cross-products of [X F, r] with all random effects eliminated."""
-        posterior = self.fitted.posterior
-        assert isinstance(posterior, CrossedPosterior)
         p, out = self.p, np.zeros((self.p + 1, self.p + 1))
         for start in range(0, len(self.W), 2048):
             part = slice(start, start + 2048)
@@ -166,10 +149,17 @@ class CrossedSample:
             out += (self.W[part] * self.weights[part, None]).T @ led[3]
         return out[: p + 1]
 
+    def delete_rows(self) -> Deletion:
+        """Each row taken away in its turn."""
+        return _delete(self, np.arange(len(self.W)))
+
+    def delete_groups(self, number: int) -> Deletion:
+        """Each group of a level, or level of a factor, taken away in its turn."""
+        return _delete(self, self.codes[number])
+
     def _led(self, rows: Array) -> tuple[Array, Array, Array, Array]:
         """Own, gain, left of rows, and what remains on [X F, r]."""
-        posterior = self.fitted.posterior
-        assert isinstance(posterior, CrossedPosterior)
+        posterior = self.posterior
         root = posterior.pieces.root
         led = posterior.lead(
             [c[rows] for c in self.term_codes],
@@ -202,8 +192,7 @@ def units(sample: CrossedSample, codes: Array) -> Any:
     NotImplementedError
         On units of more than 4000 rows.
     """
-    posterior = sample.fitted.posterior
-    assert isinstance(posterior, CrossedPosterior)
+    posterior = sample.posterior
     by = np.argsort(codes, kind="stable")
     sizes = np.bincount(codes)
     starts = np.append(0, np.cumsum(sizes))
@@ -233,3 +222,34 @@ def units(sample: CrossedSample, codes: Array) -> Any:
             w = x.reshape(*shape) * weight[:, :, None]
             L = np.linalg.solve(root, w)
             yield u, rows, L.transpose(1, 2, 0), root
+
+
+def _delete(sample: CrossedSample, codes: Array) -> Deletion:
+    """Units of any kind where factors cross."""
+    n, m = len(sample.W), sample.p + 1
+    residual, variance = np.empty(n), np.empty(n)
+    parts, numbers = [], []
+    for number, rows, L, root in units(sample, codes):
+        w = root @ L.transpose(2, 0, 1)  # (V^-1 [X F, r])_A
+        if len(L) > m:
+            squares = np.einsum("sau,sbu->abu", L, L)
+            L = semidefinite_root(squares, m)
+        found = at_root(sample, L)
+        delta = found["delta"].T
+        left = w[:, :, -1] - np.einsum("usp,up->us", w[:, :, :-1], delta)
+        Q = root @ root.transpose(0, 2, 1)
+        weight = np.sqrt(sample.weights[rows])
+        residual[rows] = np.linalg.solve(Q, left[:, :, None])[:, :, 0] / weight
+        if rows.shape[1] == 1:
+            with np.errstate(divide="ignore", invalid="ignore"):
+                own = Q[:, 0, 0] * (1.0 - found["leverage"]) * weight[:, 0] ** 2
+                own = np.where(np.isnan(found["c"]), np.nan, 1.0 / own)
+            variance[rows[:, 0]] = own
+        parts.append(found)
+        numbers.append(number)
+    out = joined(parts)
+    back = np.argsort(np.concatenate(numbers), kind="stable")
+    changed = {
+        k: v[..., back] for k, v in out.__dict__.items() if not k.startswith("residual")
+    }
+    return Deletion(**changed, residual=residual, residual_variance=variance)

@@ -12,15 +12,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..likelihood._eliminate import forward, semidefinite_root
-from ._crossed import CrossedSample, units
-from ._path import climb, cross_products, left_out
-from ._sample import Sample
+from ..likelihood._eliminate import forward
 
-__all__ = ["Deletion", "delete_groups", "delete_rows"]
+if TYPE_CHECKING:
+    from ._sample import Sample
+
+__all__ = ["Deletion", "at_root", "batches", "joined"]
 
 Array = np.ndarray
 
@@ -62,115 +63,7 @@ class Deletion:
     residual_variance: Array
 
 
-def delete_rows(sample: Sample | CrossedSample) -> Deletion:
-    """Each row in its turn."""
-    if isinstance(sample, CrossedSample):
-        return _delete_crossed(sample, np.arange(len(sample.W)))
-    factors, precision = sample.row_factors
-    at = sample.floor_codes[0] if sample.floor_codes else np.zeros(len(factors), int)
-    parts = []
-    for part in _batches(len(factors), factors.shape[1]):
-        there = climb(sample.nodes, factors[part].T[None], at[part])
-        found = _at_root(sample, there.L)
-        own = np.sqrt(precision[part] * there.size)
-        left = 1.0 - found["leverage"]
-        with np.errstate(divide="ignore", invalid="ignore"):
-            residual = there.L[0, -1] / np.sqrt(there.share) / own / left
-            variance = 1.0 / (own**2 * left)
-        lost = np.isnan(found["c"])
-        found["residual"] = np.where(lost, np.nan, residual)
-        found["residual_variance"] = np.where(lost, np.nan, variance)
-        parts.append(found)
-    return _joined(parts)
-
-
-def delete_groups(sample: Sample | CrossedSample, number: int) -> Deletion:
-    """Each group of a level in its turn.
-
-    Parameters
-    ----------
-    number : int
-        Level among those asked for, top level 0.
-    """
-    codes = sample.codes[number]
-    if isinstance(sample, CrossedSample):
-        return _delete_crossed(sample, codes)
-    used = sample.compiled.level_numbers
-    inside = [k for k in used if k >= number]
-    m = sample.p + 1
-    if inside:
-        floor = len(used) - 1 - used.index(inside[0])
-        node = sample.nodes[floor]
-        own = np.empty(node.given.shape[-1], dtype=np.intp)
-        own[sample.floor_codes[floor]] = codes
-        above = sample.nodes[floor + 1 :]
-        given, parents = node.given, node.parents
-        first = np.flatnonzero(np.append(True, own[1:] != own[:-1]))
-        if len(first) < len(own):
-            given = np.add.reduceat(given, first, axis=-1)
-        at = parents[first]
-    else:
-        first = np.flatnonzero(np.append(True, codes[1:] != codes[:-1]))
-        given = cross_products(sample.whitened, first)
-        above = sample.nodes
-        at = (
-            sample.floor_codes[0][first] if sample.floor_codes else np.zeros_like(first)
-        )
-    depth = len(above)
-    columns = sample.W[:, sample.W.shape[1] - given.shape[0] :]
-    residual = columns[:, -1].copy()
-    starts = np.searchsorted(codes, np.arange(given.shape[-1] + 1))
-    parts = []
-    for part in _batches(given.shape[-1], given.shape[0] ** 2):
-        L = semidefinite_root(given[:, :, part], given.shape[0])
-        there = climb(above, L, at[part])
-        found = _at_root(sample, there.L)
-        delta = found["delta"]
-        rows = slice(starts[part.start], starts[part.start + delta.shape[1]])
-        unit = codes[rows] - part.start
-        residual[rows] -= np.einsum("np,pn->n", columns[rows, -m:-1], delta[:, unit])
-        place = 0
-        for u in left_out(above, there.steps, delta) if depth else []:
-            z = columns[rows, place : place + len(u)]
-            residual[rows] -= np.einsum("nq,qn->n", z, u[:, unit])
-            place += len(u)
-        parts.append(found)
-    out = _joined(parts)
-    return Deletion(**{**out.__dict__, "residual": residual})
-
-
-def _delete_crossed(sample: CrossedSample, codes: Array) -> Deletion:
-    """Units of any kind where factors cross."""
-    n, m = len(sample.W), sample.p + 1
-    residual, variance = np.empty(n), np.empty(n)
-    parts, numbers = [], []
-    for number, rows, L, root in units(sample, codes):
-        w = root @ L.transpose(2, 0, 1)  # (V^-1 [X F, r])_A
-        if len(L) > m:
-            squares = np.einsum("sau,sbu->abu", L, L)
-            L = semidefinite_root(squares, m)
-        found = _at_root(sample, L)
-        delta = found["delta"].T
-        left = w[:, :, -1] - np.einsum("usp,up->us", w[:, :, :-1], delta)
-        Q = root @ root.transpose(0, 2, 1)
-        weight = np.sqrt(sample.weights[rows])
-        residual[rows] = np.linalg.solve(Q, left[:, :, None])[:, :, 0] / weight
-        if rows.shape[1] == 1:
-            with np.errstate(divide="ignore", invalid="ignore"):
-                own = Q[:, 0, 0] * (1.0 - found["leverage"]) * weight[:, 0] ** 2
-                own = np.where(np.isnan(found["c"]), np.nan, 1.0 / own)
-            variance[rows[:, 0]] = own
-        parts.append(found)
-        numbers.append(number)
-    out = _joined(parts)
-    back = np.argsort(np.concatenate(numbers), kind="stable")
-    changed = {
-        k: v[..., back] for k, v in out.__dict__.items() if not k.startswith("residual")
-    }
-    return Deletion(**changed, residual=residual, residual_variance=variance)
-
-
-def _at_root(sample: Sample | CrossedSample, L: Array) -> dict[str, Array]:
+def at_root(sample: Sample, L: Array) -> dict[str, Array]:
     """Everything that follows from the factors; nan where X loses rank."""
     p = sample.p
     x = L[:, :p]
@@ -197,13 +90,13 @@ def _at_root(sample: Sample | CrossedSample, L: Array) -> dict[str, Array]:
     return found
 
 
-def _batches(n: int, width: int) -> Iterator[slice]:
+def batches(n: int, width: int) -> Iterator[slice]:
     step = max(1, BATCH // max(1, width))
     for start in range(0, n, step):
         yield slice(start, min(start + step, n))
 
 
-def _joined(parts: list[dict[str, Array]]) -> Deletion:
+def joined(parts: list[dict[str, Array]]) -> Deletion:
     return Deletion(
         **{k: np.concatenate([x[k] for x in parts], axis=-1) for k in parts[0]}
     )

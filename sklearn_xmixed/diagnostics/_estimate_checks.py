@@ -234,7 +234,7 @@ def _common_correlation(p: Patient, e: FittedEquation) -> Iterator[Finding]:
 def residual_boundary(p: Patient) -> Iterator[Finding]:
     """Parameters of the residuals at the end of their range."""
     errors = p.fitted.errors
-    if errors is None or p.unidentified == len(p.fitted.equations):
+    if p.unidentified == len(p.fitted.equations):
         return
     if errors.model.at_boundary(errors.psi).any():
         values = several(

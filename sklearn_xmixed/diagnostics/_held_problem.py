@@ -10,7 +10,7 @@ from scipy.optimize import brentq, minimize
 from scipy.special import expit
 
 from ..estimation._estimate import Estimate
-from ..likelihood import Objective, StructuredObjective
+from ..likelihood import Objective
 from ..residuals import NotPositiveDefiniteError
 from ._held import HeldCovariance
 
@@ -85,7 +85,7 @@ class HeldProblem:
                 part = HeldCovariance(block.structure, held.kind, tuple(at))
             parts.append(part)
             start += list(part.free(Sigma / sigma2))
-        psi = np.empty(0) if found.psi is None else found.psi
+        psi = found.psi
         kind, at_psi = "equation", -1 if held.equation is None else held.equation
         if held.equation is None:
             kind, at_psi = _place(found, row)
@@ -148,7 +148,6 @@ class HeldProblem:
     def _psi_of(self, value: float) -> float:
         """The psi at which the parameter has a value; nan where it never has."""
         residual = self.objective.residual
-        assert residual is not None
         back = {"atanh": np.tanh, "logit": expit, "log": np.exp}.get(
             self.transform, float
         )
@@ -180,16 +179,10 @@ class HeldProblem:
             psi = np.insert(own_psi, self.at, scale)
         D_blocks, slopes = self._covariances(x, value, np.exp(-2.0 * log_sigma))
         weight = np.exp(-2.0 * log_sigma) / self.sigma**2
-        on_psi = np.empty(0)
-        if isinstance(objective, StructuredObjective):
-            try:
-                objective.settle(np.append(np.zeros(objective.model.n_params), psi))
-            except NotPositiveDefiniteError:
-                return NOWHERE, np.zeros(len(free))
-            D = objective.model.floors(D_blocks)
-            pieces, on_psi = objective._slopes(objective.tree, D, psi, weight)
-        else:
-            pieces = objective.pieces(D_blocks)
+        try:
+            pieces, on_psi = objective.held(D_blocks, psi, weight)
+        except NotPositiveDefiniteError:
+            return NOWHERE, np.zeros(len(free))
         assert pieces.c_D is not None
         assert pieces.l_D is not None
         nn, c = objective.nn, pieces.c
@@ -235,8 +228,6 @@ class HeldProblem:
 def _place(found: Estimate, row: int) -> tuple[str, int]:
     """What has to be held for one of the residuals' parameters."""
     residual, psi = found.objective.residual, found.psi
-    if residual is None or psi is None:
-        return "sigma", -1
     slope = residual.jacobian(0.5 * np.log(found.sigma2), psi)[row]
     moves = np.flatnonzero(np.abs(slope[:-1]) > 1e-12)
     if not len(moves) and abs(slope[-1] - 1.0) < 1e-9:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
 
-from ..likelihood import CrossedPosterior
-from ._crossed import CrossedSample
-from ._deletion import Deletion, delete_groups, delete_rows
-from ._onestep import OneStep, one_step
+from ._deletion import Deletion
+from ._onestep_result import OneStep
 from ._refit import refit
 from ._residual_variances import residual_variances
-from ._sample import Sample, sample_of
+from ._sample import Sample
+from ._training import sample_of
 
 __all__ = ["Influence"]
 
@@ -89,7 +88,7 @@ class Influence:
 
     def __init__(
         self,
-        sample: Sample | CrossedSample,
+        sample: Sample,
         level: str | None,
         index: Any = None,
         data: tuple[Any, ...] = (),
@@ -141,7 +140,7 @@ class Influence:
 
     @cached_property
     def _groups(self) -> Deletion:
-        return delete_groups(self._sample, self._number)
+        return self._sample.delete_groups(self._number)
 
     @cached_property
     def group_table(self) -> pd.DataFrame:
@@ -177,18 +176,14 @@ class Influence:
     @cached_property
     def _one_step(self) -> OneStep:
         sample = self._sample
-        if isinstance(sample, CrossedSample):
-            raise NotImplementedError(
-                "One-step variance parameters are not there for crossed factors. "
-                "Coefficients without a group (coef) are, and refit() fits again."
-            )
+        sample.fitted.posterior.require("one step")
         top = sample.compiled.level_numbers[:1]
         if top and (self._number,) != top:
             raise NotImplementedError(
                 "One-step variance parameters are there for the groups of the highest "
                 f"level with random effects, not for {self.level!r}."
             )
-        return one_step(sample, sample.codes[self._number])
+        return sample.one_step(sample.codes[self._number])
 
     @cached_property
     def variance_components(self) -> pd.DataFrame:
@@ -233,33 +228,16 @@ class Influence:
             As ``random_effects_``.
         """
         sample, fitted = self._sample, self._sample.fitted
-        posterior, top = fitted.posterior, sample.compiled.level_numbers[:1]
-        if (
-            isinstance(sample, CrossedSample)
-            or isinstance(posterior, CrossedPosterior)
-            or (self._number,) != top
-        ):
-            raise NotImplementedError(
-                "Random effects without a group are there for the groups of the highest "
-                f"level with random effects in nested models, not for {self.level!r}."
-            )
         if label not in self._labels:
             raise ValueError(f"{label!r} is no group of {self.level!r}.")
-        out = fitted.random_effects()
-        unit = self._labels.get_loc(label)
+        unit = cast(int, self._labels.get_loc(label))
         delta = self._groups.delta[:, unit]
-        for equation in fitted.equations:
-            at = posterior.floors[equation.floor]
-            gain = equation.Sigma @ equation.T.T / fitted.sigma2
-            left = at.e - np.einsum("qpg,p->qg", at.E, delta)
-            values = (gain @ left).T
-            group = np.arange(len(values))
-            for parents in sample.parents[equation.floor : -1]:
-                group = parents[group]
-            values[group == unit] = 0.0
+        values = sample.effects_without(self._number, unit, delta)
+        out = fitted.random_effects()
+        for equation, own in zip(fitted.equations, values, strict=True):
             frame = out[equation.name]
             out[equation.name] = pd.DataFrame(
-                values, index=frame.index, columns=frame.columns
+                own, index=frame.index, columns=frame.columns
             )
         return out
 
@@ -287,7 +265,7 @@ class Influence:
 
     @cached_property
     def _rows(self) -> Deletion:
-        return delete_rows(self._sample)
+        return self._sample.delete_rows()
 
     @cached_property
     def rows(self) -> pd.DataFrame:

@@ -11,19 +11,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..covariance import PARAMETERIZATIONS, Parameterization, Structure
 from ..covariance._parameterization import MatLog, MatSqrt
-from ..estimation._estimate import equation_blocks
-from ..likelihood import VarianceModel
+from ..likelihood import VarianceModel, equation_blocks
 from ..likelihood._pieces import STEP
 from ..likelihood.nested._tree import ascend, descend
+from ._onestep_result import OneStep
 from ._path import cross_products
-from ._sample import Sample
 
-__all__ = ["OneStep", "one_step"]
+if TYPE_CHECKING:
+    from ._nested import NestedSample
+
+__all__ = ["one_step"]
 
 Array = np.ndarray
 
@@ -32,30 +35,6 @@ PSI_STEP = 1e-4
 #: a longer step on matrix logarithms is taken on square roots instead, one of the
 #: residuals' parameters not at all
 SHORT = 1.0
-
-
-@dataclass(frozen=True, eq=False)
-class OneStep:
-    """Estimates of the others, top-level group by top-level group.
-
-    nan where the others' Hessian is not positive definite, X loses rank, or the step in
-    the residuals' parameters is too long to be believed.
-
-    Parameters
-    ----------
-    Sigmas : list of ndarray of shape (M, q, q)
-        Per equation, in the user's columns.
-    sigma2 : ndarray of shape (M,)
-    delta : ndarray of shape (M, p)
-        Change of the coefficients of X F, that of the variances included.
-    psi : ndarray of shape (M, k)
-        Change of the residuals' parameters.
-    """
-
-    Sigmas: list[Array]
-    sigma2: Array
-    delta: Array
-    psi: Array
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +55,7 @@ class _Others:
     G: list[Array]
 
 
-def one_step(sample: Sample, groups: Array) -> OneStep:
+def one_step(sample: NestedSample, groups: Array) -> OneStep:
     """One Newton step from the optimum for every group.
 
     It is taken on matrix logarithms where it is short, on matrix square roots, which
@@ -148,7 +127,7 @@ class _Curve:
     @classmethod
     def at(
         cls,
-        sample: Sample,
+        sample: NestedSample,
         model: VarianceModel,
         here: _Others,
         nn: Array,
@@ -156,7 +135,7 @@ class _Curve:
     ) -> _Curve:
         D = sample.fitted.posterior.D
         elements, M, m = model.elements(), len(nn), model.n_params
-        psi = np.empty(0) if sample.rows is None else sample.psi
+        psi = sample.psi
         size = m + len(psi)
         g, log_c = np.empty((M, size)), np.empty((M, size))
         H, slope = np.empty((M, size, size)), np.empty((M, sample.p, size))
@@ -191,8 +170,7 @@ class _Curve:
                     lambda_ = _log_det_slopes(sample, at, first)
                     ends.append(np.column_stack(sides) + lambda_)
                 H[:, m:, m + l] = (ends[0] - ends[1]) / (2.0 * move[l])
-            assert sample.rows is not None
-            stuck = m + np.flatnonzero(sample.rows.residual.at_boundary(psi))
+            stuck = m + np.flatnonzero(sample.fitted.errors.model.at_boundary(psi))
             g[:, stuck] = 0.0
             H[:, stuck] = H[:, :, stuck] = 0.0
             H[:, stuck, stuck] = 1.0
@@ -262,7 +240,9 @@ def _second(metric: Parameterization, structure: Structure, gamma: Array) -> Arr
     return out
 
 
-def _others(sample: Sample, D: Sequence[Array], nn: Array, first: Array) -> _Others:
+def _others(
+    sample: NestedSample, D: Sequence[Array], nn: Array, first: Array
+) -> _Others:
     """c, l, the coefficients and d(-2L)/dD without each group."""
     root = sample.fitted.posterior.pieces.root
     p, reml = sample.p, sample.fitted.reml
@@ -318,7 +298,7 @@ def _others(sample: Sample, D: Sequence[Array], nn: Array, first: Array) -> _Oth
 
 
 def _complex_psi(
-    sample: Sample, psi: Array, k: int, nn: Array, first: Array
+    sample: NestedSample, psi: Array, k: int, nn: Array, first: Array
 ) -> _Others:
     """The same with an imaginary step in one psi."""
     moved = psi.astype(complex)
@@ -331,13 +311,10 @@ def _slope(there: _Others, nn: Array) -> Array:
     return (nn * np.log(there.c) + there.l).imag / STEP
 
 
-def _log_det_slopes(sample: Sample, psi: Array, first: Array) -> Array:
+def _log_det_slopes(sample: NestedSample, psi: Array, first: Array) -> Array:
     """Gradient of log|Lambda| of the others, (M, k)."""
-    rows = sample.rows
-    assert rows is not None
     owner = np.repeat(np.arange(len(first)), np.diff(np.append(first, len(sample.W))))
-    nothing = np.zeros((len(owner), 1))
-    own = rows.residual.slopes(psi, nothing, nothing, owner, rows.share)
+    own = sample.log_det_slopes(psi, owner)
     return own.sum(axis=0) - own
 
 

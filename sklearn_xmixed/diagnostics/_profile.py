@@ -23,7 +23,7 @@ from scipy.special import ndtri
 from sklearn.base import clone
 
 from ..design._compile import compile_design
-from ..estimation._estimate import estimate
+from ..estimation._estimate import SearchOptions, estimate
 from ..likelihood._model import Block
 from ._held_problem import HeldProblem
 
@@ -192,14 +192,14 @@ def _coefficient(
 def _fit(estimator: Any, design: Any) -> Any:
     return estimate(
         design,
+        SearchOptions(
+            estimator.parameterization,
+            em_iter=estimator.em_iter,
+            em_tol=estimator.em_tol,
+            max_iter=estimator.max_iter,
+            tol=estimator.tol,
+        ),
         reml=estimator.method == "reml",
-        parameterization=estimator.parameterization,
-        solver="newton",
-        em_iter=estimator.em_iter,
-        em_tol=estimator.em_tol,
-        em_only=False,
-        max_iter=estimator.max_iter,
-        tol=estimator.tol,
     )
 
 

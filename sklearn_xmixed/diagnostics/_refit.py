@@ -11,7 +11,6 @@ from sklearn.base import clone
 from sklearn.utils import _safe_indexing
 from sklearn.utils.parallel import Parallel, delayed
 
-from ._crossed import CrossedSample
 from ._sample import Sample
 
 __all__ = ["refit"]
@@ -21,7 +20,7 @@ Array = np.ndarray
 
 def refit(
     data: tuple[Any, ...],
-    sample: Sample | CrossedSample,
+    sample: Sample,
     number: int,
     known: pd.Index,
     labels: Any,

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.special import expit
 
 from ..fitted._fitted import FittedModel
-from ._onestep import OneStep
+from ._onestep_result import OneStep
 
 __all__ = ["residual_variances"]
 
@@ -27,8 +27,6 @@ def residual_variances(fitted: FittedModel, found: OneStep) -> list[Array]:
     The parameters move linearly with psi and log sigma in the metric in which their
     standard errors are formed.
     """
-    if fitted.errors is None:
-        return [found.sigma2]
     model, psi = fitted.errors.model, fitted.errors.psi
     log_sigma = 0.5 * np.log(fitted.sigma2)
     change = np.column_stack([found.psi, 0.5 * np.log(found.sigma2) - log_sigma])

@@ -1,96 +1,56 @@
-"""The training data laid over a fitted model once more.
+"""The training data laid over a fitted model once more: the contract.
 
 A fitted model keeps no rows.  What asks about rows is given them again, and they are
-checked to be those of the fit.
+checked to be those of the fit.  Each kind of model has a sample of its own, in which
+rows and groups can be taken away.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
-from itertools import pairwise
-from typing import Any
+from abc import ABC, abstractmethod
 
 import numpy as np
 import pandas as pd
-from sklearn.base import clone
 
-from ..design._compile import Compiled, compile_design
+from ..design._compile import Compiled
 from ..design._labels import Source
-from ..design._levels import path_frame
 from ..fitted._fitted import FittedModel
-from ..likelihood import CrossedPosterior, Rows, Tree
-from ..likelihood._stream import row_blocks
-from ._crossed import CrossedSample
-from ._path import Node, cross_products, grow
+from ._deletion import Deletion
+from ._onestep_result import OneStep
 
-__all__ = ["Sample", "sample_of"]
+__all__ = ["Sample", "group_codes"]
 
 Array = np.ndarray
 
-#: columns of an identity matrix that are solved for at once
-WIDTH = 32
 
+class Sample(ABC):
+    """Rows laid over a fitted model.
 
-@dataclass(frozen=True, eq=False)
-class Sample:
-    """Rows in the columns [z of each floor, X F, y - X beta], F F' = (X'V^-1X)^-1.
-
-    Rows are in the order of the groups; ``order`` leads back.
-
-    Parameters
+    Attributes
     ----------
     fitted : FittedModel
     compiled : Compiled
-    place : ndarray of int, shape (n,)
-        Number of each row in the design.
     order : ndarray of int, shape (n,)
         Number of each row among those that the user passed.
     n_passed : int
         How many these are.
     W : ndarray of shape (n, r)
+        Its last columns are X F and y - X beta, F F' = (X'V^-1X)^-1.
     codes : tuple of ndarray of int, shape (n,)
         Group of each row at every level asked for, top level first.
     """
 
     fitted: FittedModel
     compiled: Compiled
-    place: Array
     order: Array
     n_passed: int
     W: Array
     codes: tuple[Array, ...]
-    rows: Rows | None
-    moved_psi: Array | None = None
 
     @classmethod
+    @abstractmethod
     def of(cls, fitted: FittedModel, compiled: Compiled, source: Source) -> Sample:
         """Lay the rows over the model; not yet checked to be those of the fit."""
-        design, pool = compiled.design, fitted.pool
-        rows = None
-        if design.residual is not None:
-            rows = Rows.of(design, pool)
-            W = rows.W
-        else:
-            W = np.concatenate([W for _, _, W, _ in row_blocks(design, pool)])
-        order = np.arange(len(W)) if design.order is None else design.order
-        root = fitted.posterior.pieces.root
-        top = W[:, -pool.p - 1 :]
-        W = np.column_stack(
-            [W[:, b.members] for b in pool.levels]
-            + [top[:, :-1] @ root.F, top @ root.v]
-        )
-        n_passed = len(order) + compiled.n_dropped
-        given = np.delete(np.arange(n_passed), compiled.dropped)[order]
-        codes = _codes(compiled, source, given)
-        if codes and (np.diff(codes[-1]) < 0).any():  # a lowest level without effects
-            again = np.argsort(codes[-1], kind="stable")
-            W, order, given = W[again], order[again], given[again]
-            codes = tuple(c[again] for c in codes)
-        return cls(fitted, compiled, order, given, n_passed, W, codes, rows)
-
-    # -- the fit in these columns -------------------------------------------------
 
     @property
     def p(self) -> int:
@@ -105,191 +65,87 @@ class Sample:
     @property
     def n(self) -> float:
         """Number of observations (sum of weights)."""
-        return float(self.fitted.posterior.tree.n)
-
-    @cached_property
-    def whitened(self) -> Array:
-        """Lambda^-1/2 W, times the square roots of the rows' weights."""
-        W = self.W
-        if self.rows is not None:
-            W, _ = self.rows.residual.whiten(self.psi, W)
-        w = self._row_weights
-        return W if w is None else W * np.sqrt(w)[:, None]
+        return self.fitted.posterior.n
 
     @property
-    def psi(self) -> Array:
-        """Parameters of the residuals' structure."""
-        if self.moved_psi is not None:
-            return self.moved_psi
-        assert self.fitted.errors is not None
-        return self.fitted.errors.psi
-
-    def at(self, psi: Array) -> Sample:
-        """The same rows with other residual parameters, maybe complex."""
-        return replace(self, moved_psi=psi)
-
-    @cached_property
-    def tree(self) -> Tree:
-        """Cross-products of the groups in the pool's columns."""
-        if self.moved_psi is None:
-            tree = self.fitted.posterior.tree
-            assert isinstance(tree, Tree)
-            return tree
-        assert self.rows is not None
-        return self.rows.tree(self.moved_psi)[0]
-
-    @property
-    def _row_weights(self) -> Array | None:
-        design = self.compiled.design
-        if design.weights is None:
-            return None
-        return design.weights[self.place]
-
-    @cached_property
-    def total_weights(self) -> Array:
-        """Product of the weights of each row and its groups."""
-        out = np.ones(len(self.W))
-        if self._row_weights is not None:
-            out = out * self._row_weights
-        for level in self.compiled.design.levels:
-            if level.weights is not None:
-                out = out * level.weights[level.codes[self.place]]
-        return out
-
-    @cached_property
-    def row_factors(self) -> tuple[Array, Array]:
-        """What each row hands up, (n, r), and 1 / Var of it given its group's others.
-
-        Taking a row from a group takes (Lambda^-1 W)_i (Lambda^-1 W)_i' /
-        (Lambda^-1)_ii from the group's cross-products.
-        """
-        if self.rows is None or self.rows.residual.parts[0].structure.n_shape == 0:
-            precision = np.ones(len(self.W))
-            if self.rows is not None:
-                precision = self.rows.residual.solve(self.psi, precision[:, None])[:, 0]
-            if self._row_weights is not None:
-                precision = precision * self._row_weights
-            return self.whitened, precision
-        model, within = self.rows.residual, self.compiled.design.residual
-        assert within is not None
-        codes = within.codes[self.place]
-        first = np.flatnonzero(np.append(True, codes[1:] != codes[:-1]))
-        sizes = np.diff(np.append(first, len(codes)))
-        place = np.arange(len(codes)) - np.repeat(first, sizes)
-        precision = np.empty(len(codes))
-        for start in range(0, int(sizes.max()), WIDTH):
-            mine = np.flatnonzero((place >= start) & (place < start + WIDTH))
-            unit = np.zeros((len(codes), min(WIDTH, int(sizes.max()) - start)))
-            unit[mine, place[mine] - start] = 1.0
-            solved = model.solve(self.psi, unit)
-            precision[mine] = solved[mine, place[mine] - start]
-        factors = model.solve(self.psi, self.W) / np.sqrt(precision)[:, None]
-        return factors, precision
-
-    # -- the tree -----------------------------------------------------------------
-
-    @cached_property
-    def floor_codes(self) -> list[Array]:
-        """Group of each row per floor, lowest first."""
-        return [x.codes[self.place] for x in self.compiled.design.levels[::-1]]
-
-    @cached_property
-    def parents(self) -> list[Array]:
-        """Node above of every node, per floor, lowest first."""
-        return [np.asarray(x.parents) for x in self.compiled.design.levels[::-1]]
-
-    @cached_property
-    def lowest(self) -> Array:
-        """Cross-products of the lowest groups, (r, r, G)."""
-        codes = self.floor_codes[0]
-        first = np.flatnonzero(np.append(True, codes[1:] != codes[:-1]))
-        return cross_products(self.whitened, first)
-
-    def grow(self, D: Sequence[Array]) -> list[Node]:
-        """Nodes of all floors at some D, lowest first."""
-        if not self.floor_codes:
-            return []
-        shares = [x.weights for x in self.compiled.design.levels[::-1]]
-        return grow(self.lowest, D, self.parents, shares)
-
-    @cached_property
-    def nodes(self) -> list[Node]:
-        """The same at the fit."""
-        return self.grow(self.fitted.posterior.D)
-
-    @property
+    @abstractmethod
     def total(self) -> Array:
         """Cross-products of [X F, r] with all random effects eliminated."""
-        if not self.floor_codes:
-            return self.whitened.T @ self.whitened
-        return self.nodes[-1].given.sum(axis=-1)
 
     @property
+    @abstractmethod
+    def total_weights(self) -> Array:
+        """Product of the weights of each row and its groups."""
+
+    @property
+    @abstractmethod
     def conditional(self) -> Array:
         """Residuals with the random effects taken out."""
-        r = self.W[:, -1]
-        if not self.floor_codes:
-            return r
-        posterior = self.fitted.posterior
-        ends = np.cumsum([0, *(d.shape[0] for d in posterior.D)])
-        Z = [self.W[:, a:b] for a, b in pairwise(ends)]
-        return r - posterior.linear(self.floor_codes, Z)
-
-    # -- names --------------------------------------------------------------------
 
     @property
+    @abstractmethod
     def level_names(self) -> list[str]:
-        """All levels asked for, top level first."""
-        return [e.group for e in self.compiled.encoders]
+        """All levels asked for, top level first (then variables of factors)."""
 
+    @abstractmethod
     def labels(self, number: int) -> pd.Index:
         """Paths of labels of a level's groups."""
-        return path_frame(self.compiled.encoders, number)
 
+    @abstractmethod
+    def delete_rows(self) -> Deletion:
+        """Each row taken away in its turn."""
 
-def sample_of(
-    estimator: Any, X: Any, y: Any, sample_weight: Any, groups: Any
-) -> Sample | CrossedSample:
-    """Lay the training data over a fitted estimator.
+    @abstractmethod
+    def delete_groups(self, number: int) -> Deletion:
+        """Each group of a level taken away in its turn.
 
-    Raises
-    ------
-    ValueError
-        If they are not those of the fit.
-    """
-    fitted: FittedModel = estimator._fitted
-    if not fitted.sigma2 > 0:
-        raise ValueError(
-            "Influence needs a positive residual variance; this fit leaves none."
+        Parameters
+        ----------
+        number : int
+            Level among those asked for, top level 0.
+        """
+
+    def one_step(self, groups: Array) -> OneStep:
+        """Variance parameters without each group of the highest level."""
+        self.fitted.posterior.require("one step")
+        raise NotImplementedError
+
+    def effects_without(self, number: int, unit: int, delta: Array) -> list[Array]:
+        """Random effects of every equation without one group of the highest level.
+
+        Parameters
+        ----------
+        number : int
+            The level.
+        unit : int
+            The group.
+        delta : ndarray of shape (p,)
+            Change of the coefficients of X F.
+        """
+        raise NotImplementedError(
+            "Random effects without a group are there for the groups of the highest "
+            "level with random effects in nested models, not for "
+            f"{self.level_names[number]!r}."
         )
-    X, y, sample_weight, groups = estimator._as_compiled(X, y, sample_weight, groups)
-    compiled = compile_design(clone(estimator), X, y, sample_weight, groups)
-    crossed = isinstance(fitted.posterior, CrossedPosterior)
-    same = (
-        compiled.fixed_names == fitted.fixed_names
-        and bool((compiled.kept == fitted.kept).all())
-        and compiled.level_numbers == fitted.level_numbers
-        and bool(compiled.design.terms) == crossed
-    )
-    if not same:
-        raise ValueError(_NOT_THE_SAME)
-    kind = CrossedSample if crossed else Sample
-    sample = kind.of(fitted, compiled, Source.of(X, groups))
-    root = fitted.posterior.pieces.root
-    scale = np.sqrt(np.append(np.ones(sample.p), root.c))
-    S = sample.total / np.outer(scale, scale)
-    if not np.allclose(S, np.eye(len(S)), atol=1e-5):
-        raise ValueError(_NOT_THE_SAME)
-    return sample
+
+    @property
+    def times(self) -> Array | None:
+        """Times of the rows, where the residuals' structure has them."""
+        return None
+
+    def standard_deviations(self) -> Array:
+        """Square roots of V_ii over sigma^2, row by row."""
+        self.fitted.posterior.require("lags")
+        raise NotImplementedError
+
+    def covariances(self, i: Array, j: Array) -> Array:
+        """V_ij over sigma^2 of pairs of rows."""
+        self.fitted.posterior.require("lags")
+        raise NotImplementedError
 
 
-_NOT_THE_SAME = (
-    "X, y (and sample_weight, groups) are not the data that the model was fitted to. "
-    "Pass exactly what was passed to fit; a fitted model keeps no rows."
-)
-
-
-def _codes(compiled: Compiled, source: Source, rows: Array) -> tuple[Array, ...]:
+def group_codes(compiled: Compiled, source: Source, rows: Array) -> tuple[Array, ...]:
+    """Group of each row at every level asked for, top level first."""
     names = [e.group for e in compiled.encoders]
     labels = source.levels([g for g in names if g != "_all"])
     out = []

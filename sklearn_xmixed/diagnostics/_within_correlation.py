@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..residuals import ResidualModel
-from ._sample import Sample, sample_of
+from ._sample import Sample
+from ._training import sample_of
 
 __all__ = ["within_correlation"]
 
@@ -65,10 +65,7 @@ def within_correlation(
     (z_i^2 + z_j^2) / 2, ``implied`` the mean of V_ij / (V_ii V_jj)^1/2.
     """
     sample = sample_of(estimator, X, y, None, groups)
-    if not isinstance(sample, Sample):
-        raise NotImplementedError(
-            "Correlations by lag are not there for models with crossed factors."
-        )
+    sample.fitted.posterior.require("lags")
     names = sample.level_names
     if not names:
         raise ValueError("The model has no groups to look within.")
@@ -79,8 +76,7 @@ def within_correlation(
     t = _times(sample, estimator, X, groups, codes, time)
     order = np.lexsort((t, codes))
     codes, t = codes[order], t[order]
-    V = _Implied(sample, order, t)
-    sd = np.sqrt(V.diagonal())
+    sd = sample.standard_deviations()[order]
     z = sample.W[order, -1] / (sd * np.sqrt(sample.fitted.sigma2))
     lags, first, second = [], [], []
     longest = int(np.bincount(codes).max())
@@ -94,7 +90,7 @@ def within_correlation(
     lags = np.round(t[j] - t[i], 12)
     bins, number = _bins(lags, n_bins)
     product, square = z[i] * z[j], 0.5 * (z[i] ** 2 + z[j] ** 2)
-    implied = V.pairs(i, j) / (sd[i] * sd[j])
+    implied = sample.covariances(order[i], order[j]) / (sd[i] * sd[j])
     count = np.bincount(bins, minlength=number)
 
     def mean(values: Array) -> Array:
@@ -126,9 +122,9 @@ def within_correlation(
 def _times(
     sample: Sample, estimator: Any, X: Any, groups: Any, codes: Array, time: str | None
 ) -> Array:
-    within = sample.compiled.design.residual
-    if time is None and within is not None and within.time is not None:
-        return within.time[sample.place].astype(float)
+    own = sample.times
+    if time is None and own is not None:
+        return own
     if time is None:
         start = np.searchsorted(codes, np.arange(codes.max() + 1))
         # rows in the order in which they were passed
@@ -151,64 +147,3 @@ def _bins(lags: Array, n_bins: int) -> tuple[Array, int]:
     bins = np.searchsorted(cuts, lags, side="left")
     _, bins = np.unique(bins, return_inverse=True)
     return bins, int(bins.max()) + 1
-
-
-class _Implied:
-    """Elements of V over sigma^2."""
-
-    def __init__(self, sample: Sample, order: Array, t: Array):
-        self.Z, place = [], 0
-        self.D = sample.fitted.posterior.D
-        for D in self.D:
-            self.Z.append(sample.W[order, place : place + len(D)])
-            place += len(D)
-        self.codes = [c[order] for c in sample.floor_codes]
-        self.errors: ResidualModel | None = None
-        if sample.rows is not None:
-            self.errors, self.psi = sample.rows.residual, sample.psi
-            within = sample.compiled.design.residual
-            assert within is not None
-            self.lowest = within.codes[sample.place][order]
-            by = within.by
-            self.by = (
-                np.zeros(len(order), int) if by is None else by[sample.place][order]
-            )
-            own = within.time
-            self.t = t if own is None else own[sample.place][order].astype(float)
-
-    def diagonal(self) -> Array:
-        """V_ii."""
-        if self.errors is None:
-            out = np.ones(len(self.codes[0]) if self.codes else 0)
-        else:
-            out = np.empty(len(self.lowest))
-            for b in np.unique(self.by):
-                mine = self.by == b
-                out[mine] = self._variance(int(b), self.t[mine])
-        for Z, D in zip(self.Z, self.D, strict=True):
-            out = out + np.einsum("na,ab,nb->n", Z, D, Z)
-        return out
-
-    def _variance(self, b: int, t: Array) -> Array:
-        assert self.errors is not None
-        at, s = self.errors.slices[b]
-        scale = 1.0 if at is None else float(np.exp(2.0 * self.psi[at]))
-        structure = self.errors.parts[b].structure
-        if structure.name in ("independent", "exchangeable"):
-            return np.full(len(t), scale)
-        return scale * structure.covariance(self.psi[s], t, t)
-
-    def pairs(self, i: Array, j: Array) -> Array:
-        """V_ij."""
-        out = np.zeros(len(i))
-        for Z, D, code in zip(self.Z, self.D, self.codes, strict=True):
-            same = code[i] == code[j]
-            out += np.where(same, np.einsum("na,ab,nb->n", Z[i], D, Z[j]), 0.0)
-        if self.errors is not None:
-            same = (self.lowest[i] == self.lowest[j]) & (self.by[i] == self.by[j])
-            for b in np.unique(self.by):
-                mine = np.flatnonzero(same & (self.by[i] == b))
-                out[mine] += self.errors.covariance(
-                    self.psi, int(b), self.t[i[mine]], self.t[j[mine]]
-                )
-        return out

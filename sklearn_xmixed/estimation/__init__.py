@@ -1,8 +1,15 @@
 """One fit: start values, EM, search, certificate; its log and its messages."""
 
 from ._callbacks import FitTasks
-from ._estimate import Estimate, estimate
+from ._estimate import Estimate, SearchOptions, estimate
 from ._log import IterationLog
 from ._messages import convergence_message
 
-__all__ = ["Estimate", "FitTasks", "IterationLog", "convergence_message", "estimate"]
+__all__ = [
+    "Estimate",
+    "FitTasks",
+    "IterationLog",
+    "SearchOptions",
+    "convergence_message",
+    "estimate",
+]

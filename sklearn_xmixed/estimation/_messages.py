@@ -51,19 +51,18 @@ def convergence_message(
             "and the likelihood grows without bound. Linear regression is reported "
             "instead; fit one row per group."
         )
-    if not certificate.converged and _degenerate(found):
-        assert found.objective.residual is not None
+    residual = found.objective.residual
+    if not certificate.converged and residual.degenerate(found.psi):
         return (
-            f"The covariance matrix of the {found.objective.residual.label} residuals "
+            f"The covariance matrix of the {residual.label} residuals "
             "becomes singular and the likelihood grows without bound: there are too few "
             "groups for its parameters, or the fixed part fits all rows of some time "
             "exactly. Choose a simpler structure."
         )
     if unidentified is not None and unidentified >= len(equations):
-        assert found.objective.residual is not None
         return (
             "The model is not identified: the data do not determine the parameters of "
-            f"the {found.objective.residual.label} residuals (smallest eigenvalue of "
+            f"the {residual.label} residuals (smallest eigenvalue of "
             f"the Hessian per observation {certificate.smallest:.1e}). This happens when "
             "times are never observed together, when groups have one observation each, "
             "or when a random effect says the same. Choose a simpler structure."
@@ -101,8 +100,7 @@ def convergence_message(
             else f" Raise {'em_iter' if certificate.em else 'max_iter'}, or rescale "
             "columns of very different size."
         )
-        residual = found.objective.residual
-        if residual is not None and not near:
+        if residual.label and not near:
             hint += (
                 f" Parameters of the {residual.label} residuals may have run to the "
                 "border of their range; a simpler structure may do."
@@ -113,8 +111,3 @@ def convergence_message(
             f"{len(found.log)} iterations.{hint}"
         )
     return ""
-
-
-def _degenerate(found: Estimate) -> bool:
-    residual, psi = found.objective.residual, found.psi
-    return residual is not None and psi is not None and residual.degenerate(psi)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,12 +18,47 @@ from ..design._within import (
     rows_with_values,
 )
 from ..inference import Results
-from ..likelihood import CrossedPosterior, Errors, Pool, Posterior
-from ._saved import FittedEquation
+from ..likelihood import Errors, Pool, Posterior
+from ._equations import FittedEquation
 
 __all__ = ["RowAnswers"]
 
 Array = np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Place:
+    """Where rows stand among the groups of one level or factor.
+
+    Parameters
+    ----------
+    level : int
+        Among those asked for, top level 0; of a factor the level that owns it.
+    name : str
+    codes : ndarray of int, shape (n,)
+        Group of each row, -1 where unknown.
+    labels : array-like or None
+    """
+
+    level: int
+    name: str
+    codes: Array
+    labels: Any
+
+    def check(self) -> None:
+        """Refuse labels that were not in the training data."""
+        unknown = self.codes < 0
+        if not unknown.any():
+            return
+        row = int(np.argmax(unknown))
+        shown = "missing"
+        if self.labels is not None:
+            shown = shown_path(np.asarray(self.labels)[row])
+        raise ValueError(
+            f"{int(unknown.sum())} rows have labels of level {self.name!r} that were not "
+            f"in the training data; the first is {shown} in row {row}. Set "
+            "unseen='zero' to predict their random effects as zero, or unseen='nan'."
+        )
 
 
 @dataclass(eq=False, kw_only=True)
@@ -42,8 +76,8 @@ class RowAnswers:
     level_numbers: tuple[int, ...]
     equations: tuple[FittedEquation, ...]
     pool: Pool
-    posterior: Posterior | CrossedPosterior
-    errors: Errors | None
+    posterior: Posterior
+    errors: Errors
 
     def predict(
         self,
@@ -60,123 +94,82 @@ class RowAnswers:
         fixed = read_fixed(estimator, source, self.fixed_names)
         mean = fixed @ self.coef + self.intercept
         allow_nan = estimator.missing == "drop"
-        if isinstance(self.posterior, CrossedPosterior):
-            return self._predict_crossed(
-                source,
-                fixed,
-                mean,
-                allow_nan,
-                estimator.unseen,
-                kind,
-                level,
-                return_std,
-            )
-        n_levels = self._levels_used(level, kind)
-        codes: list[Array] = []
+        last = self._last_level(level, kind)
+        places = []
         if kind != "fixed" and self.equations:
-            found = self._codes(source, estimator.unseen, n_levels)
-            if found is None and kind == "blup":
-                names = [self.encoders[k].group for k in self.level_numbers]
-                raise ValueError(
-                    f"kind='blup' needs labels for the levels {names}. "
-                    f"{source.describe()}"
-                )
-            codes = found or []
-        if not codes and not return_std:
-            return mean
-        if codes:
-            Z, Q = self._basis_rows(source, fixed, allow_nan)
-            mean = mean + self.posterior.linear(codes, Z)
-            if estimator.unseen == "nan":
-                lost = np.zeros(len(mean), dtype=bool)
-                for k in range(n_levels):
-                    lost |= codes[len(codes) - 1 - k] < 0
-                mean = np.where(lost, np.nan, mean)
-        if not return_std:
-            return mean
-        if not codes:
-            return mean, self._fixed_std(source, fixed, allow_nan)
-        shallow = len(self.level_numbers) - n_levels
-        Z = [np.zeros_like(z) if k < shallow else z for k, z in enumerate(Z)]
-        variance = self.posterior.variance(codes, Z, Q)
-        return mean, np.where(np.isnan(mean), np.nan, np.sqrt(variance.clip(0.0)))
-
-    def _predict_crossed(
-        self,
-        source: Source,
-        fixed: Array,
-        mean: Array,
-        allow_nan: bool,
-        unseen: str,
-        kind: str | None,
-        level: str | None,
-        return_std: bool,
-    ) -> Any:
-        """The same where factors cross: term by term instead of level by level."""
-        posterior = self.posterior
-        assert isinstance(posterior, CrossedPosterior)
-        n, names = source.n_rows, [e.group for e in self.encoders]
-        last = len(names) - 1
-        if level is not None:
-            if kind == "fixed":
-                raise ValueError("level has no meaning with kind='fixed'.")
-            used = self._names_used()
-            if level not in used:
-                raise ValueError(f"level must be one of {used}, got {level!r}.")
-            last = names.index(level)
-        labels = source.levels([g for g in names if g != "_all"])
-        factors = [e.factor for e in self.equations if e.factor is not None]
-        wanted = [g for g in names if g != "_all"] + [f.variable for f in factors]
-        there = [v for v in wanted if source.column(v) is not None]
-        there += [g for g, v in labels.items() if v is not None]
-        if not there and kind == "blup":
-            raise ValueError(
-                f"kind='blup' needs labels for {list(dict.fromkeys(wanted))}. "
-                f"{source.describe()}"
-            )
-        if kind == "fixed" or not there:
-            if not return_std:
-                return mean
-            return mean, self._fixed_std(source, fixed, allow_nan)
-        owners: list[Array] = []
-        parents = np.zeros(n, dtype=np.intp)
-        for encoder in self.encoders:
-            values = labels.get(encoder.group)
-            if encoder.group != "_all" and values is None:
-                parents = np.full(n, -1)
-            else:
-                parents = encoder.transform(values, parents)
-            owners.append(parents)
+            places = self._places(source, required=kind == "blup")
+        if not places:
+            std = self._fixed_std(source, fixed, allow_nan) if return_std else None
+            return mean if std is None else (mean, std)
+        used = [place for place in places if place.level <= last]
+        if estimator.unseen == "raise":
+            for place in used:
+                place.check()
         Z, Q = self._basis_rows(source, fixed, allow_nan)
-        codes = [owners[k] for k in self.level_numbers[::-1]]
-        places = list(self.level_numbers[::-1])
-        called = [names[k] for k in places]
-        for factor in factors:
-            own = owned_codes(source, self.encoders, factor, owners[factor.owner])
-            codes += own
-            places += [factor.owner] * len(own)
-            called += [factor.variable] * len(own)
-        lost = np.zeros(n, dtype=bool)
-        for t, place in enumerate(places):
-            if place > last:
-                codes[t], Z[t] = np.full(n, -1), np.zeros_like(Z[t])
-                continue
-            unknown = codes[t] < 0
-            lost |= unknown
-            if unseen == "raise" and unknown.any():
-                raise ValueError(
-                    f"{int(unknown.sum())} rows have labels of {called[t]!r} that were "
-                    "not in the training data; the first is row "
-                    f"{int(np.argmax(unknown))}. Set unseen='zero' to predict their "
-                    "random effects as zero, or unseen='nan'."
-                )
-        mean = mean + posterior.linear(codes, Z)
-        if unseen == "nan":
+        codes = []
+        for k, place in enumerate(places):
+            deeper = place.level > last
+            codes.append(np.full(len(mean), -1) if deeper else place.codes)
+            Z[k] = np.zeros_like(Z[k]) if deeper else Z[k]
+        mean = mean + self.posterior.linear(codes, Z)
+        if estimator.unseen == "nan":
+            lost = np.any([place.codes < 0 for place in used], axis=0)
             mean = np.where(lost, np.nan, mean)
         if not return_std:
             return mean
-        variance = posterior.variance(codes, Z, Q)
+        variance = self.posterior.variance(codes, Z, Q)
         return mean, np.where(np.isnan(mean), np.nan, np.sqrt(variance.clip(0.0)))
+
+    def _places(self, source: Source, *, required: bool) -> list[Place]:
+        """Where rows stand among the groups, in the posterior's order.
+
+        Floors lowest first, then the terms of factors; empty without any labels.
+        """
+        names = [e.group for e in self.encoders]
+        labels = source.levels([g for g in names if g != "_all"])
+        factors = [e.factor for e in self.equations if e.factor is not None]
+        wanted = [names[k] for k in self.level_numbers if names[k] != "_all"]
+        wanted += [g for g in names if factors and g != "_all" and g not in wanted]
+        wanted += [f.variable for f in factors]
+        known = any(values is not None for values in labels.values())
+        known = known or any(source.column(f.variable) is not None for f in factors)
+        known = known or ("_all" in names and not factors)
+        if not known:
+            if required:
+                raise ValueError(
+                    f"kind='blup' needs labels for the levels "
+                    f"{list(dict.fromkeys(wanted))}. {source.describe()}"
+                )
+            return []
+        owners: list[Array] = []
+        parents = np.zeros(source.n_rows, dtype=np.intp)
+        for encoder in self.encoders:
+            values = labels.get(encoder.group)
+            if encoder.group != "_all" and values is None:
+                parents = np.full(source.n_rows, -1)
+            else:
+                parents = encoder.transform(values, parents)
+            owners.append(parents)
+        out = [
+            Place(k, names[k], owners[k], labels.get(names[k]))
+            for k in self.level_numbers[::-1]
+        ]
+        for f in factors:
+            own = owned_codes(source, self.encoders, f, owners[f.owner])
+            values = source.column(f.variable)
+            out += [Place(f.owner, f.variable, codes, values) for codes in own]
+        return out
+
+    def _last_level(self, level: str | None, kind: str | None) -> int:
+        """The lowest of the levels asked for that adds its random effects."""
+        if level is None:
+            return len(self.encoders)
+        if kind == "fixed":
+            raise ValueError("level has no meaning with kind='fixed'.")
+        used = self._names_used()
+        if level not in used:
+            raise ValueError(f"level must be one of {used}, got {level!r}.")
+        return [e.group for e in self.encoders].index(level)
 
     def _fixed_std(self, source: Source, fixed: Array, allow_nan: bool) -> Array:
         """Standard errors of x'beta."""
@@ -210,7 +203,7 @@ class RowAnswers:
         """See ``MixedLinearRegressor.forecast``."""
         mean = self.predict(estimator, source, kind=None, level=None, return_std=False)
         residuals = estimator.residuals
-        if self.errors is None or residuals is None or not self.encoders:
+        if self.errors.white or not self.encoders:
             return mean
         codes = self._lowest_codes(source)
         values = read_variables(source, residuals)
@@ -224,8 +217,8 @@ class RowAnswers:
         """See ``MixedLinearRegressor.standardized_residuals``."""
         mean = self.predict(estimator, source, kind=None, level=None, return_std=False)
         left = y - mean
-        if self.errors is None or estimator.residuals is None:
-            return left / math.sqrt(self.sigma2)
+        if self.errors.white:
+            return self.errors.standardize(None, left)
         groups = [e.group for e in self.encoders]
         codes = np.arange(len(left))
         encoders: list[Encoder] = []
@@ -244,7 +237,6 @@ class RowAnswers:
             encoders,
             categories=self.errors.model.categories,
         )
-        assert within is not None
         return self.errors.standardize(within, left)
 
     def _lowest_codes(self, source: Source) -> Array:
@@ -257,50 +249,6 @@ class RowAnswers:
                 return np.full(source.n_rows, -1)
             parents = encoder.transform(values, parents)
         return parents
-
-    def _levels_used(self, level: str | None, kind: str | None) -> int:
-        """How many levels, from the top, add their random effects."""
-        names = [self.encoders[k].group for k in self.level_numbers]
-        if level is None:
-            return len(names)
-        if kind == "fixed":
-            raise ValueError("level has no meaning with kind='fixed'.")
-        if level not in names:
-            raise ValueError(f"level must be one of {names}, got {level!r}.")
-        return names.index(level) + 1
-
-    def _codes(self, source: Source, unseen: str, n_levels: int) -> list[Array] | None:
-        """Group of each row per floor, lowest first; None without any labels."""
-        names = [e.group for e in self.encoders]
-        labels = source.levels([g for g in names if g != "_all"])
-        if not any(v is not None for v in labels.values()) and "_all" not in names:
-            return None
-        n = source.n_rows
-        parents = np.zeros(n, dtype=np.intp)
-        out: list[Array] = []
-        for number, encoder in enumerate(self.encoders):
-            values = labels.get(encoder.group)
-            if encoder.group != "_all" and values is None:
-                parents = np.full(n, -1)
-            else:
-                parents = encoder.transform(values, parents)
-            if number not in self.level_numbers:
-                continue
-            at = self.level_numbers.index(number)
-            code = parents if at < n_levels else np.full(n, -1)
-            if unseen == "raise" and at < n_levels and (code < 0).any():
-                row = int(np.argmax(code < 0))
-                shown = (
-                    "missing" if values is None else shown_path(np.asarray(values)[row])
-                )
-                raise ValueError(
-                    f"{int((code < 0).sum())} rows have labels of level "
-                    f"{encoder.group!r} that were not in the training data; the first "
-                    f"is {shown} in row {row}. Set unseen='zero' to predict their "
-                    "random effects as zero, or unseen='nan'."
-                )
-            out.append(code)
-        return out[::-1]
 
     def _rows(self, source: Source, fixed: Array, allow_nan: bool) -> Array:
         """Rows in the pool's columns."""

@@ -13,10 +13,10 @@ from ..design._factors import factor_index
 from ..design._levels import path_frame
 from ..estimation._estimate import Estimate
 from ..inference import Specification
-from ..likelihood import CrossedPosterior, Crossing, Errors, Posterior
 from ..optimization import Certificate, Iteration
 from ._answers import RowAnswers
-from ._saved import FittedEquation, make_results
+from ._equations import FittedEquation, fitted_equations
+from ._saved import ResultsOptions, make_results
 
 __all__ = ["FittedModel"]
 
@@ -38,88 +38,21 @@ class FittedModel(RowAnswers):
         cls,
         compiled: Compiled,
         found: Estimate,
-        *,
-        std_errors: bool,
-        lr_test: bool,
-        reml: bool,
-        vce: str,
-        cluster: str | None,
-        frequency: bool,
+        options: ResultsOptions,
         specification: Specification,
     ) -> FittedModel:
         """Results of an estimate in the user's terms."""
         design, pool = compiled.design, found.pool
-        depth = len(design.levels)
-        equations = []
-        for equation, Sigma, factor in zip(
-            design.equations, found.Sigmas, compiled.factors, strict=True
-        ):
-            if factor is not None:
-                T, (own, *_) = np.eye(1), equation.terms
-                if factor.slopes:
-                    basis = pool.terms[own]
-                    assert basis is not None
-                    places = design.terms[own].positions
-                    T = basis.T[:, [places.index(p) for p in equation.positions]]
-                equations.append(
-                    FittedEquation(
-                        equation.name,
-                        -1,
-                        depth + own,
-                        equation.effects,
-                        T,
-                        Sigma,
-                        factor,
-                    )
-                )
-                continue
-            level = design.levels[equation.level]
-            floor = depth - 1 - equation.level
-            at = [level.positions.index(p) for p in equation.positions]
-            equations.append(
-                FittedEquation(
-                    equation.name,
-                    equation.level,
-                    floor,
-                    equation.effects,
-                    pool.levels[floor].T[:, at],
-                    Sigma,
-                )
-            )
+        equations = fitted_equations(compiled, found)
         beta_kept = pool.coefficients(found.pieces.root.beta)
-        vcov_kept = found.sigma2 * pool.vcov(found.pieces.root.F)
         a = int(design.intercept)
         coef = np.zeros(len(compiled.fixed_names))
         coef[compiled.kept] = beta_kept[a:]
         intercept = float(beta_kept[0]) if a else 0.0
-        D = found.objective.model.floors(found.D_blocks)
-        posterior: Posterior | CrossedPosterior
-        if isinstance(found.tree, Crossing):
-            posterior = CrossedPosterior(
-                found.tree, D, found.pieces, pool, found.sigma2, _probes(found)
-            )
-        else:
-            posterior = Posterior(found.tree, D, found.pieces, pool, found.sigma2)
-        errors = None
-        if found.rows is not None and found.sigma2 > 0:
-            assert found.psi is not None
-            assert isinstance(posterior, Posterior)
-            errors = Errors.of(found.rows, found.psi, posterior)
+        posterior = found.kind.posterior(found.D, found.pieces, found.sigma2)
         return cls(
             results=make_results(
-                compiled,
-                found,
-                equations,
-                coef,
-                intercept,
-                vcov_kept,
-                std_errors=std_errors,
-                lr_test=lr_test,
-                reml=reml,
-                vce=vce,
-                cluster=cluster,
-                frequency=frequency,
-                specification=specification,
+                compiled, found, equations, coef, intercept, options, specification
             ),
             columns=compiled.columns,
             fixed_names=compiled.fixed_names,
@@ -130,13 +63,13 @@ class FittedModel(RowAnswers):
             sigma2=found.sigma2,
             encoders=compiled.encoders,
             level_numbers=compiled.level_numbers,
-            equations=tuple(equations),
+            equations=equations,
             pool=pool,
             posterior=posterior,
-            errors=errors,
+            errors=found.kind.errors(posterior),
             certificate=found.certificate,
             log=tuple(found.log),
-            reml=reml,
+            reml=found.objective.reml,
             dropped=compiled.dropped,
         )
 
@@ -214,7 +147,6 @@ class FittedModel(RowAnswers):
         if key not in self._effects:
             posterior, factor = self.posterior, equation.factor
             if factor is not None and factor.common:
-                assert isinstance(posterior, CrossedPosterior)
                 mean, std = posterior.sums(
                     equation.floor,
                     equation.floor + 1,
@@ -242,9 +174,3 @@ class FittedModel(RowAnswers):
                 index = path_frame(self.encoders, self.level_numbers[e.level])
             out[e.name] = pd.DataFrame(values, index=index, columns=list(e.effects))
         return out
-
-
-def _probes(found: Estimate) -> tuple[int, int] | None:
-    """Number and seed of the probes, where crossed factors were fitted by them."""
-    probes = getattr(found.objective, "probes", None)
-    return None if probes is None else (probes.count, probes.seed)

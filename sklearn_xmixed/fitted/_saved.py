@@ -9,9 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..covariance import to_natural
 from ..design._compile import Compiled
-from ..design._factors import Factor
 from ..design._validation import equations_of
 from ..estimation._estimate import Estimate
 from ..estimation._messages import convergence_message
@@ -29,38 +27,32 @@ from ..inference import (
 )
 from ..inference._tests import ASSUMED, CONSERVATIVE
 from ..likelihood import Pieces, Root
+from ._equations import FittedEquation
 
-__all__ = ["FittedEquation", "describe", "make_results"]
+__all__ = ["ResultsOptions", "describe", "make_results"]
 
 Array = np.ndarray
 
 
-@dataclass(frozen=True, eq=False)
-class FittedEquation:
-    """One equation, with its place in the tree.
+@dataclass(frozen=True)
+class ResultsOptions:
+    """Which results are wanted of an estimate.
 
     Parameters
     ----------
-    name : str
-    level : int
-        Level of the design, top 0.
-    floor : int
-        Floor of the tree, lowest 0.
-    effects : tuple of str
-    T : ndarray of shape (q_floor, q)
-        From the effects to the tree's basis.
-    Sigma : ndarray of shape (q, q)
-    factor : Factor or None
-        With effects over its levels: then the terms from ``floor`` on are its own.
+    std_errors, lr_test : bool
+    vce : {"oim", "robust", "cluster"}
+    cluster : str or None
+        Name of the variable of clusters.
+    frequency : bool
+        Whether weights are frequencies.
     """
 
-    name: str
-    level: int
-    floor: int
-    effects: tuple[str, ...]
-    T: Array
-    Sigma: Array
-    factor: Factor | None = None
+    std_errors: bool
+    lr_test: bool
+    vce: str
+    cluster: str | None
+    frequency: bool
 
 
 def make_results(
@@ -69,133 +61,184 @@ def make_results(
     equations: Sequence[FittedEquation],
     coef: Array,
     intercept: float,
-    vcov_kept: Array,
-    *,
-    std_errors: bool,
-    lr_test: bool,
-    reml: bool,
-    vce: str,
-    cluster: str | None,
-    frequency: bool,
+    options: ResultsOptions,
     specification: Specification,
 ) -> Results:
     """What there is to save of an estimate."""
     design, objective = compiled.design, found.objective
     blocks = objective.model.blocks
     a = int(design.intercept)
-    names = (*compiled.fixed_names, *(("_cons",) if a else ()))
-    # the engine's order is [constant, kept columns], the user's has it last
-    place = np.concatenate([np.flatnonzero(compiled.kept), [len(coef)] * a]).astype(int)
-    order = np.concatenate([np.arange(a, design.p), np.arange(a)]).astype(int)
-
-    def in_order(kept: Array) -> Array:
-        full = np.zeros((len(names), len(names)))
-        full[np.ix_(place, place)] = kept[np.ix_(order, order)]
-        return full
-
+    order = _Order.of(compiled)
     parameters = _parameters(found, equations)
     m = sum(b.structure.n_params for b in blocks)
     n_residual = sum(p.equation is None for p in parameters)
-    log_likelihood = -0.5 * found.deviance
-    certificate = found.certificate
-    unidentified = certificate.unidentified
-    if found.sigma2 > 0 and (std_errors or not blocks):
-        alpha, alpha_vcov, definite = natural_vcov(found)
-        searched = bool(blocks) or n_residual > 1
-        if searched and not definite and unidentified is None and certificate.converged:
-            unidentified = _weakest(found)
-    else:
-        alpha, alpha_vcov = _estimates_only(found)
-    beta_vcov, n_clusters = vcov_kept, math.nan
-    if compiled.clusters is not None and found.sigma2 > 0:
-        robust = sandwich(
-            design,
-            found,
-            alpha_vcov,
-            compiled.clusters.codes,
-            compiled.clusters.counts,
-        )
-        beta_vcov, alpha_vcov = robust.beta, robust.alpha
-        n_clusters = robust.n_clusters
-    vcov = in_order(beta_vcov)
-    tested = place[: design.p - a]
+    n_sd = sum(b.structure.n_variances for b in blocks)
+    variances = _variances(compiled, found, options)
+    vcov = order.matrix(variances.beta)
+    tested = order.place[: design.p - a]
     chi2, df, p = wald(coef[tested], vcov[np.ix_(tested, tested)])
     top = compiled.shown[0][0] if compiled.shown else ""
-    comparison = lr = None
-    lr_df = m + n_residual - 1
-    if lr_test and lr_df and vce == "oim":
-        root = Root.solve(found.linear)
-        comparison = -0.5 * _linear_deviance(objective, root)
-        one = m == 1 and lr_df == 1
-        lr = likelihood_ratio(
-            log_likelihood,
-            comparison,
-            lr_df,
-            one_variance=one,
-            note="" if one else CONSERVATIVE if m else ASSUMED,
-        )
-    n_obs = found.tree.n if frequency else design.n_rows
-    n_sd = sum(b.structure.n_variances for b in blocks)
-    n_obs = int(n_obs) if float(n_obs).is_integer() else n_obs
+    vce, cluster = options.vce, options.cluster
     return Results(
-        n_obs=n_obs,
+        n_obs=_n_obs(compiled, found, options),
         n_params=design.p + m + n_residual,
         n_fixed=design.p,
         n_random=m,
         n_sd=n_sd,
         n_corr=m - n_sd,
         n_residual=n_residual,
-        log_likelihood=log_likelihood,
+        log_likelihood=-0.5 * found.deviance,
         wald_chi2=chi2,
         wald_df=df,
         wald_p=p,
-        comparison_log_likelihood=math.nan if comparison is None else comparison,
-        lr_chi2=math.nan if lr is None else lr.chi2,
-        lr_df=lr_df,
-        lr_p=math.nan if lr is None else lr.p_value,
-        lr_kind="" if lr is None else lr.kind,
-        lr_note="" if lr is None else lr.note,
-        has_lr_test=lr is not None,
-        converged=certificate.converged and unidentified is None,
-        method="REML" if reml else "ML",
-        message=convergence_message(found, equations, unidentified),
+        **_comparison(found, options, m, m + n_residual - 1),
+        converged=found.certificate.converged and variances.unidentified is None,
+        method="REML" if objective.reml else "ML",
+        message=convergence_message(found, equations, variances.unidentified),
         target=compiled.target,
-        fixed_names=names,
+        fixed_names=order.names,
         omitted=tuple(
             n for n, k in zip(compiled.fixed_names, compiled.kept, strict=True) if not k
         ),
         beta=np.append(coef, [intercept] * a),
         beta_vcov=vcov,
-        groups=tuple(
-            GroupSummary(
-                group,
-                float(copies.sum()),
-                float(sizes.min()),
-                float(sizes @ copies / copies.sum()),
-                float(sizes.max()),
-            )
-            for group, sizes, copies in compiled.shown
-        ),
+        groups=_groups(compiled),
         equations=_summaries(compiled, equations, blocks),
         parameters=parameters,
         Sigmas=tuple(e.Sigma for e in equations),
-        alpha=alpha,
-        alpha_vcov=alpha_vcov,
-        std_errors=std_errors,
+        alpha=variances.alpha,
+        alpha_vcov=variances.alpha_vcov,
+        std_errors=options.std_errors,
         vce=vce,
-        n_clusters=n_clusters,
+        n_clusters=variances.n_clusters,
         cluster_name=cluster if vce == "cluster" and cluster else top,
         pseudo=vce != "oim",
-        model_beta_vcov=in_order(vcov_kept) if vce != "oim" else None,
+        model_beta_vcov=order.matrix(variances.model) if vce != "oim" else None,
         residual_label=_residual_label(compiled, objective),
         specification=specification,
-        monte_carlo=monte_carlo(found, alpha_vcov) if found.sigma2 > 0 else None,
+        monte_carlo=(
+            monte_carlo(found, variances.alpha_vcov) if found.sigma2 > 0 else None
+        ),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Order:
+    """From the engine's order, the constant first, to the user's, which has it last."""
+
+    names: tuple[str, ...]
+    place: Array
+    order: Array
+
+    @classmethod
+    def of(cls, compiled: Compiled) -> _Order:
+        a, p = int(compiled.design.intercept), compiled.design.p
+        names = (*compiled.fixed_names, *(("_cons",) if a else ()))
+        last = [len(compiled.fixed_names)] * a
+        place = np.concatenate([np.flatnonzero(compiled.kept), last]).astype(int)
+        order = np.concatenate([np.arange(a, p), np.arange(a)]).astype(int)
+        return cls(names, place, order)
+
+    def matrix(self, kept: Array) -> Array:
+        """A covariance matrix of the kept coefficients among all."""
+        full = np.zeros((len(self.names), len(self.names)))
+        full[np.ix_(self.place, self.place)] = kept[np.ix_(self.order, self.order)]
+        return full
+
+
+@dataclass(frozen=True, eq=False)
+class _Variances:
+    """Covariance matrices of all estimates.
+
+    ``model`` is that of the coefficients under the model, ``beta`` the one asked for.
+    """
+
+    alpha: Array
+    alpha_vcov: Array
+    beta: Array
+    model: Array
+    n_clusters: float
+    unidentified: int | None
+
+
+def _variances(
+    compiled: Compiled, found: Estimate, options: ResultsOptions
+) -> _Variances:
+    blocks, certificate = found.kind.model.blocks, found.certificate
+    model = found.sigma2 * found.pool.vcov(found.pieces.root.F)
+    unidentified = certificate.unidentified
+    if found.sigma2 > 0 and (options.std_errors or not blocks):
+        alpha, alpha_vcov, definite = natural_vcov(found)
+        searched = found.kind.searched
+        if searched and not definite and unidentified is None and certificate.converged:
+            unidentified = _weakest(found)
+    else:
+        alpha, alpha_vcov = _estimates_only(found)
+    beta, n_clusters = model, math.nan
+    clusters = compiled.clusters
+    if clusters is not None and found.sigma2 > 0:
+        robust = sandwich(found, alpha_vcov, clusters.codes, clusters.counts)
+        beta, alpha_vcov = robust.beta, robust.alpha
+        n_clusters = robust.n_clusters
+    return _Variances(alpha, alpha_vcov, beta, model, n_clusters, unidentified)
+
+
+def _comparison(
+    found: Estimate, options: ResultsOptions, m: int, df: int
+) -> dict[str, Any]:
+    """The test against linear regression."""
+    if not (options.lr_test and df and options.vce == "oim"):
+        return {
+            "comparison_log_likelihood": math.nan,
+            "lr_chi2": math.nan,
+            "lr_df": df,
+            "lr_p": math.nan,
+            "lr_kind": "",
+            "lr_note": "",
+            "has_lr_test": False,
+        }
+    root = Root.solve(found.kind.linear)
+    comparison = -0.5 * _linear_deviance(found.objective, root)
+    one = m == 1 and df == 1
+    lr = likelihood_ratio(
+        -0.5 * found.deviance,
+        comparison,
+        df,
+        one_variance=one,
+        note="" if one else CONSERVATIVE if m else ASSUMED,
+    )
+    return {
+        "comparison_log_likelihood": comparison,
+        "lr_chi2": lr.chi2,
+        "lr_df": df,
+        "lr_p": lr.p_value,
+        "lr_kind": lr.kind,
+        "lr_note": lr.note,
+        "has_lr_test": True,
+    }
+
+
+def _n_obs(compiled: Compiled, found: Estimate, options: ResultsOptions) -> float:
+    n = found.kind.tree.n if options.frequency else compiled.design.n_rows
+    return int(n) if float(n).is_integer() else n
+
+
+def _groups(compiled: Compiled) -> tuple[GroupSummary, ...]:
+    return tuple(
+        GroupSummary(
+            group,
+            float(copies.sum()),
+            float(sizes.min()),
+            float(sizes @ copies / copies.sum()),
+            float(sizes.max()),
+        )
+        for group, sizes, copies in compiled.shown
     )
 
 
 def describe(estimator: Any, compiled: Compiled, found: Estimate) -> Specification:
     """How the fit was asked for."""
-    design, residual = compiled.design, found.objective.residual
+    design = compiled.design
     equations = equations_of(estimator.__dict__["random_effects"])
     level_weights = {e.group: e.weight for e in equations if e.weight is not None}
     weighted = design.weights is not None or bool(level_weights)
@@ -203,7 +246,8 @@ def describe(estimator: Any, compiled: Compiled, found: Estimate) -> Specificati
     order: int | None = None
     times: list[float] = []
     categories: tuple[str, ...] = ()
-    if residual is not None and within is not None:
+    if within is not None:
+        residual: Any = found.objective.residual
         structure = residual.parts[0].structure
         order = getattr(structure, "order", getattr(structure, "band", None))
         if within.structure in ("ar", "ma") and order is None:
@@ -258,13 +302,11 @@ def _linear_deviance(objective: Any, root: Root) -> float:
 
 def _estimates_only(found: Estimate) -> tuple[Array, Array]:
     parts = [
-        to_natural(b.structure, S)
+        b.structure.to_natural(S)
         for b, S in zip(found.objective.model.blocks, found.Sigmas, strict=True)
     ]
     with np.errstate(divide="ignore"):
-        own = np.array([0.5 * np.log(found.sigma2)])
-        if found.psi is not None and found.objective.residual is not None:
-            own = found.objective.residual.estimates(own[0], found.psi)
+        own = found.objective.residual.estimates(0.5 * np.log(found.sigma2), found.psi)
         alpha = np.concatenate([*parts, own])
     return alpha, np.full((len(alpha), len(alpha)), np.nan)
 
@@ -291,9 +333,6 @@ def _parameters(
                 members = tuple(equation.effects[r] for r in sorted(at))
                 out.append(VarianceParameter(k, equation.name, "corr", members))
     residual = found.objective.residual
-    if residual is None:
-        out.append(VarianceParameter(None, "Residual", "residual", ()))
-        return tuple(out)
     out += [
         VarianceParameter(
             None, "Residual", q.kind, q.names, q.transform, residual.categories[b]

@@ -14,9 +14,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..covariance import to_natural
 from ..estimation._estimate import Estimate
-from ..likelihood import CrossedObjective, Iterative
 
 __all__ = ["MonteCarlo", "monte_carlo"]
 
@@ -72,12 +70,10 @@ class MonteCarlo:
 def monte_carlo(estimate: Estimate, alpha_vcov: Vector) -> MonteCarlo | None:
     """Accuracy of an estimate; None where nothing was left to chance."""
     objective = estimate.objective
-    if not isinstance(objective, CrossedObjective) or objective.probes is None:
+    noise = objective.noise(estimate.D_blocks)
+    if noise is None:
         return None
-    model = objective.model
-    sweep = objective.sweep(model.floors(estimate.D_blocks))
-    assert isinstance(sweep, Iterative)
-    noise, count = sweep.noise, objective.probes.count
+    model, count = objective.model, noise.count
     spread = float(noise.values.std(ddof=1)) if count > 1 else np.nan
     errors = np.full(len(alpha_vcov), np.nan)
     gamma = estimate.gamma
@@ -105,13 +101,15 @@ def monte_carlo(estimate: Estimate, alpha_vcov: Vector) -> MonteCarlo | None:
         errors = np.sqrt((moves**2).sum(axis=1) / (count - 1) / count)
     own = np.sqrt(np.diagonal(alpha_vcov))
     share = errors / own
+    again = objective.noise(estimate.D_blocks)  # after the last solve
+    assert again is not None
     known = np.isfinite(share)
     return MonteCarlo(
         count,
         float(0.5 * spread / np.sqrt(count)),
         errors,
         float(share[known].max()) if known.any() else np.nan,
-        sweep.residual,
+        again.residual,
         noise.steps,
     )
 
@@ -126,7 +124,7 @@ def _slopes_of_alpha(estimate: Estimate, gamma: Vector) -> Vector:
 
     def alpha(at: Vector) -> Vector:
         parts = [
-            to_natural(b.structure, S)
+            b.structure.to_natural(S)
             for b, S in zip(model.blocks, sigmas(at), strict=True)
         ]
         return np.concatenate([*parts, [0.0]])

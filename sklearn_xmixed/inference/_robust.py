@@ -12,18 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..covariance import natural_derivatives
-from ..design._design import Design
 from ..estimation._estimate import Estimate
-from ..likelihood import (
-    Block,
-    CrossedObjective,
-    Scores,
-    Tree,
-    VarianceModel,
-    cluster_scores,
-    crossed_scores,
-)
+from ..likelihood import Block, Scores
 from ._variance import of_residuals
 
 __all__ = ["Sandwich", "sandwich"]
@@ -51,7 +41,6 @@ class Sandwich:
 
 
 def sandwich(
-    design: Design,
     estimate: Estimate,
     alpha_vcov: Array,
     clusters: Array,
@@ -70,7 +59,7 @@ def sandwich(
     """
     M = float(counts.sum())
     free = np.isfinite(np.diagonal(alpha_vcov))
-    beta, alpha = parameter_scores(design, estimate, clusters, free)
+    beta, alpha = parameter_scores(estimate, clusters, free)
     alpha[:, ~free] = 0.0
     # a cluster that stands for w of them has w times their score
     factor = M / (M - 1.0)
@@ -90,7 +79,7 @@ def sandwich(
 
 
 def parameter_scores(
-    design: Design, estimate: Estimate, clusters: Array, free: Array
+    estimate: Estimate, clusters: Array, free: Array
 ) -> tuple[Array, Array]:
     """Derivatives of the log likelihood by cluster.
 
@@ -107,44 +96,26 @@ def parameter_scores(
         In the estimation metric.
     """
     sigma2, model = estimate.sigma2, estimate.objective.model
-    D = model.floors(estimate.D_blocks)
-    root = estimate.pieces.root
-    if isinstance(estimate.tree, Tree):
-        at = cluster_scores(
-            design,
-            estimate.pool,
-            estimate.tree,
-            D,
-            root,
-            sigma2,
-            clusters,
-            estimate.rows,
-            estimate.psi,
-        )
-    else:
-        assert isinstance(estimate.objective, CrossedObjective)
-        sweep = estimate.objective.sweep(D)
-        at = crossed_scores(design, estimate.pool, sweep, D, root, sigma2, clusters)
+    D = estimate.D
+    at = estimate.kind.scores(D, estimate.pieces.root, sigma2, clusters)
     log_sigma = at.c / sigma2 - at.n
     for d, W in zip(D, at.D, strict=True):
         log_sigma = log_sigma + np.tensordot(d, W, axes=2)
     blocks = [
-        _alpha_scores(model, block, Sigma, at, sigma2)
+        _alpha_scores(block, Sigma, at, sigma2)
         for block, Sigma in zip(model.blocks, estimate.Sigmas, strict=True)
     ]
     own = _residual_scores(estimate, at, log_sigma, free)
     return at.x / sigma2, np.column_stack([*blocks, own])
 
 
-def _alpha_scores(
-    model: VarianceModel, block: Block, Sigma: Array, at: Scores, sigma2: float
-) -> Array:
+def _alpha_scores(block: Block, Sigma: Array, at: Scores, sigma2: float) -> Array:
     """Derivatives of the log likelihood along alpha, one row per cluster."""
     lift = np.linalg.inv(block.metric) / np.sqrt(sigma2)
-    first, _ = natural_derivatives(block.structure, Sigma)
+    first, _ = block.structure.natural_derivatives(Sigma)
     out = np.zeros((len(at.n), len(first)))
     for k, M in enumerate(first):
-        for floor, moved in model.spread(block, lift @ M @ lift.T):
+        for floor, moved in block.spread(lift @ M @ lift.T):
             out[:, k] -= 0.5 * np.tensordot(moved, at.D[floor], axes=2)
     return out
 

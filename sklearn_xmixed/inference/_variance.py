@@ -12,9 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import expit, ndtri
 
-from ..covariance import Compound, Structure, natural_derivatives, to_natural
 from ..estimation._estimate import Estimate
-from ..likelihood import Block, Pieces
+from ..likelihood import Pieces
 
 __all__ = [
     "VarianceParameter",
@@ -25,9 +24,6 @@ __all__ = [
 ]
 
 Array = np.ndarray
-
-#: an eigenvalue of D_b (columns of unit size) below this is zero
-ZERO = 1e-9
 
 
 @dataclass(frozen=True)
@@ -123,13 +119,13 @@ def natural_vcov(estimate: Estimate) -> tuple[Array, Array, bool]:
         strict=True,
     ):
         structure = block.structure
-        alphas.append(to_natural(structure, Sigma))
-        inside = _inside(structure, block, D)
+        alphas.append(structure.to_natural(Sigma))
+        inside = structure.inside(D, block.metric)
         free.append(inside)
         keep = np.flatnonzero(inside)
         # Sigma / sigma^2 in the equation's scaled columns is D_b
         lift = np.linalg.inv(block.metric) / np.sqrt(sigma2)
-        first, second = natural_derivatives(structure, Sigma)
+        first, second = structure.natural_derivatives(Sigma)
         curves.append(
             (
                 [lift @ first[i] @ lift.T for i in keep],
@@ -205,7 +201,7 @@ def _direction_hessian(estimate: Estimate) -> tuple[Array, Array]:
     assert pieces.l_2 is not None
     m = model.n_params
     slope = np.zeros(m + 1)
-    psi = 0 if estimate.psi is None else len(estimate.psi)
+    psi = len(estimate.psi)
     steps = np.eye(m + psi + 1)
     C_b = model.pull(pieces.c_D)
     for k, (block, s) in enumerate(zip(model.blocks, model.slices, strict=True)):
@@ -224,33 +220,14 @@ def _direction_hessian(estimate: Estimate) -> tuple[Array, Array]:
 def _alpha_of_elements(estimate: Estimate) -> Array:
     """Slopes of alpha (and psi, log sigma) in the elements, psi and log sigma."""
     model = estimate.objective.model
-    psi = 0 if estimate.psi is None else len(estimate.psi)
+    psi = len(estimate.psi)
     J = np.eye(model.n_params + psi + 1)
     for block, s, Sigma in zip(
         model.blocks, model.slices, estimate.Sigmas, strict=True
     ):
-        if isinstance(block.structure, Compound):
-            first, _ = natural_derivatives(block.structure, Sigma)
-            along = np.diagonal(first, axis1=1, axis2=2) / estimate.sigma2
-            J[s, s] = np.linalg.inv(along.T)
-            J[s.start, -1] = 1.0
-            continue
-        sd = np.sqrt(np.diagonal(Sigma))
-        moved = estimate.sigma2 * block.metric @ block.structure.basis @ block.metric.T
-        # d log(sd_i) = dSigma_ii / (2 Sigma_ii), and 1 for log sigma
-        log_sd = np.diagonal(moved, axis1=1, axis2=2) / (2.0 * sd**2)
-        for k, (i, j) in enumerate(block.structure.places):
-            row = s.start + k
-            if i == j:
-                J[row, s] = log_sd[:, i]
-                J[row, -1] = 1.0
-            else:
-                scale = sd[i] * sd[j]
-                r = Sigma[i, j] / scale
-                left = (1.0 - r) * (1.0 + r)
-                J[row, s] = moved[:, i, j] / scale - r * (log_sd[:, i] + log_sd[:, j])
-                # a correlation that rounds to one has no slope in the atanh metric
-                J[row, s] = J[row, s] / left if left > 0 else np.nan
+        J[s, s], J[s, -1] = block.structure.natural_slopes(
+            Sigma, block.metric, estimate.sigma2
+        )
     return J
 
 
@@ -261,39 +238,10 @@ def of_residuals(estimate: Estimate) -> tuple[Array, Array, Array]:
     """
     log_sigma = 0.5 * np.log(estimate.sigma2)
     residual, psi = estimate.objective.residual, estimate.psi
-    if residual is None or psi is None:
-        return np.array([log_sigma]), np.eye(1), np.ones(1, dtype=bool)
     return (
         residual.estimates(log_sigma, psi),
         residual.jacobian(log_sigma, psi),
         np.append(~residual.at_boundary(psi), True),
-    )
-
-
-def _inside(structure: Structure, block: Block, D: Array) -> Array:
-    """Which parameters of an equation are off the boundary.
-
-    Judged by D_b, in columns of unit size: the user's columns may be of any size
-    and, calendar years say, have any correlation of their effects.
-    """
-    if isinstance(structure, Compound):
-        off = np.diagonal(D) > ZERO * max(1.0, float(D.max()))
-        return np.array([off.any(), off.all()])
-    values, vectors = np.linalg.eigh(D)
-    null = vectors[:, values <= ZERO * max(1.0, values[-1])]
-    if not null.size:
-        return np.ones(structure.n_params, dtype=bool)
-    whole = np.diagonal(block.metric @ block.metric.T)
-    kept = np.diagonal(block.metric @ D @ block.metric.T)
-    zero = kept <= ZERO * whole
-    live = int((~zero).sum())
-    singular = null.shape[1] > D.shape[0] - live
-    return np.array(
-        [
-            not zero[i] and not zero[j] and (i == j or not singular)
-            for i, j in structure.places
-        ],
-        dtype=bool,
     )
 
 

@@ -42,6 +42,14 @@ class Block:
     metric: Array
     n_groups: float | Array
 
+    def spread(self, D_b: Array) -> list[tuple[int, Array]]:
+        """What a D_b adds to the floors: (floor, matrix)."""
+        return [(self.floor, self.Lambda @ D_b @ self.Lambda.T)]
+
+    def pull(self, G_floors: list[Array]) -> Array:
+        """Derivative matrix in D_b from those in the floors' D."""
+        return self.Lambda.T @ G_floors[self.floor] @ self.Lambda
+
 
 class VarianceModel:
     """Map between gamma, the D_b of the equations and the D of the floors."""
@@ -59,15 +67,12 @@ class VarianceModel:
         for b in blocks:
             self._q[b.floor] = b.Lambda.shape[0]
 
-    def spread(self, block: Block, D_b: Array) -> list[tuple[int, Array]]:
-        """What a D_b adds to the floors."""
-        return [(block.floor, block.Lambda @ D_b @ block.Lambda.T)]
-
     def floors(self, D_blocks: list[Array]) -> list[Array]:
         """D of each floor from the D_b of the equations."""
         D = [np.zeros((q, q)) for q in self._q]
         for block, D_b in zip(self.blocks, D_blocks, strict=True):
-            D[block.floor] += block.Lambda @ D_b @ block.Lambda.T
+            for floor, part in block.spread(D_b):
+                D[floor] += part
         return D
 
     def split(self, gamma: Array) -> list[Array]:
@@ -87,7 +92,7 @@ class VarianceModel:
 
     def pull(self, G_floors: list[Array]) -> list[Array]:
         """Derivative matrices of the equations from those of the floors."""
-        return [b.Lambda.T @ G_floors[b.floor] @ b.Lambda for b in self.blocks]
+        return [b.pull(G_floors) for b in self.blocks]
 
     def directions(self, gamma: Array) -> list[tuple[int, Array]]:
         """dD of the floors along each gamma."""

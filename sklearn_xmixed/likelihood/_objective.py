@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from ..residuals import ResidualModel
+from ..residuals import ResidualModel, WhiteResiduals
 from ._model import Block, VarianceModel
+from ._noise import Noise
 from ._pieces import Direction, Pieces
 
 __all__ = ["Objective"]
@@ -45,9 +46,9 @@ class Objective:
         log|det R| of X = Q R; REML is stated for X itself.
     """
 
-    #: log|Lambda| and structure of the residuals; None where they are independent
+    #: log|Lambda| and structure of the residuals, here independent with one variance
     log_det_Lambda = 0.0
-    residual: ResidualModel | None = None
+    residual: ResidualModel | WhiteResiduals = WhiteResiduals()
 
     def __init__(
         self, tree: Any, model: VarianceModel, *, reml: bool, log_det_basis: float
@@ -90,6 +91,21 @@ class Objective:
     ) -> Pieces:
         """c, l and their derivatives, the second ones along directions of D."""
         raise NotImplementedError
+
+    def held(
+        self, D_blocks: list[Array], psi: Array, weight: float
+    ) -> tuple[Pieces, Array]:
+        """Pieces at given covariances, and the gradient of weight * c + l in psi.
+
+        Raises
+        ------
+        NotPositiveDefiniteError
+        """
+        return self.pieces(D_blocks), np.empty(0)
+
+    def noise(self, D_blocks: list[Array]) -> Noise | None:
+        """What was left to chance at given covariances; None where nothing was."""
+        return None
 
     def scale(self, gamma: Array) -> Array:
         """Size of a noticeable change of each gamma, at least one."""

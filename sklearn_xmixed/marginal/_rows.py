@@ -134,8 +134,8 @@ class Rows:
     def residual_variance(self) -> Array:
         """Variance of each row's residual error (n,)."""
         errors, residuals = self.fitted.errors, self.estimator.residuals
-        if errors is None or residuals is None:
-            return np.full(self.n, self.fitted.sigma2)
+        if errors.white:
+            return errors.variance(None, np.zeros(self.n, dtype=int))
         values = read_variables(self.source, residuals)
         rows_with_values(values, residuals, "raise")
         time = read_time(values["time"], residuals) if "time" in values else None
@@ -149,8 +149,8 @@ class Rows:
     def residual_covariance(self) -> Array:
         """Covariance matrix of the residual errors (n, n)."""
         errors, residuals = self.fitted.errors, self.estimator.residuals
-        if errors is None or residuals is None:
-            return self.fitted.sigma2 * np.eye(self.n)
+        if errors.white:
+            return errors.covariance(np.arange(self.n), None, np.zeros(self.n, int))
         values = read_variables(self.source, residuals)
         rows_with_values(values, residuals, "raise")
         within = compile_residuals(

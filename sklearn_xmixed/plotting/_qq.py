@@ -9,7 +9,6 @@ import pandas as pd
 from scipy.special import betaincinv, ndtri
 from sklearn.utils.validation import check_is_fitted
 
-from ..likelihood import CrossedPosterior
 from ._residuals import LABELS, residuals_of
 from ._style import axes_grid, check_matplotlib, main, merged, muted, tidy
 
@@ -152,10 +151,10 @@ class QQDisplay:
                     "The residuals need X and y; for random effects name a level, one "
                     f"of {list(estimator.random_effects_)}."
                 )
-            crossed = isinstance(estimator._fitted.posterior, CrossedPosterior)
-            kind = "standardized" if crossed else "studentized"
+            refused = "studentized" in estimator._fitted.posterior.refusals
+            kind = "standardized" if refused else "studentized"
             _, z = residuals_of(estimator, X, y, groups, kind)
-            if crossed:
+            if refused:
                 z = z / np.sqrt(np.nanmean(z**2))
             values = pd.DataFrame({LABELS[kind]: z})
         else:

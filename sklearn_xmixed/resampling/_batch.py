@@ -14,7 +14,6 @@ import numpy as np
 
 from ..covariance import PARAMETERIZATIONS, Structure
 from ..design._compile import Compiled
-from ..estimation._estimate import equation_blocks
 from ..fitted._fitted import FittedModel
 from ..likelihood import (
     Block,
@@ -26,6 +25,7 @@ from ..likelihood import (
     Tree,
     VarianceModel,
     build_tree,
+    equation_blocks,
     evaluate_many,
 )
 from ..optimization import certify, newton, newton_many
@@ -50,10 +50,8 @@ LOG_2PI = math.log(2.0 * math.pi)
 def why_not(compiled: Compiled, fitted: FittedModel) -> str:
     """Why replicates of this design have to be fitted one by one; empty if not."""
     design = compiled.design
-    if design.residual is not None:
-        return "structured residuals"
-    if design.terms:
-        return "crossed factors"
+    if "replicates" in fitted.posterior.refusals:
+        return fitted.posterior.refusals["replicates"]
     if not design.equations:
         return "no random effects"
     if not fitted.results.converged or not fitted.sigma2 > 0:

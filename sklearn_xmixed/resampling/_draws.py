@@ -8,7 +8,6 @@ import numpy as np
 
 from ..design._compile import Compiled
 from ..fitted._fitted import FittedModel
-from ..residuals import Within
 
 __all__ = ["Simulator"]
 
@@ -127,9 +126,7 @@ class Simulator:
         left = design.y - mean
         for e in effects:
             left = left - e.of(e.blup)
-        roots: tuple[tuple[Array, Array], ...] = ()
-        if design.residual is not None:
-            roots = tuple(_residual_roots(design.residual, fitted))
+        roots = tuple(fitted.errors.roots(design.residual))
         return cls(mean, tuple(effects), float(np.sqrt(fitted.sigma2)), roots, left)
 
     def draw(self, rng: np.random.Generator) -> Array:
@@ -174,31 +171,3 @@ def _reflated(blup: Array, root: Array) -> Array:
     half = (vectors * back) @ vectors.T
     left, size, _ = np.linalg.svd(root)
     return centred @ half @ ((left * size) @ left.T)
-
-
-def _residual_roots(within: Within, fitted: FittedModel) -> list[tuple[Array, Array]]:
-    """Lambda^1/2 of every group, by group size.
-
-    The structures know Lambda^-1/2 times rows; applied to unit vectors that is the
-    inverse of what is wanted.
-    """
-    assert fitted.errors is not None
-    model, psi = fitted.errors.model, fitted.errors.psi
-    order = within.order_of_rows
-    out = []
-    for b, (rows, groups) in enumerate(within.layout(order)):
-        if not groups.n_rows:
-            continue
-        mine = order[rows]
-        at, s = model.slices[b]
-        sizes = groups.sizes
-        place = np.arange(groups.n_rows) - np.repeat(groups.starts[:-1], sizes)
-        units = np.zeros((groups.n_rows, int(sizes.max())))
-        units[np.arange(groups.n_rows), place] = 1.0
-        white, _ = model.parts[b].structure.kernel(groups).whiten(psi[s], units)
-        white = white * (1.0 if at is None else np.exp(-psi[at]))
-        for size in np.unique(sizes[sizes > 0]):
-            first = groups.starts[:-1][sizes == size]
-            here = first[:, None] + np.arange(size)
-            out.append((mine[here], np.linalg.inv(white[here, :size])))
-    return out

@@ -4,6 +4,7 @@ from ._groups import Groups, patterns
 from ._model import ResidualModel, Within
 from ._structure import NotPositiveDefiniteError, ResidualParameter, ResidualStructure
 from ._table import STRUCTURES, make_structure
+from ._white import WhiteResiduals
 
 __all__ = [
     "STRUCTURES",
@@ -12,6 +13,7 @@ __all__ = [
     "ResidualModel",
     "ResidualParameter",
     "ResidualStructure",
+    "WhiteResiduals",
     "Within",
     "make_structure",
     "patterns",

@@ -81,6 +81,10 @@ class Crossing:
         """Columns that remain after the first term."""
         return self.A_rest.shape[0]
 
+    def n_groups(self, term: int) -> float:
+        """Number of groups of a term."""
+        return float(self.G[term])
+
     @cached_property
     def slices(self) -> dict[int, slice]:
         """Columns of each remaining term."""

@@ -17,6 +17,7 @@ from functools import cached_property
 import numpy as np
 from scipy import sparse
 
+from .._noise import Noise
 from .._pieces import Root
 from ._crossing import Crossing, block_diagonal
 
@@ -47,6 +48,8 @@ class Elimination:
     U: Array
     #: root matrix
     S: Array
+    #: largest relative residual of a solve so far
+    residual = 0.0
 
     def __init__(self, x: Crossing, D: list[Array]):
         self.x, self.D = x, D
@@ -65,6 +68,16 @@ class Elimination:
         self.C = x.total - x.B_first.T @ KB
         self.B = x.B_rest - x.A_cross.T @ KB
         self._scale_rest()
+
+    @property
+    def smooth(self) -> bool:
+        """Whether second derivatives of log|V| have a closed form."""
+        return False
+
+    @cached_property
+    def noise(self) -> Noise | None:
+        """What probes say one by one about log|V|; None without probes."""
+        return None
 
     def times_K(self, rows: Array) -> Array:
         """K_s times rows of the first term's columns."""

@@ -20,6 +20,7 @@ from functools import cached_property
 import numpy as np
 from scipy import sparse
 
+from .._noise import Noise
 from ._crossing import Crossing
 from ._elimination import Elimination
 from ._krylov import conjugate_gradients, quadrature
@@ -120,29 +121,6 @@ class Probes:
         return out
 
 
-@dataclass(frozen=True, eq=False)
-class Noise:
-    """What the probes say one by one about log|V|.
-
-    Parameters
-    ----------
-    values : ndarray of shape (count,)
-    slopes : list of ndarray of shape (count, q, q)
-        Derivatives in the D of each term.
-    known : float
-    known_slopes : list of ndarray of shape (q, q)
-        The same of the common shifts, without noise.
-    steps : int
-        Longest Krylov space.
-    """
-
-    values: Array
-    slopes: list[Array]
-    known: float
-    known_slopes: list[Array]
-    steps: int
-
-
 class Iterative(Elimination):
     """One elimination by products alone."""
 
@@ -154,8 +132,6 @@ class Iterative(Elimination):
                 "in this version; use crossed='exact', or identity."
             )
         self.probes = probes
-        #: largest relative residual of a solve so far
-        self.residual = 0.0
         self._diagonal()
         rhs = self.half_t(self.B)
         w = self.solve(rhs)

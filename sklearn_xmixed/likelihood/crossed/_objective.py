@@ -9,6 +9,7 @@ import numpy as np
 
 from ...covariance import Parameterization
 from .._model import Block, VarianceModel
+from .._noise import Noise
 from .._objective import Objective
 from .._pieces import Pieces
 from ._crossing import Crossing
@@ -16,7 +17,13 @@ from ._elimination import Direction, Elimination
 from ._exact import Exact, Frame, evaluate_crossed
 from ._iterative import Iterative, Probes
 
-__all__ = ["CrossedModel", "CrossedObjective", "ExchangeableBlock"]
+__all__ = [
+    "CrossedModel",
+    "CrossedObjective",
+    "ExactObjective",
+    "ExchangeableBlock",
+    "IterativeObjective",
+]
 
 Array = np.ndarray
 #: step of differences of the exact gradient, relative to the scale of D
@@ -43,6 +50,17 @@ class ExchangeableBlock(Block):
     common: int = -1
     size: int = 2
 
+    def spread(self, D_b: Array) -> list[tuple[int, Array]]:
+        """What the eigenvalues on the diagonal of D_b add to the two terms."""
+        low, high = np.diagonal(D_b)
+        c = (high - low) / self.size
+        return [(self.floor, np.array([[low]])), (self.common, np.array([[c]]))]
+
+    def pull(self, G_floors: list[Array]) -> Array:
+        """Derivatives in the two eigenvalues from those in the terms' D."""
+        own, common = G_floors[self.floor][0, 0], G_floors[self.common][0, 0]
+        return np.diag([own - common / self.size, common / self.size])
+
 
 class CrossedModel(VarianceModel):
     """Map between the D_b of the equations and the D of the terms."""
@@ -56,44 +74,17 @@ class CrossedModel(VarianceModel):
         super().__init__(blocks, len(q), parameterization)
         self._q = list(q)
 
-    def spread(self, block: Block, D_b: Array) -> list[tuple[int, Array]]:
-        """What a D_b adds to the terms."""
-        if isinstance(block, ExchangeableBlock):
-            low, high = np.diagonal(D_b)
-            c = (high - low) / block.size
-            return [(block.floor, np.array([[low]])), (block.common, np.array([[c]]))]
-        return [(block.floor, block.Lambda @ D_b @ block.Lambda.T)]
-
-    def floors(self, D_blocks: list[Array]) -> list[Array]:
-        """D of each term."""
-        D = [np.zeros((q, q)) for q in self._q]
-        for block, D_b in zip(self.blocks, D_blocks, strict=True):
-            for t, part in self.spread(block, D_b):
-                D[t] += part
-        return D
-
-    def pull(self, G_floors: list[Array]) -> list[Array]:
-        """Derivative matrices of the equations from those of the terms."""
-        out = []
-        for b in self.blocks:
-            if isinstance(b, ExchangeableBlock):
-                own, common = G_floors[b.floor][0, 0], G_floors[b.common][0, 0]
-                out.append(np.diag([own - common / b.size, common / b.size]))
-            else:
-                out.append(b.Lambda.T @ G_floors[b.floor] @ b.Lambda)
-        return out
-
     def directions(self, gamma: Array) -> list:
         """Changes of the terms along each gamma."""
         return [
-            self.spread(b, M)
+            b.spread(M)
             for b, s in zip(self.blocks, self.slices, strict=True)
             for M in self.parameterization.first(b.structure, gamma[s])
         ]
 
     def elements(self) -> list:
         """Changes of the terms along each element of the structures."""
-        return [self.spread(b, M) for b in self.blocks for M in b.structure.basis]
+        return [b.spread(M) for b in self.blocks for M in b.structure.basis]
 
 
 class CrossedObjective(Objective):
@@ -106,8 +97,6 @@ class CrossedObjective(Objective):
     ----------
     frame : Frame
         Of the crossing that takes the tree's place.
-    probes : Probes, optional
-        With them log|V| is estimated.
 
     Attributes
     ----------
@@ -117,6 +106,10 @@ class CrossedObjective(Objective):
     """
 
     tree: Crossing
+    #: whether a variance may go below zero in a difference
+    signed = True
+    #: number and seed of the probes, where there are any
+    seeds: tuple[int, int] | None = None
 
     def __init__(
         self,
@@ -125,7 +118,6 @@ class CrossedObjective(Objective):
         *,
         reml: bool,
         log_det_basis: float,
-        probes: Probes | None = None,
     ):
         super().__init__(
             frame.x,
@@ -133,7 +125,7 @@ class CrossedObjective(Objective):
             reml=reml,
             log_det_basis=log_det_basis,
         )
-        self.frame, self.probes = frame, probes
+        self.frame = frame
         if frame.x.N >= MANY_COLUMNS:
             self.polished = 1e-10
         self._sweep: tuple[bytes, Elimination] | None = None
@@ -147,18 +139,16 @@ class CrossedObjective(Objective):
         return self._sweep[1]
 
     def _eliminate(self, D: list[Array]) -> Elimination:
-        if self.probes is None:
-            return Exact(self.frame, D)
-        return Iterative(self.probes, D)
+        raise NotImplementedError
 
-    def rough(self, count: int) -> CrossedObjective:
+    def rough(self, count: int) -> IterativeObjective:
         """The same function estimated with a few probes."""
-        return CrossedObjective(
+        return IterativeObjective(
             self.frame,
             self.model,
+            Probes(self.frame.x, count, seed=1, tol=1e-8),
             reml=self.reml,
             log_det_basis=0.0,
-            probes=Probes(self.frame.x, count, seed=1, tol=1e-8),
         )
 
     def pieces(self, D_blocks: list[Array], order: int = 1) -> Pieces:
@@ -168,13 +158,7 @@ class CrossedObjective(Objective):
 
     def curvature(self, D_blocks: list[Array], directions: Sequence) -> Pieces:
         """c, l and their derivatives, the second ones along directions of D."""
-        D = self.model.floors(D_blocks)
-        sweep = self.sweep(D)
-        if isinstance(sweep, Exact) and sweep.smooth:
-            return evaluate_crossed(
-                sweep, reml=self.reml, directions=directions, exact=True
-            )
-        return self.differences(D, directions)
+        return self.differences(self.model.floors(D_blocks), directions)
 
     def differences(self, D: list[Array], directions: Sequence) -> Pieces:
         """The same by central differences of the gradient."""
@@ -190,7 +174,7 @@ class CrossedObjective(Objective):
                 moved = list(D)
                 for t, M in direction:
                     moved[t] = moved[t] + sign * h * M
-                if self.probes is not None and not _semidefinite(moved):
+                if not self.signed and not _semidefinite(moved):
                     # without dense factors a variance cannot go below zero
                     width -= h
                     moved = D
@@ -242,6 +226,60 @@ class CrossedObjective(Objective):
             least = float(np.linalg.eigvalsh(D[t])[0])
             steps.append(STEP * (max(least, 0.0) + floor) / size)
         return min(steps, default=0.0)
+
+
+class ExactObjective(CrossedObjective):
+    """With dense factors of what remains after the first term."""
+
+    def _eliminate(self, D: list[Array]) -> Exact:
+        return Exact(self.frame, D)
+
+    def curvature(self, D_blocks: list[Array], directions: Sequence) -> Pieces:
+        """c, l and their derivatives, the second ones along directions of D."""
+        D = self.model.floors(D_blocks)
+        sweep = self.sweep(D)
+        if sweep.smooth:
+            return evaluate_crossed(
+                sweep, reml=self.reml, directions=directions, exact=True
+            )
+        return self.differences(D, directions)
+
+
+class IterativeObjective(CrossedObjective):
+    """By products alone; log|V| is estimated.
+
+    Parameters
+    ----------
+    frame : Frame
+    model : VarianceModel
+    probes : Probes
+    reml : bool
+    log_det_basis : float
+    """
+
+    signed = False
+
+    def __init__(
+        self,
+        frame: Frame,
+        model: VarianceModel,
+        probes: Probes,
+        *,
+        reml: bool,
+        log_det_basis: float,
+    ):
+        super().__init__(frame, model, reml=reml, log_det_basis=log_det_basis)
+        self.probes = probes
+        self.seeds = probes.count, probes.seed
+
+    def _eliminate(self, D: list[Array]) -> Iterative:
+        return Iterative(self.probes, D)
+
+    def noise(self, D_blocks: list[Array]) -> Noise:
+        """What the probes say one by one."""
+        sweep = self.sweep(self.model.floors(D_blocks))
+        assert sweep.noise is not None
+        return replace(sweep.noise, residual=sweep.residual)
 
 
 def _semidefinite(D: list[Array]) -> bool:

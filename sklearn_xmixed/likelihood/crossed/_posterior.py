@@ -7,14 +7,16 @@ is left of it at every stage gives its variance.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from scipy import sparse
 
 from .._basis import Pool
 from .._pieces import Pieces
+from .._posterior import Posterior
 from ._crossing import Crossing
 from ._elimination import Elimination
 from ._exact import Exact, Frame
@@ -53,7 +55,7 @@ class Led:
 
 
 @dataclass(eq=False)
-class CrossedPosterior:
+class CrossedPosterior(Posterior):
     """Random effects of every group at fixed variance parameters.
 
     Parameters
@@ -68,6 +70,16 @@ class CrossedPosterior:
         Number and seed of the probes of an iterative fit.
     """
 
+    kind: ClassVar[str] = "crossed"
+    refusals: ClassVar[Mapping[str, str]] = {
+        "replicates": "crossed factors",
+        "lags": "Correlations by lag are not there for models with crossed factors.",
+        "one step": (
+            "One-step variance parameters are not there for crossed factors. "
+            "Coefficients without a group (coef) are, and refit() fits again."
+        ),
+        "studentized": "Every row would have to be taken away in turn.",
+    }
     tree: Crossing
     D: list[Array]
     pieces: Pieces

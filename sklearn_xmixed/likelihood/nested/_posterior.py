@@ -9,14 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
 from .._basis import Pool
 from .._pieces import Pieces
+from .._posterior import Posterior
 from ._tree import Tree, ascend, descend
 
-__all__ = ["LevelEffects", "Posterior"]
+__all__ = ["LevelEffects", "NestedPosterior"]
 
 Array = np.ndarray
 
@@ -41,7 +43,7 @@ class LevelEffects:
 
 
 @dataclass(eq=False)
-class Posterior:
+class NestedPosterior(Posterior):
     """Random effects of every group at fixed variance parameters.
 
     Computed when first asked for, from the cross-products of the groups.
@@ -56,6 +58,7 @@ class Posterior:
     sigma2 : float
     """
 
+    kind: ClassVar[str] = "nested"
     tree: Tree
     D: list[Array]
     pieces: Pieces

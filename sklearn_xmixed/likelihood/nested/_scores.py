@@ -1,8 +1,6 @@
-"""Scores by cluster of a tree, its rows whitened or not."""
+"""Scores by cluster of a tree."""
 
 from __future__ import annotations
-
-from collections.abc import Iterable
 
 import numpy as np
 
@@ -11,15 +9,14 @@ from .._basis import Pool
 from .._pieces import Root
 from .._scores import Effects, Scores, by_rows, of_groups, summed
 from .._stream import raw_blocks
-from ..structured._rows import Rows
 from ._tree import Ascent, Descent, Floor, Tree, ascend, descend
 
-__all__ = ["cluster_scores"]
+__all__ = ["sweep_scores", "tree_scores"]
 
 Array = np.ndarray
 
 
-def cluster_scores(
+def tree_scores(
     design: Design,
     pool: Pool,
     tree: Tree,
@@ -27,8 +24,6 @@ def cluster_scores(
     root: Root,
     sigma2: float,
     clusters: Array,
-    rows: Rows | None = None,
-    psi: Array | None = None,
 ) -> Scores:
     """Derivatives of the log likelihood by cluster.
 
@@ -46,10 +41,24 @@ def cluster_scores(
     sigma2 : float
     clusters : ndarray of int, shape (n,)
         Cluster of each row, from 0; top-level groups are nested in them.
-    rows : Rows, optional
-        With structured residuals; ``tree`` is that of its rows whitened by ``psi``.
-    psi : ndarray, optional
     """
+    M = int(clusters.max()) + 1
+    _, effects, nodes = sweep_scores(design, pool, tree, D, root, sigma2, clusters)
+    stream = raw_blocks(design, pool)
+    x, c, n = by_rows(design, stream, pool.matrix, root.v, effects, clusters, M)
+    return Scores(x, c, n, nodes, np.empty((M, 0)))
+
+
+def sweep_scores(
+    design: Design,
+    pool: Pool,
+    tree: Tree,
+    D: list[Array],
+    root: Root,
+    sigma2: float,
+    clusters: Array,
+) -> tuple[list[tuple[Ascent, Descent]], list[Effects], list[Array]]:
+    """The sweeps, the predicted effects, and the clusters' shares of Eq. (14)."""
     M = int(clusters.max()) + 1
     sweeps: list[tuple[Ascent, Descent]] = []
     effects: list[Effects] = []
@@ -65,17 +74,7 @@ def cluster_scores(
         of_top = of_groups(design.levels[0].codes, clusters)
         for k, floor in enumerate(shard.floors):
             nodes.append(_by_nodes(floor, down, k, sigma2, of_top, M))
-    stream: Iterable = raw_blocks(design, pool)
-    matrix, slopes = pool.matrix, np.empty((M, 0))
-    if rows is not None and psi is not None:
-        stream = rows.whitened(psi)
-        matrix = np.eye(pool.width + 1)[:, 1:]
-        left, right = rows.given(tree, D, root, sweeps, 1.0 / sigma2, reml=False)
-        slopes = rows.residual.slopes(
-            psi, left, right, clusters[rows.order], rows.share
-        )
-    x, c, n = by_rows(design, stream, matrix, root.v, effects, clusters, M)
-    return Scores(x, c, n, nodes, slopes)
+    return sweeps, effects, nodes
 
 
 def _by_nodes(

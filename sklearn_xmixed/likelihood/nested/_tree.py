@@ -141,6 +141,10 @@ class Tree:
         """Number of levels of grouping."""
         return len(self.shards[0].floors) if self.shards else 0
 
+    def n_groups(self, floor: int) -> float:
+        """Number of groups of a floor (sum of their weights)."""
+        return sum(float(s.floors[floor].count.sum()) for s in self.shards)
+
 
 def ascend(shard: Shard, D: list[Array], m: int) -> Ascent:
     """Sweep up one shard.

@@ -8,20 +8,22 @@ conditional residual (Eq. 7 of the residuals page).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
 from ...residuals import ResidualModel, Within
-from ..nested._posterior import Posterior
+from .._errors import Errors
+from .._posterior import Posterior
 from ._rows import Rows
 
-__all__ = ["Errors"]
+__all__ = ["StructuredErrors"]
 
 Array = np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
-class Errors:
+class StructuredErrors(Errors):
     """Residuals of the training data by lowest-level group.
 
     Parameters
@@ -37,6 +39,7 @@ class Errors:
         Lambda^-1 (y - X beta - Z u_hat).
     """
 
+    white: ClassVar[bool] = False
     model: ResidualModel
     psi: Array
     sigma2: float
@@ -46,7 +49,7 @@ class Errors:
     solved: Array
 
     @classmethod
-    def of(cls, rows: Rows, psi: Array, posterior: Posterior) -> Errors:
+    def of(cls, rows: Rows, psi: Array, posterior: Posterior) -> StructuredErrors:
         """Collect them at the optimum."""
         within = rows.design.residual
         assert within is not None
@@ -99,8 +102,9 @@ class Errors:
         out[known] = np.bincount(new, weight * self.solved[old], minlength=len(known))
         return out
 
-    def standardize(self, within: Within, residual: Array) -> Array:
+    def standardize(self, within: Within | None, residual: Array) -> Array:
         """Lambda^-1/2 residual / sigma of any rows, in their order."""
+        assert within is not None
         order = within.order_of_rows
         sorted_ = residual[order]
         white = np.empty(len(residual))
@@ -156,3 +160,31 @@ class Errors:
             V[np.ix_(mine, mine)] = np.where(same, self.sigma2 * R, 0.0)
         np.fill_diagonal(V, self.variance(time, category))
         return V
+
+    def roots(self, within: Within | None) -> list[tuple[Array, Array]]:
+        """Lambda^1/2 of every group by group size.
+
+        The structures know Lambda^-1/2 times rows; applied to unit vectors that is the
+        inverse of what is wanted.
+        """
+        assert within is not None
+        order = within.order_of_rows
+        out = []
+        for b, (rows, groups) in enumerate(within.layout(order)):
+            if not groups.n_rows:
+                continue
+            mine = order[rows]
+            at, s = self.model.slices[b]
+            sizes = groups.sizes
+            place = np.arange(groups.n_rows) - np.repeat(groups.starts[:-1], sizes)
+            units = np.zeros((groups.n_rows, int(sizes.max())))
+            units[np.arange(groups.n_rows), place] = 1.0
+            white, _ = (
+                self.model.parts[b].structure.kernel(groups).whiten(self.psi[s], units)
+            )
+            white = white * (1.0 if at is None else np.exp(-self.psi[at]))
+            for size in np.unique(sizes[sizes > 0]):
+                first = groups.starts[:-1][sizes == size]
+                here = first[:, None] + np.arange(size)
+                out.append((mine[here], np.linalg.inv(white[here, :size])))
+        return out

@@ -203,6 +203,13 @@ class StructuredObjective(NestedObjective):
         left, right = self.rows.given(tree, D, at.root, keep, weight, reml=self.reml)
         return at, self.residual.slope(psi, left, right, log_det=True)
 
+    def held(
+        self, D_blocks: list[Array], psi: Array, weight: float
+    ) -> tuple[Pieces, Array]:
+        """Pieces at given covariances, and the gradient of weight * c + l in psi."""
+        self.settle(np.append(np.zeros(self.model.n_params), psi))
+        return self._slopes(self.tree, self.model.floors(D_blocks), psi, weight)
+
     def limit(self, theta: Array) -> Array:
         """theta with parameters of the residuals that run off put where they run to."""
         gamma, psi = self._apart(theta)

@@ -1,0 +1,172 @@
+"""Which kind of model a design asks for: the one place that knows all kinds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..covariance import Compound, Parameterization
+from ..design._design import Design, Equation, Level, Term
+from ._basis import Pool
+from ._kind import Kind
+from ._model import Block, VarianceModel
+from .crossed._crossing import Crossing, build_crossing
+from .crossed._exact import Frame
+from .crossed._iterative import Probes
+from .crossed._kind import Crossed
+from .crossed._objective import (
+    CrossedModel,
+    ExactObjective,
+    ExchangeableBlock,
+    IterativeObjective,
+)
+from .crossed._plan import Plan, make_plan
+from .nested._crossproducts import build_tree
+from .nested._kind import Nested
+from .nested._tree import Tree
+from .structured._kind import Structured
+from .structured._rows import Rows
+
+__all__ = ["CrossedOptions", "equation_blocks", "lay"]
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True)
+class CrossedOptions:
+    """How crossed factors are dealt with.
+
+    Parameters
+    ----------
+    method : {"auto", "exact", "iterative"}
+    n_probes, seed : int
+        Of the iterative way.
+    tell : callable, optional
+        Called with the plan.
+    """
+
+    method: str = "auto"
+    n_probes: int = 50
+    seed: int = 0
+    tell: Callable[[Plan], None] | None = None
+
+
+def lay(
+    design: Design,
+    metric: Parameterization,
+    *,
+    reml: bool,
+    crossed: CrossedOptions,
+) -> Kind:
+    """The model of a design.
+
+    Parameters
+    ----------
+    design : Design
+        Sorted.
+    metric : Parameterization
+        Of the covariance matrices in the search.
+    reml : bool
+    crossed : CrossedOptions
+    """
+    pool = _pool(design)
+    if design.terms:
+        return _crossed(design, pool, metric, reml, crossed)
+    if design.residual is None:
+        tree = build_tree(design, pool)
+        model = VarianceModel(equation_blocks(design, pool, tree), tree.depth, metric)
+        return Nested(design, pool, tree, model, reml=reml)
+    rows = Rows.of(design, pool)
+    tree, _ = rows.tree(rows.residual.start())
+    model = VarianceModel(equation_blocks(design, pool, tree), tree.depth, metric)
+    return Structured(design, pool, rows, tree, model, reml=reml)
+
+
+def _pool(design: Design) -> Pool:
+    return Pool.build(
+        design.moments,
+        design.X.shape[1],
+        design.intercept,
+        [(level.columns, level.constant) for level in design.levels[::-1]],
+        [
+            (tuple(p - 1 for p in t.positions if p), 0 in t.positions)
+            if t.positions
+            else None
+            for t in design.terms
+        ],
+    )
+
+
+def _crossed(
+    design: Design,
+    pool: Pool,
+    metric: Parameterization,
+    reml: bool,
+    options: CrossedOptions,
+) -> Crossed:
+    crossing = build_crossing(design, pool)
+    blocks = equation_blocks(design, pool, crossing)
+    model = CrossedModel(blocks, crossing.q, metric)
+    frame = Frame(crossing)
+    plan = make_plan(frame, options.method, options.n_probes)
+    if options.tell is not None:
+        options.tell(plan)
+    at_X: dict[str, Any] = {"reml": reml, "log_det_basis": pool.log_det_R}
+    if plan.method == "iterative":
+        probes = Probes(crossing, options.n_probes, options.seed)
+        return Crossed(design, pool, IterativeObjective(frame, model, probes, **at_X))
+    return Crossed(design, pool, ExactObjective(frame, model, **at_X))
+
+
+def equation_blocks(design: Design, pool: Pool, tree: Tree | Crossing) -> list[Block]:
+    """The equations in the tree's basis, in columns of unit size."""
+    depth = len(design.levels)
+    out = []
+    owner: Level | Term
+    for equation in design.equations:
+        if equation.terms and not equation.positions:
+            out.append(_factor_block(equation, depth))
+            continue
+        if equation.terms:
+            (term,) = equation.terms
+            floor, owner = depth + term, design.terms[term]
+            basis = pool.terms[term]
+            assert basis is not None
+        else:
+            floor, owner = depth - 1 - equation.level, design.levels[equation.level]
+            basis = pool.levels[floor]
+        places = owner.positions
+        T = basis.T[:, [places.index(p) for p in equation.positions]]
+        q = equation.structure.q
+        size = np.sqrt((T**2).sum(axis=0))
+        if equation.structure.name == "unstructured":
+            unit = np.diag(1.0 / np.where(size > 0, size, 1.0))
+            Lambda, R = np.linalg.qr(T @ unit)
+            if np.abs(np.diagonal(R)).min() > 1e-12:
+                metric = unit @ np.linalg.inv(R)
+            else:  # collinear columns kept on request
+                Lambda, metric = T @ unit, unit
+        else:
+            if equation.structure.name != "independent":
+                size = np.full(q, np.sqrt((size**2).mean()))
+            metric = np.diag(1.0 / np.where(size > 0, size, 1.0))
+            Lambda = T @ metric
+        n_groups = tree.n_groups(floor)
+        out.append(Block(floor, equation.structure, Lambda, metric, n_groups))
+    return out
+
+
+def _factor_block(equation: Equation, depth: int) -> Block:
+    """A factor's equation; its terms are numbered after the levels."""
+    q = equation.structure.q
+    own, *common = (depth + t for t in equation.terms)
+    parts = (own, equation.structure, np.eye(q), np.eye(q), float(equation.n_groups))
+    if not common:
+        return Block(*parts)
+    assert isinstance(equation.structure, Compound)
+    size = equation.structure.size
+    draws = np.array([[size - 1.0, 1.0], [1.0, 1.0]]) * equation.n_groups
+    return ExchangeableBlock(*parts[:-1], draws, common[0], size)

@@ -1,0 +1,145 @@
+"""The contract of a kind of model.
+
+Nested levels, structured residuals, crossed factors by dense factors and by products:
+each answers in its own folder what is asked here, and nobody outside ``_factory`` asks
+which of them it is.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+import numpy as np
+
+from ..design._design import Design
+from ..optimization import Optimum
+from ._basis import Pool
+from ._errors import Errors, WhiteErrors
+from ._model import VarianceModel
+from ._objective import Objective
+from ._pieces import Pieces, Root
+from ._posterior import Posterior
+from ._scores import Scores
+
+__all__ = ["Kind"]
+
+Array = np.ndarray
+
+
+class Kind(ABC):
+    """A model of one kind laid over a design.
+
+    Parameters
+    ----------
+    design : Design
+        Sorted.
+    pool : Pool
+    objective : Objective
+        Value, gradient, Hessian, starts and EM step of -2 L.
+    """
+
+    #: EM iterations that pay before the gradient search
+    em_steps = 3
+
+    def __init__(self, design: Design, pool: Pool, objective: Objective):
+        self.design, self.pool, self.objective = design, pool, objective
+
+    @property
+    def model(self) -> VarianceModel:
+        """Map between the parameters and the covariance matrices."""
+        return self.objective.model
+
+    @property
+    def searched(self) -> bool:
+        """Whether there is anything to search for."""
+        return self.objective.n_params > 0
+
+    # -- the data ------------------------------------------------------------------
+
+    @property
+    @abstractmethod
+    def tree(self) -> Any:
+        """Cross-products of all groups, at the psi of the last ``settle``."""
+
+    @property
+    def linear(self) -> Array:
+        """Cross-products of [X y] from which linear regression follows."""
+        return self.tree.total
+
+    def leaves_nothing(self) -> str:
+        """Why the likelihood has no maximum; empty where it has one.
+
+        "fixed" where the fixed part fits y; "within" where it does so within the
+        lowest-level groups although these have more rows than random effects.
+        """
+        y = self.design.moments
+        if not self.objective.nn > 0 or self.design.n_rows <= self.pool.p:
+            return "fixed"
+        size = y.centred[-1, -1] + y.n * y.mean[-1] ** 2
+        noise = (np.finfo(float).eps * 64) ** 2 * size
+        if not self.tree.total[-1, -1] > noise:
+            return "fixed"
+        return "within" if self._fits_within(noise) else ""
+
+    def _fits_within(self, noise: float) -> bool:
+        """Whether y does not vary within the lowest-level groups beyond ``noise``."""
+        return False
+
+    # -- the search ----------------------------------------------------------------
+
+    def rough(self, D_blocks: list[Array]) -> Array | None:
+        """gamma from a cheaper version of the likelihood; None where there is none."""
+        return None
+
+    def closer(self, gamma: Array) -> Array:
+        """A better start than ``gamma`` from part of the groups, or ``gamma``."""
+        return gamma
+
+    def at_the_end(self, found: Optimum) -> Optimum:
+        """Parameters that the search sends to infinity, taken there."""
+        return found
+
+    # -- by-products of the elimination --------------------------------------------
+
+    @property
+    def psi(self) -> Array:
+        """Parameters of the residuals' structure at the last ``settle``."""
+        return np.empty(0)
+
+    @abstractmethod
+    def posterior(self, D: list[Array], pieces: Pieces, sigma2: float) -> Posterior:
+        """Random effects given the data, at the psi of the last ``settle``."""
+
+    def errors(self, posterior: Posterior) -> Errors:
+        """Residual errors given the data."""
+        return WhiteErrors(posterior.sigma2)
+
+    @abstractmethod
+    def scores(
+        self, D: list[Array], root: Root, sigma2: float, clusters: Array
+    ) -> Scores:
+        """Derivatives of the log likelihood by cluster (Eqs. 22 to 24).
+
+        Parameters
+        ----------
+        D : list of ndarray
+            Per floor or term.
+        root : Root
+            At D.
+        sigma2 : float
+        clusters : ndarray of int, shape (n,)
+            Cluster of each row of the design, from 0; top-level groups are nested in
+            them.
+        """
+
+    def expected_information(self, D_blocks: list[Array]) -> Array:
+        """Expected information about the elements of D, sigma^2 known.
+
+        V is linear in them, so that it is half of tr(P V_i P V_j) with P = V^-1 - V^-1 X
+        (X'V^-1 X)^-1 X'V^-1 under REML and V^-1 under ML: minus half the second
+        derivatives of l (Eq. 17).
+        """
+        at = self.objective.curvature(D_blocks, self.model.elements())
+        assert at.l_2 is not None
+        return -0.5 * at.l_2

@@ -1,0 +1,74 @@
+"""Crossed factors, by dense factors and by products alone."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ...design._design import Design
+from ...optimization import em, newton
+from .._basis import Pool
+from .._kind import Kind
+from .._pieces import Pieces, Root
+from .._scores import Scores
+from ._crossing import Crossing
+from ._objective import CrossedObjective
+from ._posterior import CrossedPosterior
+from ._scores import crossed_scores
+
+__all__ = ["Crossed"]
+
+Array = np.ndarray
+
+#: remaining columns of crossed factors from which a rough estimate is made first
+FEW_COLUMNS = 400
+#: and with how many probes
+PROBES = 12
+
+
+class Crossed(Kind):
+    """Cross-products of all pairs of terms; its objective is exact or iterative.
+
+    Parameters
+    ----------
+    design : Design
+    pool : Pool
+    objective : CrossedObjective
+    """
+
+    em_steps = 1
+    objective: CrossedObjective
+
+    def __init__(self, design: Design, pool: Pool, objective: CrossedObjective):
+        super().__init__(design, pool, objective)
+
+    @property
+    def tree(self) -> Crossing:
+        """The cross-products."""
+        return self.objective.tree
+
+    def rough(self, D_blocks: list[Array]) -> Array | None:
+        """Where a search with a few probes ends.
+
+        None where sweeps cost next to nothing.
+        """
+        if self.tree.N < FEW_COLUMNS:
+            return None
+        rough = self.objective.rough(PROBES)
+        D_blocks, _, _ = em(rough, D_blocks, max_iter=1, tol=1e-10)
+        found = newton(rough, rough.join(D_blocks), tol=1e-9, max_iter=30)
+        return found.gamma if np.isfinite(found.value) else None
+
+    def posterior(
+        self, D: list[Array], pieces: Pieces, sigma2: float
+    ) -> CrossedPosterior:
+        """Random effects given the data."""
+        return CrossedPosterior(
+            self.tree, D, pieces, self.pool, sigma2, self.objective.seeds
+        )
+
+    def scores(
+        self, D: list[Array], root: Root, sigma2: float, clusters: Array
+    ) -> Scores:
+        """Derivatives of the log likelihood by cluster (Eqs. 22 and 23)."""
+        sweep = self.objective.sweep(D)
+        return crossed_scores(self.design, self.pool, sweep, D, root, sigma2, clusters)

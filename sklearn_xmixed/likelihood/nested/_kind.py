@@ -1,0 +1,96 @@
+"""Nested levels with independent residuals."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ...design._design import Design
+from .._basis import Pool
+from .._kind import Kind
+from .._model import VarianceModel
+from .._pieces import Pieces, Root
+from .._scores import Scores
+from ._compress import compress
+from ._objective import NestedObjective
+from ._posterior import NestedPosterior
+from ._scores import tree_scores
+from ._tree import Tree
+
+__all__ = ["Nested"]
+
+Array = np.ndarray
+
+#: numbers on the lowest floor below which a sweep costs its calls, not its arithmetic
+SMALL = 1 << 14
+
+
+class Nested(Kind):
+    """The elimination tree; linear regression is a tree without floors.
+
+    Parameters
+    ----------
+    design : Design
+    pool : Pool
+    tree : Tree
+        All nodes, not compressed.
+    model : VarianceModel
+    reml : bool
+    """
+
+    def __init__(
+        self,
+        design: Design,
+        pool: Pool,
+        tree: Tree,
+        model: VarianceModel,
+        *,
+        reml: bool,
+    ):
+        objective = NestedObjective(
+            _worth_merging(tree), model, reml=reml, log_det_basis=pool.log_det_R
+        )
+        super().__init__(design, pool, objective)
+        self._tree = tree
+
+    @property
+    def tree(self) -> Tree:
+        """All nodes, not compressed."""
+        return self._tree
+
+    def _fits_within(self, noise: float) -> bool:
+        return fits_within(self.tree, self.design.n_rows, noise)
+
+    def posterior(
+        self, D: list[Array], pieces: Pieces, sigma2: float
+    ) -> NestedPosterior:
+        """Random effects given the data."""
+        return NestedPosterior(self.tree, D, pieces, self.pool, sigma2)
+
+    def scores(
+        self, D: list[Array], root: Root, sigma2: float, clusters: Array
+    ) -> Scores:
+        """Derivatives of the log likelihood by cluster (Eqs. 22 and 23)."""
+        return tree_scores(self.design, self.pool, self.tree, D, root, sigma2, clusters)
+
+
+def fits_within(tree: Tree, n_rows: int, noise: float) -> bool:
+    """Whether the fixed part leaves nothing within the lowest-level groups.
+
+    Although these have more rows than random effects.
+    """
+    if not tree.depth:
+        return False
+    p, W = tree.p, tree.within
+    within = W[p, p] - W[p, :p] @ np.linalg.pinv(W[:p, :p], rcond=1e-12) @ W[:p, p]
+    if within > max(noise, 1e-13 * tree.total[-1, -1]):
+        return False
+    lowest = [shard.floors[0] for shard in tree.shards]
+    used = sum(int((np.einsum("aag->ag", f.block[:, : f.q]) > 0).sum()) for f in lowest)
+    left = n_rows - np.linalg.matrix_rank(W[:p, :p], tol=1e-12 * tree.n)
+    return bool(left > used)
+
+
+def _worth_merging(tree: Tree) -> Tree:
+    """The tree with equal designs merged, unless it is so small that it does not pay."""
+    size = sum(shard.floors[0].block.size for shard in tree.shards)
+    return compress(tree) if size > SMALL else tree

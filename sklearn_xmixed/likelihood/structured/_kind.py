@@ -1,0 +1,142 @@
+"""Nested levels with structured residuals."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from ...design._design import Design
+from ...optimization import Optimum, newton
+from .._basis import Pool
+from .._errors import Errors
+from .._kind import Kind
+from .._model import VarianceModel
+from .._pieces import Pieces, Root
+from .._posterior import Posterior
+from .._scores import Scores
+from ..nested._kind import fits_within
+from ..nested._tree import Tree
+from ._errors import StructuredErrors
+from ._objective import StructuredObjective
+from ._posterior import StructuredPosterior
+from ._rows import Rows
+from ._scores import whitened_scores
+
+__all__ = ["Structured"]
+
+Array = np.ndarray
+
+
+class Structured(Kind):
+    """A tree of whitened rows at every psi.
+
+    Parameters
+    ----------
+    design : Design
+    pool : Pool
+    rows : Rows
+        All rows.
+    tree : Tree
+        Of these at the first psi.
+    model : VarianceModel
+    reml : bool
+    """
+
+    objective: StructuredObjective
+
+    def __init__(
+        self,
+        design: Design,
+        pool: Pool,
+        rows: Rows,
+        tree: Tree,
+        model: VarianceModel,
+        *,
+        reml: bool,
+    ):
+        few = rows.compressed()
+        objective = StructuredObjective(
+            few, model, reml=reml, log_det_basis=pool.log_det_R
+        )
+        super().__init__(design, pool, objective)
+        self.rows, self._few = rows, few
+        self._tree = rows.residual.start().tobytes(), tree
+
+    @property
+    def psi(self) -> Array:
+        """Parameters of the residuals' structure at the last ``settle``."""
+        return self.objective.psi
+
+    @property
+    def tree(self) -> Tree:
+        """The tree of all rows at this psi."""
+        if self.objective.rows is self.rows:
+            return self.objective.tree
+        key = self.psi.tobytes()
+        if self._tree[0] != key:
+            self._tree = key, self.rows.tree(self.psi)[0]
+        return self._tree[1]
+
+    @property
+    def linear(self) -> Array:
+        """Cross-products of [X y] before any whitening."""
+        return self.rows.total
+
+    def _fits_within(self, noise: float) -> bool:
+        return fits_within(self.tree, self.design.n_rows, noise)
+
+    def closer(self, gamma: Array) -> Array:
+        """Where a search among a part of the groups ends: a better start for all."""
+        sample = self._few.sample()
+        if sample is None:
+            return gamma
+        objective = self.objective
+        small = StructuredObjective(
+            sample, objective.model, reml=objective.reml, log_det_basis=0.0
+        )
+        found = newton(small, gamma, tol=1e-2, max_iter=20)
+        if small.singular(found.gamma) or not np.isfinite(objective.value(found.gamma)):
+            return gamma
+        return found.gamma
+
+    def at_the_end(self, found: Optimum) -> Optimum:
+        """Parameters of the residuals that the search sends to infinity, taken there.
+
+        Only where -2 L stays the same: a moving average at the border of the
+        invertible ones, say.
+        """
+        objective, m = self.objective, self.model.n_params
+        there = objective.limit(found.gamma)
+        slack = 1e-8 * (1.0 + abs(found.value) / 1e4)
+        if (there == found.gamma).all() or found.log[-1].stopped:
+            return found
+        if not abs(objective.value(there) - found.value) <= slack:
+            return found
+        value, g, H = objective.hessian(there)
+        inside = np.append(
+            np.ones(m, dtype=bool), ~objective.residual.at_boundary(there[m:])
+        )
+        g = np.where(inside, g, 0.0)  # nothing is left to gain at the end of a range
+        H = np.where(np.outer(inside, inside), H, 0.0)
+        return replace(found, gamma=there, value=value, gradient=g, hessian=H)
+
+    def posterior(
+        self, D: list[Array], pieces: Pieces, sigma2: float
+    ) -> StructuredPosterior:
+        """Random effects given the data, at the psi of the last ``settle``."""
+        return StructuredPosterior(self.tree, D, pieces, self.pool, sigma2)
+
+    def errors(self, posterior: Posterior) -> Errors:
+        """Residual errors given the data."""
+        if not posterior.sigma2 > 0:
+            return super().errors(posterior)
+        return StructuredErrors.of(self.rows, self.psi, posterior)
+
+    def scores(
+        self, D: list[Array], root: Root, sigma2: float, clusters: Array
+    ) -> Scores:
+        """Derivatives of the log likelihood by cluster (Eqs. 22 to 24)."""
+        return whitened_scores(
+            self.rows, self.tree, D, root, sigma2, clusters, self.psi
+        )
