@@ -6,6 +6,8 @@ log likelihood, from V formed in full; and, for weights, copies of whole cluster
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -14,6 +16,7 @@ from numpy.testing import assert_allclose
 from sklearn_xmixed import MixedLinearRegressor, RandomEffects, Residuals
 from sklearn_xmixed.estimation._estimate import Estimate
 from sklearn_xmixed.inference._robust import parameter_scores
+from sklearn_xmixed.likelihood.structured._kind import Structured
 from sklearn_xmixed.optimization import Certificate
 from tests.conftest import differences
 from tests.test_residuals import (
@@ -131,23 +134,14 @@ def test_scores_are_those_of_the_definition(name, effects, by):
     tree, _ = rows.tree(psi)
     pieces = objective.pieces(D_blocks)
     sigma2 = 1.3
-    found = Estimate(
-        rows.pool,
-        tree,
-        objective,
-        D_blocks,
-        pieces,
-        sigma2,
-        0.0,
-        [],
-        Certificate(converged=True),
-        rows=rows,
-        psi=psi,
-    )
+    kind = Structured(rows.design, rows.pool, rows, tree, model, reml=objective.reml)
+    kind.objective.settle(theta)
+    found = Estimate.of(kind, D_blocks, pieces, [], Certificate(converged=True))
+    found = replace(found, sigma2=sigma2)
     clusters = (frame.h // 2).to_numpy()
     n_own = len(objective.residual.estimates(0.0, psi))
     free = np.ones(model.n_params + n_own, dtype=bool)
-    beta, alpha = parameter_scores(rows.design, found, clusters, free)
+    beta, alpha = parameter_scores(found, clusters, free)
     beta = beta @ rows.pool.R  # beta = R^-1 beta_Q
     at = [
         b.structure.to_natural(S)

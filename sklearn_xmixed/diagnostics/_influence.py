@@ -228,11 +228,12 @@ class Influence:
             As ``random_effects_``.
         """
         sample, fitted = self._sample, self._sample.fitted
+        sample.require_highest(self._number)
         if label not in self._labels:
             raise ValueError(f"{label!r} is no group of {self.level!r}.")
         unit = cast(int, self._labels.get_loc(label))
         delta = self._groups.delta[:, unit]
-        values = sample.effects_without(self._number, unit, delta)
+        values = sample.effects_without(unit, delta)
         out = fitted.random_effects()
         for equation, own in zip(fitted.equations, values, strict=True):
             frame = out[equation.name]

@@ -218,10 +218,13 @@ class NestedSample(Sample):
         """Variance parameters without each group of the highest level."""
         return one_step(self, groups)
 
-    def effects_without(self, number: int, unit: int, delta: Array) -> list[Array]:
-        """Random effects of every equation without one group of the highest level."""
+    def require_highest(self, number: int) -> None:
+        """Refuse random effects without a group of any other level."""
         if (number,) != self.compiled.level_numbers[:1]:
-            return super().effects_without(number, unit, delta)
+            super().require_highest(number)
+
+    def effects_without(self, unit: int, delta: Array) -> list[Array]:
+        """Random effects of every equation without one group of the highest level."""
         fitted, out = self.fitted, []
         floors = self.posterior.floors
         for equation in fitted.equations:

@@ -110,17 +110,24 @@ class Sample(ABC):
         self.fitted.posterior.require("one step")
         raise NotImplementedError
 
-    def effects_without(self, number: int, unit: int, delta: Array) -> list[Array]:
+    def effects_without(self, unit: int, delta: Array) -> list[Array]:
         """Random effects of every equation without one group of the highest level.
 
         Parameters
         ----------
-        number : int
-            The level.
         unit : int
             The group.
         delta : ndarray of shape (p,)
             Change of the coefficients of X F.
+        """
+        raise NotImplementedError
+
+    def require_highest(self, number: int) -> None:
+        """Refuse random effects without a group of any other level.
+
+        Raises
+        ------
+        NotImplementedError
         """
         raise NotImplementedError(
             "Random effects without a group are there for the groups of the highest "

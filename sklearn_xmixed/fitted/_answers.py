@@ -34,14 +34,15 @@ class Place:
     ----------
     level : int
         Among those asked for, top level 0; of a factor the level that owns it.
-    name : str
+    title : str
+        How a message speaks of it.
     codes : ndarray of int, shape (n,)
         Group of each row, -1 where unknown.
     labels : array-like or None
     """
 
     level: int
-    name: str
+    title: str
     codes: Array
     labels: Any
 
@@ -55,7 +56,7 @@ class Place:
         if self.labels is not None:
             shown = shown_path(np.asarray(self.labels)[row])
         raise ValueError(
-            f"{int(unknown.sum())} rows have labels of level {self.name!r} that were not "
+            f"{int(unknown.sum())} rows have labels of {self.title} that were not "
             f"in the training data; the first is {shown} in row {row}. Set "
             "unseen='zero' to predict their random effects as zero, or unseen='nan'."
         )
@@ -103,7 +104,7 @@ class RowAnswers:
             return mean if std is None else (mean, std)
         used = [place for place in places if place.level <= last]
         if estimator.unseen == "raise":
-            for place in used:
+            for place in sorted(used, key=lambda place: place.level):  # top first
                 place.check()
         Z, Q = self._basis_rows(source, fixed, allow_nan)
         codes = []
@@ -151,13 +152,13 @@ class RowAnswers:
                 parents = encoder.transform(values, parents)
             owners.append(parents)
         out = [
-            Place(k, names[k], owners[k], labels.get(names[k]))
+            Place(k, f"level {names[k]!r}", owners[k], labels.get(names[k]))
             for k in self.level_numbers[::-1]
         ]
         for f in factors:
             own = owned_codes(source, self.encoders, f, owners[f.owner])
             values = source.column(f.variable)
-            out += [Place(f.owner, f.variable, codes, values) for codes in own]
+            out += [Place(f.owner, repr(f.variable), codes, values) for codes in own]
         return out
 
     def _last_level(self, level: str | None, kind: str | None) -> int:

@@ -140,6 +140,10 @@ class Elimination:
         """Z'V^-1 Z of every group of a term, shape (G, q, q)."""
         raise NotImplementedError
 
+    def bend(self, directions: Sequence[Direction]) -> Array:
+        """Second derivatives of log|V| along directions of D."""
+        raise NotImplementedError
+
     def slope(self, t: int) -> Array:
         """d log|V| / dD of a term: its T, summed over groups."""
         raise NotImplementedError

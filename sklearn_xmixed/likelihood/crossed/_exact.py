@@ -356,7 +356,6 @@ def evaluate_crossed(
         l_D.append(0.5 * (slope + slope.T))
     l_2 = None
     if exact and directions is not None:
-        assert isinstance(sweep, Exact)
         l_2 = sweep.bend(directions)
         if reml:
             l_2 = l_2 + _of_fixed(sweep, directions, Phi[:, 1:])
