@@ -86,28 +86,34 @@ def convergence_message(
             "iterations."
         )
     if not certificate.converged:
-        kind = "EM" if certificate.em else "gradient-based"
-        what = "relative change" if certificate.em else "Newton decrement"
-        near = [
-            f"{e.name!r}"
-            for e in equations
-            if np.diagonal(e.Sigma).min(initial=np.inf) < 1e-6 * found.sigma2
-        ]
-        hint = (
-            f" A variance of level {', '.join(near)} is near zero; a model without it "
-            "may do."
-            if near
-            else f" Raise {'em_iter' if certificate.em else 'max_iter'}, or rescale "
-            "columns of very different size."
-        )
-        if residual.label and not near:
-            hint += (
-                f" Parameters of the {residual.label} residuals may have run to the "
-                "border of their range; a simpler structure may do."
-            )
-        return (
-            f"The {kind} iterations did not converge: {what} "
-            f"{certificate.decrement:.1e}, tolerance {certificate.tolerance:.1e}, after "
-            f"{len(found.log)} iterations.{hint}"
-        )
+        return _unfinished(found, equations)
     return ""
+
+
+def _unfinished(found: Estimate, equations: Sequence[NamedEquation]) -> str:
+    """Of a search that stopped short."""
+    certificate, residual = found.certificate, found.objective.residual
+    kind = "EM" if certificate.em else "gradient-based"
+    what = "relative change" if certificate.em else "Newton decrement"
+    near = [
+        f"{e.name!r}"
+        for e in equations
+        if np.diagonal(e.Sigma).min(initial=np.inf) < 1e-6 * found.sigma2
+    ]
+    hint = (
+        f" A variance of level {', '.join(near)} is near zero; a model without it "
+        "may do."
+        if near
+        else f" Raise {'em_iter' if certificate.em else 'max_iter'}, or rescale "
+        "columns of very different size."
+    )
+    if residual.label and not near:
+        hint += (
+            f" Parameters of the {residual.label} residuals may have run to the "
+            "border of their range; a simpler structure may do."
+        )
+    return (
+        f"The {kind} iterations did not converge: {what} "
+        f"{certificate.decrement:.1e}, tolerance {certificate.tolerance:.1e}, after "
+        f"{len(found.log)} iterations.{hint}"
+    )

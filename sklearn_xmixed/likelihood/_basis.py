@@ -170,26 +170,9 @@ class Pool:
         beta_0[intercept + np.array(order, dtype=int)] = slope
         if intercept:
             beta_0[0] = shift[y] - shift[:p_x] @ beta_0[1:]
-        # random columns
-        pieces: list[Array] = []
-        found: list[tuple[Array, Array]] = []
-        known: dict[tuple[tuple[int, ...], bool], int] = {}
-        width = 0
-        for columns, constant in levels:
-            A, T, whitened = _level_basis(list(columns), constant, shift, raw, moments)
-            prefix = whitened and intercept and constant
-            prefix = prefix and list(columns) == order[: len(columns)]
-            key = (tuple(columns), bool(constant))
-            if prefix:
-                members = -np.arange(p + 1, p + 1 - len(T), -1)
-            elif key in known:
-                members = known[key] + np.arange(len(T))
-            else:
-                members = width + np.arange(len(T))
-                known[key] = width
-                pieces.append(A)
-                width += A.shape[1]
-            found.append((members, T))
+        pieces, found = _random_columns(
+            levels, shift, raw, moments, p, order if intercept else None
+        )
         matrix = np.concatenate([*pieces, Q, residual], axis=1)
         w = matrix.shape[1]
         bases = [LevelBasis(np.where(m < 0, w + m, m), T) for m, T in found]
@@ -202,6 +185,54 @@ class Pool:
             beta_0,
             tuple(None if t is None else next(rest) for t in terms),
         )
+
+
+def _random_columns(
+    levels: Sequence[tuple[Sequence[int], bool]],
+    shift: Array,
+    raw: Array,
+    moments: Moments,
+    p: int,
+    order: list[int] | None,
+) -> tuple[list[Array], list[tuple[Array, Array]]]:
+    """The levels' columns that the pool has besides Q, and where each level's stand.
+
+    Parameters
+    ----------
+    order : list of int or None
+        Raw columns in the order of Q, after its constant; None without one.
+
+    Returns
+    -------
+    pieces : list of ndarray
+        Affine maps from the raw columns.
+    found : list of (members, T)
+        Members that are negative count from the end of the pool.
+    """
+    pieces: list[Array] = []
+    found: list[tuple[Array, Array]] = []
+    known: dict[tuple[tuple[int, ...], bool], int] = {}
+    width = 0
+    for columns, constant in levels:
+        A, T, whitened = _level_basis(list(columns), constant, shift, raw, moments)
+        prefix = (
+            whitened
+            and constant
+            and order is not None
+            and list(columns) == order[: len(columns)]
+        )
+        key = (tuple(columns), bool(constant))
+        if prefix:
+            members = -np.arange(p + 1, p + 1 - len(T), -1)
+        elif key in known:
+            members = known[key] + np.arange(len(T))
+        else:
+            members = width + np.arange(len(T))
+            known[key] = width
+            pieces.append(A)
+            width += A.shape[1]
+        found.append((members, T))
+    return pieces, found
 
 
 def _level_basis(

@@ -63,6 +63,8 @@ def newton_many(
 ) -> ManyOptima:
     """Minimise B functions from the columns of ``gamma``.
 
+    One loop, kept whole: all its parts share the points, their derivatives and radii.
+
     Parameters
     ----------
     evaluate : callable (numbers of the problems, their points) -> values, gradients, \

@@ -38,6 +38,8 @@ def newton(
 ) -> Optimum:
     """Minimise from ``gamma``.
 
+    One loop, kept whole: all its parts share the point, its derivatives and the radius.
+
     Parameters
     ----------
     problem : Problem

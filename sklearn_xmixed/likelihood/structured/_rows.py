@@ -225,32 +225,14 @@ class Rows:
             codes
         ):
             return self
-        Z = self._Z[0] if levels else np.empty((len(codes), 0))
-        top = self.W[:, -m:]
-        parts, count, reps = [], [], []
-        for g, kind in zip(made, kinds, strict=True):
-            s = int(sizes[kind[0]])
-            at = starts[kind][:, None] + np.arange(s)
-            C = top[at].reshape(len(kind), s * m)
-            if self.share is not None:
-                C = C * np.sqrt(weight[kind])[:, None]
-            if g < len(kind):
-                scale = np.sqrt((C**2).sum(axis=0))
-                scale = np.where(scale > 0, scale, 1.0)
-                values, vectors = np.linalg.eigh((C / scale).T @ (C / scale))
-                C = (np.sqrt(values.clip(0.0))[:, None] * vectors.T) * scale
-            z = np.broadcast_to(Z[at[0]], (g, s, Z.shape[1])).reshape(g * s, -1)
-            parts.append(np.concatenate([z, C.reshape(g * s, m)], axis=1))
-            count.append(np.full(g, weight[kind].sum() / g))
-            reps.append(np.tile(at[0], g))
-        W = np.concatenate(parts)
+        W, count, reps = self._stand_ins(made, kinds, starts, sizes, weight)
         per_group = np.concatenate(count)
         at = np.concatenate(reps)
         new_sizes = np.concatenate(
             [np.full(g, sizes[k[0]]) for g, k in zip(made, kinds, strict=True)]
         )
         code = np.repeat(np.arange(len(new_sizes)), new_sizes)
-        q = Z.shape[1]
+        q = W.shape[1] - m
         pool = replace(
             self.pool,
             matrix=np.empty((self.pool.matrix.shape[0], q + m)),
@@ -278,6 +260,45 @@ class Rows:
         )
         model = fewer.model(np.arange(len(code)), per_group[code])
         return Rows(smaller, pool, W, model, self.n, per_group)
+
+    def _stand_ins(
+        self,
+        made: list[int],
+        kinds: list[Array],
+        starts: Array,
+        sizes: Array,
+        weight: Array,
+    ) -> tuple[Array, list[Array], list[Array]]:
+        """Rows of a few groups that have the same sums as all groups of their kind.
+
+        Returns
+        -------
+        W : ndarray of shape (rows, q + p + 1)
+        count : list of ndarray
+            How many groups each stands for, by kind.
+        reps : list of ndarray of int
+            A row of the design that is like each of these.
+        """
+        m = self.pool.p + 1
+        Z = self._Z[0] if self._Z else np.empty((len(self.W), 0))
+        top = self.W[:, -m:]
+        parts, count, reps = [], [], []
+        for g, kind in zip(made, kinds, strict=True):
+            s = int(sizes[kind[0]])
+            at = starts[kind][:, None] + np.arange(s)
+            C = top[at].reshape(len(kind), s * m)
+            if self.share is not None:
+                C = C * np.sqrt(weight[kind])[:, None]
+            if g < len(kind):
+                scale = np.sqrt((C**2).sum(axis=0))
+                scale = np.where(scale > 0, scale, 1.0)
+                values, vectors = np.linalg.eigh((C / scale).T @ (C / scale))
+                C = (np.sqrt(values.clip(0.0))[:, None] * vectors.T) * scale
+            z = np.broadcast_to(Z[at[0]], (g, s, Z.shape[1])).reshape(g * s, -1)
+            parts.append(np.concatenate([z, C.reshape(g * s, m)], axis=1))
+            count.append(np.full(g, weight[kind].sum() / g))
+            reps.append(np.tile(at[0], g))
+        return np.concatenate(parts), count, reps
 
     def sample(self) -> Rows | None:
         """Every k-th top-level group, to start a search from; None for few rows."""
