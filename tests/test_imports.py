@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -139,3 +140,27 @@ def test_little_lies_at_the_top():
         "_spec.py",
         "exceptions.py",
     }
+
+
+# what the contracts of docs/design.md are for: nobody asks which of them it is
+KINDS = re.compile(
+    "Nested|Structured|Crossed|Exact|Iterative|Compound|Exchangeable|White|"
+    "Kind$|Posterior$|Objective$|Errors$|Sample$|Tree$|Crossing$"
+)
+FACTORIES = {ROOT / "likelihood" / "_factory.py"}
+
+
+@pytest.mark.parametrize("path", FILES, ids=ids)
+def test_nobody_asks_for_a_kind_of_model(path):
+    asked = [
+        f"line {node.lineno}: {ast.unparse(node)}"
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call)
+        and ast.unparse(node.func) == "isinstance"
+        and any(
+            KINDS.search(ast.unparse(name))
+            for name in ast.walk(node.args[1])
+            if isinstance(name, ast.Name)
+        )
+    ]
+    assert path in FACTORIES or not asked, f"{ids(path)}: {asked}"
