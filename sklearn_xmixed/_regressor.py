@@ -20,7 +20,11 @@ from .design._validation import check_parameters, equation_names, equations_of
 from .estimation._callbacks import FitTasks
 from .estimation._estimate import Estimate, SearchOptions, estimate
 from .estimation._log import IterationLog
-from .exceptions import ExactFitWarning, NotConvergedWarning
+from .exceptions import (
+    ExactFitWarning,
+    NotConvergedWarning,
+    UnboundedLikelihoodWarning,
+)
 from .fitted import GroupEffects, RandomEffectsAccessor
 from .fitted._fitted import FittedModel
 from .fitted._saved import ResultsOptions, describe
@@ -459,7 +463,11 @@ n_levels), default=None
         message = self._fitted.results.message
         if not message:
             return
-        category = ExactFitWarning if self._fitted.exact else NotConvergedWarning
+        category: type[Warning] = NotConvergedWarning
+        if self._fitted.exact:
+            category = ExactFitWarning
+        elif self._fitted.unbounded:
+            category = UnboundedLikelihoodWarning
         warnings.warn(message, category, stacklevel=4)
 
     # -- fitted attributes -------------------------------------------------------

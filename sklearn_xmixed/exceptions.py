@@ -7,8 +7,11 @@ from sklearn.exceptions import ConvergenceWarning
 __all__ = [
     "CommandError",
     "ExactFitWarning",
+    "ExpressionError",
     "MixedModelWarning",
     "NotConvergedWarning",
+    "TextError",
+    "UnboundedLikelihoodWarning",
 ]
 
 
@@ -20,14 +23,21 @@ class NotConvergedWarning(MixedModelWarning, ConvergenceWarning):
     """The search ended without a certified optimum."""
 
 
+class UnboundedLikelihoodWarning(NotConvergedWarning):
+    """The likelihood grows without bound towards the border of the parameters.
+
+    What is reported is the best maximum inside, where there is one.
+    """
+
+
 class ExactFitWarning(MixedModelWarning):
     """The fixed part explains the response without a remainder."""
 
 
-class CommandError(ValueError):
-    """A command that cannot be understood, or that its data do not fit.
+class TextError(ValueError):
+    """A text that cannot be understood.
 
-    Prints what is wrong, the line of the command with the place marked, and what was
+    Prints what is wrong, the line of the text with the place marked, and what was
     expected there.
 
     Attributes
@@ -35,7 +45,7 @@ class CommandError(ValueError):
     problem : str
         What is wrong.
     command : str
-        The command as it was given.
+        The text as it was given.
     span : tuple of int or None
         Where: the first character, and the one after the last.
     hint : str
@@ -60,6 +70,14 @@ class CommandError(ValueError):
         return type(self), (self.problem, self.command, self.span, self.hint)
 
 
+class CommandError(TextError):
+    """A command that cannot be understood, or that its data do not fit."""
+
+
+class ExpressionError(TextError):
+    """An expression in estimates that cannot be read, or has no value."""
+
+
 def _marked(command: str, span: tuple[int, int] | None) -> list[str]:
     """The line of the command that holds the span, and carets below it."""
     if span is None:
@@ -70,4 +88,4 @@ def _marked(command: str, span: tuple[int, int] | None) -> list[str]:
     line = command[first : len(command) if last < 0 else last]
     width = max(1, min(span[1], first + len(line)) - start)
     shown = "".join(c if c.isprintable() else " " for c in line)
-    return [f"    {shown}".rstrip(), f"    {' ' * (start - first)}{'^' * width}"]
+    return [f"    {shown}", f"    {' ' * (start - first)}{'^' * width}"]

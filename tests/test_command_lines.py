@@ -43,6 +43,7 @@ OPTIONS = [
     ("l", "evel", "(90)", "y ~ x | g: x 1; show confidence_level=0.9"),
     ("v", "ariance", "", "y ~ x | g: x 1; show metric=variance"),
     ("noret", "able", "", "y ~ x | g: x 1; show random_table=False"),
+    ("norett", "able", "", "y ~ x | g: x 1; show random_table=False"),
     ("nofet", "able", "", "y ~ x | g: x 1; show fixed_table=False"),
     ("estm", "etric", "", "y ~ x | g: x 1; show metric=estimation"),
     ("nohead", "er", "", "y ~ x | g: x 1; show header=False"),

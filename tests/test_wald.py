@@ -15,9 +15,9 @@ from sklearn.exceptions import NotFittedError
 
 from sklearn_xmixed import MixedLinearRegressor, RandomEffects, Residuals
 from sklearn_xmixed.datasets import load_productivity, load_sleepstudy
-from sklearn_xmixed.exceptions import MixedModelWarning
+from sklearn_xmixed.exceptions import ExpressionError, MixedModelWarning
 from sklearn_xmixed.inference._dual import FUNCTIONS, Dual
-from sklearn_xmixed.inference._expression import ExpressionError, read
+from sklearn_xmixed.inference._expression import read
 from sklearn_xmixed.inference._symbols import Symbols
 from tests.conftest import needs_manual_data
 from tests.test_summary_manual import manual_fit
@@ -115,6 +115,17 @@ def test_expressions_and_matrices_agree_with_the_formula():
         assert test.df == 2
         assert_allclose(test.p_value, chi2.sf(by_hand, 2), rtol=1e-9)
         assert test.constraints[1] == "[gsp]hwy - 2*[gsp]water = 0.25"
+
+
+def test_equations_may_be_written_before_b():
+    model = productivity()
+    plain = model.lincom("hwy - 2*water")
+    for text in ("[gsp]_b[hwy] - 2*[gsp]_b[water]", "[gsp]hwy - 2*[gsp]_b[water]"):
+        assert_allclose(model.lincom(text).to_numpy(), plain.to_numpy())
+    sd = "[region]_b[sd(_cons)]"
+    assert_allclose(
+        model.nlcom(sd).iloc[0, 0], model.nlcom("_b[region:sd(_cons)]").iloc[0, 0]
+    )
 
 
 def test_chains_are_pairs():

@@ -9,7 +9,15 @@ import numpy as np
 
 from ..covariance import PARAMETERIZATIONS
 from ..design._design import Design
-from ..likelihood import CrossedOptions, Kind, Objective, Pieces, Pool, lay
+from ..likelihood import (
+    Border,
+    CrossedOptions,
+    Kind,
+    Objective,
+    Pieces,
+    Pool,
+    lay,
+)
 from ..optimization import Certificate, Iteration, Optimum, certify, em, lbfgs, newton
 
 __all__ = ["Estimate", "SearchOptions", "estimate"]
@@ -54,6 +62,8 @@ class Estimate:
         Parameters of the residuals' structure.
     gamma : ndarray of shape (m,) or None
         The optimiser's parameters, where it came to an end.
+    border : Border or None
+        Where the search, or one of the searches, came to the end of the parameters.
     """
 
     kind: Kind
@@ -65,6 +75,7 @@ class Estimate:
     certificate: Certificate
     psi: Array
     gamma: Array | None = None
+    border: Border | None = None
 
     @classmethod
     def of(
@@ -142,6 +153,7 @@ class _Fit:
         self.kind, self.objective = kind, kind.objective
         self.options, self.watch = options, watch
         self.log: list[Iteration] = []
+        self.border: Border | None = None
 
     def run(self) -> Estimate:
         """EM, then the gradient search."""
@@ -198,16 +210,30 @@ class _Fit:
         """The best of the searches from all starts."""
         objective, tol = self.objective, self.options.tol
         found = again = self._descend(gamma)
-        for start in others:
+        ran_off = self._runs_off(found)
+        points = [*map(objective.join, others), *self.kind.other_starts()]
+        for start in points:
             if again.log[-1].stopped:
                 break
-            again = self._descend(objective.join(start))
-            if again.value < found.value - tol * (1.0 + abs(found.value)):
-                found = again
+            again = self._descend(start)
+            off = self._runs_off(again)
+            further = again.value < found.value - tol * (1.0 + abs(found.value))
+            # a maximum inside rather than none
+            inside = ran_off and not off and again.converged
+            if inside or (further and off <= ran_off):
+                found, ran_off = again, off
         self.log += found.log  # of the search that came furthest
         if found is not again:
             objective.hessian(found.gamma)  # standard errors use the last derivatives
         return found
+
+    def _runs_off(self, found: Optimum) -> bool:
+        """Whether a search went where the likelihood has no bound."""
+        border = None if found.converged else self.kind.border(found.gamma)
+        if border is None or not border.unbounded:
+            return False
+        self.border = border
+        return True
 
     def _descend(self, gamma: Array) -> Optimum:
         """Search, and go on beyond a zero variance that was a dead end."""
@@ -235,6 +261,8 @@ class _Fit:
         """The estimate at an optimum, on the boundary where that is as good."""
         objective = self.objective
         certificate = certify(objective, found, self.options.tol)
+        if not certificate.converged and self.border is None:
+            self.border = self.kind.border(found.gamma)
         objective.settle(found.gamma)
         D_blocks = self.kind.model.split(found.gamma)
         pieces = objective.last(found.gamma) or objective.pieces(D_blocks)
@@ -245,7 +273,7 @@ class _Fit:
             if objective.deviance(at_zero) <= found.value + slack:
                 D_blocks, pieces = D_zero, at_zero
         estimate = Estimate.of(self.kind, D_blocks, pieces, self.log, certificate)
-        return replace(estimate, gamma=found.gamma)
+        return replace(estimate, gamma=found.gamma, border=self.border)
 
     # -- what is watched ---------------------------------------------------------------
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import numpy as np
+from scipy.special import expit
 
+from ..likelihood import Border
 from ._estimate import Estimate
 
 __all__ = ["convergence_message"]
@@ -51,6 +53,8 @@ def convergence_message(
             "and the likelihood grows without bound. Linear regression is reported "
             "instead; fit one row per group."
         )
+    if found.border is not None:
+        return _at_border(found, found.border)
     residual = found.objective.residual
     if not certificate.converged and residual.degenerate(found.psi):
         return (
@@ -88,6 +92,50 @@ def convergence_message(
     if not certificate.converged:
         return _unfinished(found, equations)
     return ""
+
+
+#: from the metric of its standard error to a parameter
+BACK: dict[str, Callable[[float], float]] = {
+    "atanh": np.tanh,
+    "logit": expit,
+    "log": np.exp,
+    "natural": float,
+}
+
+
+def _at_border(found: Estimate, border: Border) -> str:
+    """Of a search that came to where a covariance matrix is singular."""
+    residual = found.objective.residual
+    goes = []
+    for (b, q), value in zip(residual.parameters, border.estimates, strict=True):
+        if q.kind == "sd":
+            continue
+        name = f"corr({q.names[0]})" if q.kind == "corr" else q.names[0]
+        category = residual.categories[b]
+        name = f"{category}: {name}" if category else name
+        goes.append(f"{name} to {BACK[q.transform](value):.4g}")
+    k = border.directions
+    what = "a combination" if k == 1 else f"{k} combinations"
+    way = f"with {', '.join(goes)} the variance of {what} of {border.rows} rows goes to zero"
+    if not border.unbounded:
+        return (
+            f"The search came to the border of the {residual.label} residuals: {way}, "
+            "where their covariance matrix is singular. The likelihood has no maximum "
+            "inside that the search could find; estimates and log likelihood are those "
+            "of the point that it came to. Choose a simpler residual structure, or leave "
+            "out a random effect that says the same."
+        )
+    inside = (
+        "Reported is the best maximum inside the range of the parameters."
+        if found.certificate.converged
+        else "No maximum was found inside the range of the parameters."
+    )
+    return (
+        f"The likelihood grows without bound: {way}, and the fixed part fits "
+        f"{'it' if k == 1 else 'them'} exactly. {inside} The restricted likelihood "
+        "(method='reml') is bounded there; so is that of a simpler residual structure or "
+        "of fewer fixed effects."
+    )
 
 
 def _unfinished(found: Estimate, equations: Sequence[NamedEquation]) -> str:

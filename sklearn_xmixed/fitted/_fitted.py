@@ -31,6 +31,7 @@ class FittedModel(RowAnswers):
     certificate: Certificate
     log: tuple[Iteration, ...]
     reml: bool
+    unbounded: bool
     dropped: Array
 
     @classmethod
@@ -70,6 +71,7 @@ class FittedModel(RowAnswers):
             certificate=found.certificate,
             log=tuple(found.log),
             reml=found.objective.reml,
+            unbounded=found.border is not None and found.border.unbounded,
             dropped=compiled.dropped,
         )
 

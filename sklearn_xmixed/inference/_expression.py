@@ -1,28 +1,76 @@
-"""Expressions in the names of estimates: text to values with their derivatives.
-
-Names are replaced by placeholders; Python's ``ast`` parses what is left, and only
-arithmetic and a few functions are evaluated.
-"""
+"""Expressions in the names of estimates: text to values with their derivatives."""
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NoReturn
 
 import numpy as np
 
+from ..exceptions import ExpressionError
+from ..expressions import (
+    Binary,
+    Call,
+    Cursor,
+    Language,
+    Literal,
+    Span,
+    Token,
+    Unary,
+    Variable,
+)
+from ..expressions import (
+    Expression as Node,
+)
 from ._dual import FUNCTIONS, Dual
-from ._tokens import ExpressionError, Names, Token, tokens
+from ._tokens import Names, tokens
 
-__all__ = [
-    "Equation",
-    "Expression",
-    "ExpressionError",
-    "Names",
-    "read",
-    "read_equations",
-]
+__all__ = ["Equation", "Expression", "Names", "read", "read_equations"]
+
+
+class _Cursor(Cursor):
+    """Tokens of an expression in estimates."""
+
+    error = ExpressionError
+
+
+class _Estimates(Language):
+    """Numbers, names of estimates and functions of one argument."""
+
+    def atom(self, cursor: Cursor) -> Node:
+        """A name or a function."""
+        token = cursor.now
+        if token.kind == "name":
+            cursor.advance()
+            return Variable(token.text, token.span)
+        if token.kind == "function":
+            cursor.advance()
+            opened = cursor.advance()
+            arguments = self.arguments(cursor, opened.span)
+            return Call(token.text, arguments, cursor.span_from(token.start))
+        _unreadable(cursor)
+
+    def close(self, cursor: Cursor, opened: Span, after: str = "") -> None:
+        """The bracket that closes what was opened at a place."""
+        if not cursor.take(")"):
+            _unreadable(cursor, opened)
+
+
+def _unreadable(cursor: Cursor, opened: Span | None = None) -> NoReturn:
+    """Marks what comes next; at the end the open bracket, or what stands last."""
+    where = cursor.now.span
+    if cursor.now.kind == "end":
+        where = opened or cursor.tokens[cursor.at - 1].span
+    cursor.fail("The expression cannot be read here:", span=where)
+
+
+#: powers group from the right and bind more tightly than a minus before them
+_LANGUAGE = _Estimates(
+    {"+": 1, "-": 1, "*": 2, "/": 2, "^": 4},
+    {"-": 3, "+": 3},
+    from_right=frozenset("^"),
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,106 +81,98 @@ class Expression:
     ----------
     source : str
         The whole text it was part of.
-    pieces : tuple of Token
-    tree : ast.expr
-    starts : tuple of int
-        Where each token begins in what was parsed.
+    span : (int, int)
+        Its place there.
+    tree : Node
     """
 
     source: str
-    pieces: tuple[Token, ...]
-    tree: ast.expr
-    starts: tuple[int, ...]
+    span: Span
+    tree: Node
 
     @property
     def text(self) -> str:
         """The expression as it was written."""
-        return self.source[self.pieces[0].start : self.pieces[-1].end]
+        return self.source[slice(*self.span)]
 
     @property
     def used(self) -> list[int]:
         """Numbers of the names in it."""
-        return [piece.number for piece in self.pieces if piece.kind == "name"]
+        return [int(variable.name) for variable in self.tree.variables()]
 
     @property
     def single(self) -> int | None:
         """Number of the name, where that is all."""
-        return self.pieces[0].number if len(self.pieces) == 1 and self.used else None
+        (first, *_) = [*self.used, -1]
+        return first if self.tree == Variable(str(first)) else None
 
     def evaluate(self, names: Names) -> Dual:
         """Value and slope at the estimates."""
-        try:
-            with np.errstate(invalid="ignore"):  # the log of a variance of zero
-                return self._value(self.tree, names)
-        except RecursionError:
-            raise self.error("The expression is too long:", self.tree) from None
+        with np.errstate(invalid="ignore"):  # the log of a variance of zero
+            return self.tree.evaluate(_Duals(self.source, names))
 
-    def _value(self, node: ast.AST, names: Names) -> Dual:
+
+@dataclass(frozen=True, eq=False)
+class _Duals:
+    """Numbers that carry their slope, as expressions are evaluated in."""
+
+    source: str
+    names: Names
+
+    def literal(self, node: Literal) -> Dual:
+        """A number."""
+        assert isinstance(node.value, float)
+        return Dual.constant(node.value, self.names.size)
+
+    def variable(self, node: Variable) -> Dual:
+        """An estimate."""
+        return self.names.value(int(node.name))
+
+    def unary(self, node: Unary, operand: Dual) -> Dual:
+        """Minus."""
+        return -operand
+
+    def binary(self, node: Binary, left: Dual, right: Dual) -> Dual:
+        """Arithmetic."""
         try:
-            match node:
-                case ast.Constant(value=int() | float() as number):
-                    return Dual.constant(float(number), names.size)
-                case ast.Name(id=word):
-                    return names.value(int(word.strip("_")))
-                case ast.UnaryOp(op=ast.USub(), operand=inner):
-                    return -self._value(inner, names)
-                case ast.UnaryOp(op=ast.UAdd(), operand=inner):
-                    return self._value(inner, names)
-                case ast.BinOp(left=left, op=operator, right=right):
-                    a, b = self._value(left, names), self._value(right, names)
-                    match operator:
-                        case ast.Add():
-                            return a + b
-                        case ast.Sub():
-                            return a - b
-                        case ast.Mult():
-                            return a * b
-                        case ast.Div():
-                            return a / b
-                        case ast.Pow():
-                            return a**b
-                case ast.Call(func=ast.Name(id=word), args=[inner], keywords=[]):
-                    return FUNCTIONS[word](self._value(inner, names))
+            return _ARITHMETIC[node.operator](left, right)
         except ArithmeticError as error:
-            raise self.error(f"This has no value ({error}):", node) from None
-        raise self.error("This is not an expression in estimates:", node)
+            raise self._no_value(error, node.span) from None
 
-    def error(self, what: str, node: ast.AST) -> ExpressionError:
-        """An error at the place of a node."""
-        begin, end = node.col_offset, node.end_col_offset  # type: ignore[attr-defined]
-        inside = [
-            piece
-            for piece, start in zip(self.pieces, self.starts, strict=True)
-            if begin <= start < end
-        ]
-        pieces = inside or list(self.pieces)
-        return ExpressionError(what, self.source, pieces[0].start, pieces[-1].end)
+    def call(self, node: Call, arguments: list[Dual]) -> Dual:
+        """A function of one argument."""
+        if len(arguments) != 1:
+            raise ExpressionError(
+                "This is not an expression in estimates:", self.source, node.span
+            )
+        try:
+            return FUNCTIONS[node.function](arguments[0])
+        except ArithmeticError as error:
+            raise self._no_value(error, node.span) from None
+
+    def _no_value(self, error: ArithmeticError, span: Span) -> ExpressionError:
+        return ExpressionError(f"This has no value ({error}):", self.source, span)
+
+
+_ARITHMETIC = {
+    "+": lambda a, b: a + b,
+    "-": lambda a, b: a - b,
+    "*": lambda a, b: a * b,
+    "/": lambda a, b: a / b,
+    "^": lambda a, b: a**b,
+}
 
 
 def _parse(source: str, pieces: Sequence[Token], at: int) -> Expression:
     """An expression out of its tokens; ``at`` is its place if there are none."""
     if not pieces:
-        raise ExpressionError("An expression is missing here:", source, at, at + 1)
-    code, starts = "", []
-    for piece in pieces:
-        starts.append(len(code))
-        code += f"{piece.text} "
-    try:
-        tree = ast.parse(code.rstrip(), mode="eval").body
-    except SyntaxError as error:
-        place = max(0, (error.offset or 1) - 1)
-        wrong = max((k for k, s in enumerate(starts) if s <= place), default=0)
-        start, end = pieces[wrong].start, pieces[wrong].end
-        if pieces[-1].kind == "operator" and pieces[-1].text != ")":
-            start, end = pieces[-1].start, pieces[-1].end
-        raise ExpressionError(
-            "The expression cannot be read here:", source, start, end
-        ) from None
-    except (RecursionError, MemoryError, ValueError):
-        raise ExpressionError(
-            "The expression is too long:", source, pieces[0].start, pieces[-1].end
-        ) from None
-    return Expression(source, tuple(pieces), tree, tuple(starts))
+        raise ExpressionError("An expression is missing here:", source, (at, at + 1))
+    start, end = pieces[0].start, pieces[-1].end
+    cursor = _Cursor(source, [*pieces, Token("end", "", end, end)])
+    tree = _LANGUAGE.parse(cursor)
+    if cursor.now.kind != "end":
+        _unreadable(cursor)
+    return Expression(source, (start, end), tree)
 
 
 def _split(
@@ -145,7 +185,7 @@ def _split(
     parts: list[tuple[list[Token], int]] = [([], at)]
     depth = 0
     for piece in pieces:
-        if piece.kind == "operator":
+        if piece.kind == "op":
             depth += {"(": 1, ")": -1}.get(piece.text, 0)
             if piece.text == word and depth == 0:
                 parts.append(([], piece.end))
@@ -168,8 +208,7 @@ def read(text: str, names: Names) -> Expression:
             raise ExpressionError(
                 "An expression has no '='; equations are for wald_test:",
                 text,
-                piece.start,
-                piece.end,
+                piece.span,
             )
     return _parse(text, pieces, len(text))
 

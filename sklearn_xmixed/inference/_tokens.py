@@ -1,15 +1,16 @@
-"""Expressions cut into tokens: numbers, operators, and names of any characters."""
+"""Expressions in estimates cut into tokens: names may have any characters."""
 
 from __future__ import annotations
 
 import difflib
 import re
-from dataclasses import dataclass
 from typing import NoReturn, Protocol
 
+from ..exceptions import ExpressionError
+from ..expressions import Token
 from ._dual import FUNCTIONS, Dual
 
-__all__ = ["ExpressionError", "Names", "Token", "tokens"]
+__all__ = ["Names", "tokens"]
 
 
 class Names(Protocol):
@@ -33,39 +34,6 @@ class Names(Protocol):
         ...
 
 
-class ExpressionError(ValueError):
-    """An expression that cannot be read or evaluated; shows the place."""
-
-    def __init__(self, what: str, text: str, start: int, end: int, hint: str = ""):
-        line_start = text.rfind("\n", 0, start) + 1
-        line = text[line_start:].partition("\n")[0]
-        at, width = start - line_start, max(1, min(end, len(text)) - start)
-        shown = f"    {line}\n    {' ' * at}{'^' * min(width, max(1, len(line) - at))}"
-        super().__init__(f"{what}\n{shown}" + (f"\n{hint}" if hint else ""))
-
-
-@dataclass(frozen=True)
-class Token:
-    """A piece of an expression.
-
-    Parameters
-    ----------
-    kind : {"number", "name", "function", "operator"}
-    text : str
-        As Python is to read it.
-    start, end : int
-        Its place in the source.
-    number : int
-        Of a name: which estimate.
-    """
-
-    kind: str
-    text: str
-    start: int
-    end: int
-    number: int = -1
-
-
 _SPACE = re.compile(r"\s+")
 _BRACKETED = re.compile(r"_b\[")
 _NUMBER = re.compile(r"(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?(?![\w.#])")
@@ -85,17 +53,23 @@ def tokens(text: str, names: Names) -> list[Token]:
         if text[at] == "`":
             end = text.find("`", at + 1)
             if end < 0:
-                raise ExpressionError("A ` is not closed:", text, at, at + 1)
+                raise ExpressionError("A ` is not closed:", text, (at, at + 1))
             out.append(_name(text[at + 1 : end], text, at, end + 1, names))
         elif bracket := _BRACKETED.match(text, at):
             end = _closing(text, bracket.end() - 1)
             out.append(_name(text[bracket.end() : end], text, at, end + 1, names))
-        elif text[at] == "[":  # [equation]name
+        elif text[at] == "[":  # [equation]name, [equation]_b[name]
             end = _closing(text, at)
+            if bracket := _BRACKETED.match(text, end + 1):
+                last = _closing(text, bracket.end() - 1)
+                whole = f"{text[at + 1 : end]}:{text[bracket.end() : last]}"
+                out.append(_name(whole, text, at, last + 1, names))
+                at = last + 1
+                continue
             run = _RUN.match(text, end + 1)
             if run is None:
                 raise ExpressionError(
-                    "A name must follow [equation]:", text, at, end + 1
+                    "A name must follow [equation]:", text, (at, end + 1)
                 )
             whole = f"{text[at + 1 : end]}:{run.group()}"
             out.append(_name(whole, text, at, run.end(), names))
@@ -111,14 +85,13 @@ def tokens(text: str, names: Names) -> list[Token]:
             else:
                 out.append(_name(word, text, at, run.end(), names))
         elif operator := _OPERATOR.match(text, at):
-            word = {"^": "**", "==": "="}.get(operator.group(), operator.group())
-            out.append(Token("operator", word, at, operator.end()))
+            word = {"**": "^", "==": "="}.get(operator.group(), operator.group())
+            out.append(Token("op", word, at, operator.end()))
         else:
             raise ExpressionError(
                 f"{text[at]!r} has no meaning in an expression:",
                 text,
-                at,
-                at + 1,
+                (at, at + 1),
                 "Names with other characters than letters, digits, '_', '.' and '#' go "
                 "between backticks: `my column`.",
             )
@@ -133,7 +106,7 @@ def _closing(text: str, opened: int) -> int:
         depth += {"[": 1, "]": -1}.get(text[at], 0)
         if not depth:
             return at
-    raise ExpressionError("A [ is not closed:", text, opened, opened + 1)
+    raise ExpressionError("A [ is not closed:", text, (opened, opened + 1))
 
 
 def _name(word: str, text: str, start: int, end: int, names: Names) -> Token:
@@ -153,11 +126,10 @@ def _name(word: str, text: str, start: int, end: int, names: Names) -> Token:
         raise ExpressionError(
             f"There is no estimate {word!r}:",
             text,
-            start,
-            end,
+            (start, end),
             f"{hint}Names: {shown}.",
         )
-    return Token("name", f"_{number}_", start, end, number)
+    return Token("name", str(number), start, end)
 
 
 def _unknown_function(
@@ -167,4 +139,4 @@ def _unknown_function(
     hint = f"Functions are {', '.join(sorted(FUNCTIONS))}."
     if terms:
         hint = f"Parameters of the random part are written {', '.join(terms[:4])}."
-    raise ExpressionError(f"There is no function {word!r}:", text, start, end, hint)
+    raise ExpressionError(f"There is no function {word!r}:", text, (start, end), hint)

@@ -1,6 +1,7 @@
 """The likelihood: what all kinds of model share, and one folder for each kind."""
 
 from ._basis import LevelBasis, Pool
+from ._border import Border
 from ._errors import Errors
 from ._factory import CrossedOptions, equation_blocks, lay
 from ._kind import Kind
@@ -37,6 +38,7 @@ from .structured._rows import Rows
 
 __all__ = [
     "Block",
+    "Border",
     "CrossedModel",
     "CrossedObjective",
     "CrossedOptions",

@@ -15,6 +15,7 @@ import numpy as np
 from ..design._design import Design
 from ..optimization import Optimum
 from ._basis import Pool
+from ._border import Border
 from ._errors import Errors, WhiteErrors
 from ._model import VarianceModel
 from ._objective import Objective
@@ -95,6 +96,14 @@ class Kind(ABC):
     def closer(self, gamma: Array) -> Array:
         """A better start than ``gamma`` from part of the groups, or ``gamma``."""
         return gamma
+
+    def other_starts(self) -> list[Array]:
+        """More points to search from, where there may be several maxima."""
+        return []
+
+    def border(self, gamma: Array) -> Border | None:
+        """What is singular where a search came to; None inside."""
+        return None
 
     def at_the_end(self, found: Optimum) -> Optimum:
         """Parameters that the search sends to infinity, taken there."""

@@ -79,9 +79,15 @@ class ExchangeableKernel:
             return W
         return self.groups.sums(W) / self.sizes[:, None]
 
+    def _on_mean(self, shape: Array) -> Array:
+        """1 + (s - 1) r: zero in the largest groups at the lower end, and never below."""
+        low, more = self.structure.low, self.sizes - 1.0
+        at_low = np.where(more * low <= -1.0, 0.0, 1.0 + more * low)
+        return at_low + more * (1.0 - low) / (1.0 + np.exp(-shape[0]))
+
     def whiten(self, shape: Array, W: Array) -> tuple[Array, complex]:
-        r, rest, _ = self.structure.correlation(shape)
-        on_mean = rest + self.sizes * r  # 1 + (s - 1) r
+        _, rest, _ = self.structure.correlation(shape)
+        on_mean = self._on_mean(shape)
         gain = 1.0 - np.sqrt(rest / on_mean)
         mean = self._means(W) * gain[:, None]
         w = (W - mean[self.owner]) / np.sqrt(rest)
@@ -92,9 +98,8 @@ class ExchangeableKernel:
     def slope(
         self, shape: Array, left: Array, right: Array, *, log_det: bool
     ) -> tuple[complex, Array]:
-        r, rest, dr = self.structure.correlation(shape)
-        s = self.sizes
-        on_mean = rest + s * r
+        _, rest, dr = self.structure.correlation(shape)
+        s, on_mean = self.sizes, self._on_mean(shape)
         means = s * np.sum(self._means(left) * self._means(right), axis=1)
         deviations = np.sum(left * right) - np.sum(means)
         trace = deviations / rest + np.sum(means / on_mean)
@@ -105,9 +110,9 @@ class ExchangeableKernel:
         return trace, np.array([slope * dr])
 
     def slopes(self, shape: Array, left: Array, right: Array) -> tuple[Array, Array]:
-        r, rest, dr = self.structure.correlation(shape)
+        _, rest, dr = self.structure.correlation(shape)
         s, count = self.sizes, self.groups.counts
-        on_mean = rest + s * r
+        on_mean = self._on_mean(shape)
         means = s * np.sum(self._means(left) * self._means(right), axis=1)
         deviations = self.groups.sums(np.einsum("ij,ij->i", left, right)) - means
         slope = deviations / rest**2 - (s - 1.0) * means / on_mean**2
@@ -115,7 +120,7 @@ class ExchangeableKernel:
         return deviations / rest + means / on_mean, (slope * dr)[:, None]
 
     def solve(self, shape: Array, x: Array) -> Array:
-        r, rest, _ = self.structure.correlation(shape)
-        on_mean = rest + self.sizes * r
+        _, rest, _ = self.structure.correlation(shape)
+        on_mean = self._on_mean(shape)
         mean = self._means(x) * (1.0 - rest / on_mean)[:, None]
         return (x - mean[self.owner]) / rest

@@ -9,11 +9,11 @@ from itertools import combinations, groupby, product
 
 import numpy as np
 
+from ...expressions import Span
 from ...reporting import FixedBlock, FixedRow
 from ._names import Names
 from ._series import NO_LAG, Lag
 from ._terms import MOST, Term, Unit, label
-from ._tokens import Span
 
 __all__ = ["Cell", "Column", "Layout", "columns_of"]
 

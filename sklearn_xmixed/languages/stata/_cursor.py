@@ -1,95 +1,26 @@
-"""A place among the tokens of a command, and how errors are raised from there."""
+"""A place among the tokens of a command."""
 
 from __future__ import annotations
 
-from typing import NoReturn
-
 from ...exceptions import CommandError
-from ._tokens import Span, Token, tokenize
+from ...expressions import Cursor as AnyCursor
+from ._tokens import tokenize
 
 __all__ = ["Cursor"]
 
-#: brackets and expressions nested deeper than this are refused, before Python does
-DEEPEST = 60
 
-
-class Cursor:
+class Cursor(AnyCursor):
     """The tokens of a command, read from left to right."""
 
+    error = CommandError
+    whole = "command"
+
     def __init__(self, text: str):
-        self.text = text
-        self.tokens = tokenize(text)
-        self.at = 0
-        self.depth = 0
-
-    @property
-    def now(self) -> Token:
-        """The token that comes next."""
-        return self.tokens[self.at]
-
-    def ahead(self, steps: int = 1) -> Token:
-        """A token further on; the end where there are fewer."""
-        return self.tokens[min(self.at + steps, len(self.tokens) - 1)]
-
-    @property
-    def last_end(self) -> int:
-        """Where the token before ends."""
-        return self.tokens[self.at - 1].end if self.at else 0
-
-    def advance(self) -> Token:
-        """The token that comes next, and step over it."""
-        token = self.now
-        if token.kind != "end":
-            self.at += 1
-        return token
-
-    def sees(self, *texts: str) -> bool:
-        """Whether an operator or bracket of these comes next."""
-        return self.now.kind == "op" and self.now.text in texts
-
-    def sees_name(self, *names: str) -> bool:
-        """Whether one of these words comes next."""
-        return self.now.kind == "name" and self.now.text in names
-
-    def take(self, *texts: str) -> Token | None:
-        """Step over one of these operators if it comes next."""
-        return self.advance() if self.sees(*texts) else None
-
-    def expect(self, text: str, after: str = "") -> Token:
-        """Step over an operator that must come next."""
-        found = self.take(text)
-        if found is None:
-            self.fail(f"{text!r} is missing{f' after {after}' if after else ''}.")
-        return found
-
-    def span_from(self, start: int) -> Span:
-        """From a character to the end of the token before."""
-        return start, max(start, self.last_end)
+        super().__init__(text, tokenize(text))
 
     def written(self, since: int) -> str:
         """Tokens since a number, without comments and breaks of lines."""
         tokens = self.tokens[since : self.at]
         return "".join(
             t.text if t.glued or not k else f" {t.text}" for k, t in enumerate(tokens)
-        )
-
-    def enter(self) -> None:
-        """One bracket deeper."""
-        self.depth += 1
-        if self.depth > DEEPEST:
-            self.fail(f"This is nested deeper than {DEEPEST} levels.")
-
-    def leave(self) -> None:
-        """One bracket up."""
-        self.depth -= 1
-
-    def fail(self, problem: str, hint: str = "", span: Span | None = None) -> NoReturn:
-        """Raise the error, by default at the token that comes next."""
-        where = span or self.now.span
-        raise CommandError(problem, self.text, where, hint)
-
-    def found(self) -> str:
-        """The token that comes next, for messages."""
-        return (
-            "the end of the command" if self.now.kind == "end" else repr(self.now.text)
         )

@@ -7,14 +7,22 @@ numbers when compared, true when tested, and make results of arithmetic missing.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import NoReturn
 
 import numpy as np
 
+from ...expressions import (
+    Binary,
+    Call,
+    Expression,
+    Literal,
+    Span,
+    Unary,
+    Variable,
+)
 from ._data import Data, Labelled
-from ._expressions import Binary, Call, Expression, Literal, Unary, Variable
 from ._functions import FUNCTIONS, is_text, ordered
-from ._tokens import Span
 
 __all__ = ["evaluate"]
 
@@ -57,7 +65,7 @@ def evaluate(
     ndarray of shape (n,)
         float64 with nan for missing, or objects where it is a text.
     """
-    values = _plain(_value(expression, data, fail, names))
+    values = _plain(expression.evaluate(_Columns(data, fail, names)))
     return np.broadcast_to(values, (data.n_rows,))
 
 
@@ -65,35 +73,44 @@ def _plain(value: Array | Labelled) -> Array:
     return value.codes if isinstance(value, Labelled) else value
 
 
-def _value(
-    node: Expression, data: Data, fail: Fail, names: dict[str, str]
-) -> Array | Labelled:
-    if isinstance(node, Literal):
+@dataclass(frozen=True, eq=False)
+class _Columns:
+    """Columns of a table, as expressions are evaluated in."""
+
+    data: Data
+    fail: Fail
+    names: dict[str, str]
+
+    def literal(self, node: Literal) -> Array:
+        """A number, a text or the missing value."""
         if isinstance(node.value, str):
             return np.array(node.value, dtype=object)
         return np.array(np.nan if node.value is None else node.value)
-    if isinstance(node, Variable):
+
+    def variable(self, node: Variable) -> Array | Labelled:
+        """A column; the number of the row, or of all rows."""
         if node.name == "_n":
-            return np.arange(1.0, data.n_rows + 1.0)
+            return np.arange(1.0, self.data.n_rows + 1.0)
         if node.name == "_N":
-            return np.array(float(data.n_rows))
-        return data.values(names[node.name])
-    if isinstance(node, Unary):
-        operand = _number(_value(node.operand, data, fail, names), node, fail)
-        return (operand == 0).astype(float) if node.operator == "!" else -operand
-    if isinstance(node, Binary):
-        left = _value(node.left, data, fail, names)
-        right = _value(node.right, data, fail, names)
-        return _binary(node, left, right, fail)
-    assert isinstance(node, Call)
-    return _call(node, [_value(a, data, fail, names) for a in node.arguments], fail)
+            return np.array(float(self.data.n_rows))
+        return self.data.values(self.names[node.name])
 
+    def unary(self, node: Unary, operand: Array | Labelled) -> Array:
+        """Minus and not."""
+        plain = _plain(operand)
+        if is_text(plain):
+            self.fail("A number is needed here, not a text.", "", node.span)
+        return (plain == 0).astype(float) if node.operator == "!" else -plain
 
-def _number(value: Array | Labelled, node: Expression, fail: Fail) -> Array:
-    plain = _plain(value)
-    if is_text(plain):
-        fail("A number is needed here, not a text.", "", getattr(node, "span", (0, 0)))
-    return plain
+    def binary(
+        self, node: Binary, left: Array | Labelled, right: Array | Labelled
+    ) -> Array:
+        """Comparisons, arithmetic, and, or."""
+        return _binary(node, left, right, self.fail)
+
+    def call(self, node: Call, arguments: list[Array | Labelled]) -> Array:
+        """A function."""
+        return _call(node, arguments, self.fail)
 
 
 def _alike(values: list[Array | Labelled]) -> list[Array]:

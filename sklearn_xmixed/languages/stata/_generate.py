@@ -7,16 +7,16 @@ from typing import Any, NoReturn
 import numpy as np
 
 from ...exceptions import CommandError
+from ...expressions import Span
 from ._columns import Cell, Layout
 from ._cursor import Cursor
 from ._data import Data
-from ._expressions import parse_expression, variables_of
+from ._expressions import parse_expression
 from ._names import Names
 from ._recipe import Reader, Recipe
 from ._series import read_xtset
 from ._syntax import Command, Pattern, Prefixed, Series
 from ._terms import expand
-from ._tokens import Span
 from ._varlist import parse_items
 
 __all__ = ["generate"]
@@ -86,7 +86,7 @@ def generate(expression: str, data: Any, *, xtset: Any = None) -> np.ndarray:
     tree = parse_expression(cursor)
     if cursor.now.kind != "end":
         cursor.fail(f"{cursor.found()} is not expected here.")
-    for variable in variables_of(tree):
+    for variable in tree.variables():
         if variable.name not in ("_n", "_N"):
             used[variable.name] = names.one(variable.name, variable.span)
     return np.array(reader.expression(tree))

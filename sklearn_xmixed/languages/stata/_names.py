@@ -7,8 +7,8 @@ import re
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
+from ...expressions import Span
 from ._syntax import Pattern, Range
-from ._tokens import Span
 
 __all__ = ["Fail", "Names"]
 

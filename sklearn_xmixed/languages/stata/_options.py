@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from ...expressions import Span, Token
 from ._cursor import Cursor
 from ._expressions import parse_expression
 from ._syntax import Option, ResidualSyntax, Weight
-from ._tokens import Span, Token
 from ._varlist import parse_name
 
 __all__ = [
@@ -286,6 +286,8 @@ RULES: tuple[OptionRule, ...] = (
     OptionRule("Variance", maps="summary(metric='variance')"),
     OptionRule("STDDeviations", maps="summary(metric='sd')"),
     OptionRule("NORETable", maps="summary(random_table=False)"),
+    # the manual spells it in both ways
+    OptionRule("NORETTable", maps="summary(random_table=False)"),
     OptionRule("NOFETable", maps="summary(fixed_table=False)"),
     OptionRule("ESTMetric", maps="summary(metric='estimation')"),
     OptionRule("NOHEADer", maps="summary(header=False)"),

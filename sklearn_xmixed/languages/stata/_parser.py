@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+from ...expressions import Expression
 from ._cursor import Cursor
-from ._expressions import Expression, parse_expression
+from ._expressions import parse_expression
 from ._options import parse_options
 from ._syntax import (
     Command,

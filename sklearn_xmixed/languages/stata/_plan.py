@@ -10,9 +10,10 @@ import pandas as pd
 
 from ..._spec import RandomEffects, Residuals
 from ...exceptions import CommandError
+from ...expressions import Span
 from ._columns import Cell, Column, Layout, columns_of
 from ._data import Data, Labelled
-from ._expressions import Variable, variables_of
+from ._expressions import Variable
 from ._names import Names
 from ._options import RULES, is_option
 from ._recipe import Reader, Recipe
@@ -27,7 +28,6 @@ from ._syntax import (
     Weight,
 )
 from ._terms import Term, Unit, expand, label
-from ._tokens import Span
 
 __all__ = ["plan"]
 
@@ -39,6 +39,7 @@ _REPORTING: dict[str, tuple[str, Any]] = {
     "stddeviations": ("metric", "sd"),
     "estmetric": ("metric", "estimation"),
     "noretable": ("random_table", False),
+    "norettable": ("random_table", False),
     "nofetable": ("fixed_table", False),
     "noheader": ("header", False),
     "nogroup": ("group_table", False),
@@ -233,7 +234,7 @@ class _Plan:
 
     def _find(self, expression: Any) -> None:
         """Note what the variables of an expression stand for."""
-        for variable in variables_of(expression):
+        for variable in expression.variables():
             if variable.name not in ("_n", "_N"):
                 self.used[variable.name] = self._variable(variable.name, variable.span)
 

@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 
 from ...exceptions import CommandError
+from ...expressions import Span
 from ._columns import Cell, Column, Layout
 from ._data import Data, Labelled
 from ._evaluate import evaluate
 from ._expressions import Expression
 from ._series import Panel
 from ._syntax import Command, Weight
-from ._tokens import Span
 
 __all__ = ["Reader", "Recipe"]
 

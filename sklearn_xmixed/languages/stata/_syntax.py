@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from ...expressions import Span
 from ._expressions import Expression
-from ._tokens import Span
 
 __all__ = [
     "Command",

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from ...expressions import Span
 from ._names import Names
 from ._series import NO_LAG, Lag
 from ._syntax import (
@@ -22,7 +23,6 @@ from ._syntax import (
     Random,
     Series,
 )
-from ._tokens import Span
 
 __all__ = ["Term", "Unit", "expand", "label"]
 

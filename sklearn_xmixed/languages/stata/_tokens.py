@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from ...exceptions import CommandError
+from ...expressions import Token
 
-__all__ = ["Span", "Token", "tokenize"]
-
-Span = tuple[int, int]
+__all__ = ["tokenize"]
 
 _SPACE = re.compile(
     r"""(?:
@@ -33,32 +31,6 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE,
 )
-
-
-@dataclass(frozen=True)
-class Token:
-    """A piece of the command.
-
-    Parameters
-    ----------
-    kind : {"name", "number", "string", "op", "end"}
-    text : str
-    start, end : int
-        Its place in the command.
-    glued : bool
-        Whether nothing stands between it and the token before.
-    """
-
-    kind: str
-    text: str
-    start: int
-    end: int
-    glued: bool = False
-
-    @property
-    def span(self) -> Span:
-        """First character, and the one after the last."""
-        return self.start, self.end
 
 
 def tokenize(text: str) -> list[Token]:

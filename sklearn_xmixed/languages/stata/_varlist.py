@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from ...expressions import Span
 from ._cursor import Cursor
 from ._syntax import (
     Continuous,
@@ -18,7 +19,6 @@ from ._syntax import (
     Range,
     Series,
 )
-from ._tokens import Span
 
 __all__ = ["parse_items", "parse_name", "parse_numbers"]
 

@@ -9,9 +9,11 @@ import numpy as np
 from ...design._design import Design
 from ...optimization import Optimum, newton
 from .._basis import Pool
+from .._border import Border
 from .._errors import Errors
 from .._kind import Kind
 from .._model import VarianceModel
+from .._objective import FEW_ROWS
 from .._pieces import Pieces, Root
 from .._posterior import Posterior
 from .._scores import Scores
@@ -26,6 +28,12 @@ from ._scores import whitened_scores
 __all__ = ["Structured"]
 
 Array = np.ndarray
+
+#: rows up to which V is formed to see what makes it singular
+MANY_ROWS = 1500
+#: points that are tried for each size of the variances, how far they lie apart in psi,
+#: and how many of all are searched from
+N_TRIED, SPREAD, N_SEARCHED = 8, 1.0, 4
 
 
 class Structured(Kind):
@@ -99,6 +107,44 @@ class Structured(Kind):
         if small.singular(found.gamma) or not np.isfinite(objective.value(found.gamma)):
             return gamma
         return found.gamma
+
+    def other_starts(self) -> list[Array]:
+        """The best few of many points, where there are few rows.
+
+        One large random effect may then explain what a correlation does.
+        """
+        objective, residual = self.objective, self.rows.residual
+        if objective.nn > FEW_ROWS or not residual.n_params:
+            return []
+        rng = np.random.default_rng(0)
+        start = residual.start()
+        first = objective.start()
+        thetas = []
+        for size in (1.0, 0.01, 10.0) if first else (1.0,):
+            gamma = self.model.join([size * D for D in first])
+            spread = rng.normal(scale=SPREAD, size=(N_TRIED, len(start)))
+            thetas += [np.append(gamma, psi) for psi in start + spread]
+        values = np.array([objective.value(theta) for theta in thetas])
+        best = np.argsort(values, kind="stable")[:N_SEARCHED]
+        return [thetas[k] for k in best if np.isfinite(values[k])]
+
+    def border(self, gamma: Array) -> Border | None:
+        """What is singular where a search came to; None inside, and for many rows."""
+        rows, m = self.rows, self.model.n_params
+        if len(rows.W) > MANY_ROWS:
+            return None
+        self.objective.settle(gamma)
+        unit, _ = rows.residual.whiten(self.psi, np.eye(len(rows.W)))
+        root = np.linalg.inv(unit)
+        Lambda = root @ root.T
+        V = Lambda.copy()
+        D = self.model.floors(self.model.split(gamma[:m]))
+        for basis, d, codes in zip(self.pool.levels, D, rows.codes, strict=True):
+            Z = rows.W[:, basis.members]
+            V += (codes[:, None] == codes) * (Z @ d @ Z.T)
+        X = rows.W[:, -self.pool.p - 1 : -1]
+        estimates = rows.residual.estimates(0.0, self.psi)
+        return Border.of(V, Lambda, X, estimates, reml=self.objective.reml)
 
     def at_the_end(self, found: Optimum) -> Optimum:
         """Parameters of the residuals that the search sends to infinity, taken there.
