@@ -185,17 +185,7 @@ def make_multilevel(
     y = np.full(n, float(intercept))
     for name in features:
         y += coef[name] * X[name]
-    random_effects = {}
-    for level, name in enumerate(levels):
-        terms = list(truth[name].columns)
-        root = square_root(truth[name].to_numpy(), name)
-        effects = rng.standard_normal((rows[level].size, len(terms))) @ root
-        for term, effect in zip(terms, effects.T, strict=True):
-            spread = np.repeat(effect, rows[level])
-            y += spread if term == INTERCEPT else spread * X[term]
-        random_effects[name] = pd.DataFrame(
-            effects, index=tree.index(level), columns=terms
-        )
+    random_effects = _draw_effects(tree, rows, truth, X, y, rng)
     y += sigma * draw_residuals(correlation, sizes, rng)
 
     columns = {
@@ -314,3 +304,27 @@ def _check_covariances(
         name: level_covariance(entry, name, features)
         for name, entry in zip(levels, covariances, strict=True)
     }
+
+
+def _draw_effects(
+    tree: Tree,
+    rows: list[np.ndarray],
+    truth: dict[str, pd.DataFrame],
+    X: dict[str, np.ndarray],
+    y: np.ndarray,
+    rng: np.random.Generator,
+) -> dict[str, pd.DataFrame]:
+    """Random effects of every level, which are added to y."""
+    levels = list(truth)
+    random_effects = {}
+    for level, name in enumerate(levels):
+        terms = list(truth[name].columns)
+        root = square_root(truth[name].to_numpy(), name)
+        effects = rng.standard_normal((rows[level].size, len(terms))) @ root
+        for term, effect in zip(terms, effects.T, strict=True):
+            spread = np.repeat(effect, rows[level])
+            y += spread if term == INTERCEPT else spread * X[term]
+        random_effects[name] = pd.DataFrame(
+            effects, index=tree.index(level), columns=terms
+        )
+    return random_effects

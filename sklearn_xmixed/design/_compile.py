@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from .._spec import RandomEffects
 from ._clusters import Clusters, make_clusters
-from ._design import Design, total_weights
+from ._design import Design, Level, total_weights
 from ._equations import Columns, lay_equations, levels_with_effects
 from ._factors import Factor, check_factors, compile_factors, lay_terms
 from ._labels import Encoder
@@ -92,17 +93,7 @@ def compile_design(
     rows = everything.complete(estimator)
     check_zeros(everything.labels, everything.level_weights, equations)
     levels, encoders = make_levels(rows.labels, rows.n_rows)
-    weights, levels = weigh(
-        estimator.weight_scaling,
-        rows.weights,
-        rows.level_weights,
-        levels,
-        encoders,
-        equations,
-    )
-    clusters = make_clusters(
-        estimator, rows.clusters, levels, encoders, rows.n_rows, weights
-    )
+    weights, levels, clusters = _weigh(estimator, rows, levels, encoders, equations)
     residual = compile_residuals(
         estimator.residuals,
         rows.residual,
@@ -124,7 +115,6 @@ def compile_design(
     with_effects, compiled, numbers, row_weights = levels_with_effects(
         levels, laid.compiled, weights
     )
-    frequency = estimator.weight_type == "frequency"
     design = Design(
         columns.X,
         columns.extra,
@@ -146,10 +136,32 @@ def compile_design(
         tuple(rows.fixed_names),
         columns.kept,
         columns.extra_names,
-        group_sizes(levels, weights, frequency),
+        group_sizes(levels, weights, estimator.weight_type == "frequency"),
         laid.empty,
         target if isinstance(target, str) else "y",
         rows.dropped,
         clusters,
         laid.factors,
     )
+
+
+def _weigh(
+    estimator: Any,
+    rows: Variables,
+    levels: list[Level],
+    encoders: list[Encoder],
+    equations: list[RandomEffects],
+) -> tuple[Array | None, list[Level], Clusters | None]:
+    """Weights of rows, levels with theirs, and the clusters of robust errors."""
+    weights, levels = weigh(
+        estimator.weight_scaling,
+        rows.weights,
+        rows.level_weights,
+        levels,
+        encoders,
+        equations,
+    )
+    clusters = make_clusters(
+        estimator, rows.clusters, levels, encoders, rows.n_rows, weights
+    )
+    return weights, levels, clusters

@@ -170,50 +170,53 @@ def _check_equations(equations: list[RandomEffects]) -> None:
                 f"nested in it, got {[e.group for e in equations]}."
             )
         seen.append(group)
-        covariance = equation.covariance
-        if covariance is not None and (
-            not isinstance(covariance, str) or covariance not in STRUCTURES
-        ):
-            raise ValueError(
-                f"The covariance of the equation for {group!r} must be one of "
-                f"{sorted(STRUCTURES)} or None, got {covariance!r}."
-            )
-        if isinstance(equation.columns, str):
+        _check_equation(equation)
+
+
+def _check_equation(equation: RandomEffects) -> None:
+    group = equation.group
+    covariance = equation.covariance
+    if covariance is not None and (
+        not isinstance(covariance, str) or covariance not in STRUCTURES
+    ):
+        raise ValueError(
+            f"The covariance of the equation for {group!r} must be one of "
+            f"{sorted(STRUCTURES)} or None, got {covariance!r}."
+        )
+    if isinstance(equation.columns, str):
+        raise TypeError(
+            f"The columns of the equation for {group!r} must be a list of names, "
+            f"got the string {equation.columns!r}; write [{equation.columns!r}]."
+        )
+    if not isinstance(equation.columns, Sequence) or not all(
+        isinstance(c, str) for c in equation.columns
+    ):
+        raise TypeError(
+            f"The columns of the equation for {group!r} must be a list of names, "
+            f"got {equation.columns!r}."
+        )
+    for switch in ("intercept", "collinear"):
+        if not isinstance(getattr(equation, switch), bool | np.bool_):
             raise TypeError(
-                f"The columns of the equation for {group!r} must be a list of names, "
-                f"got the string {equation.columns!r}; write [{equation.columns!r}]."
+                f"{switch} of the equation for {group!r} must be True or False, got "
+                f"{getattr(equation, switch)!r}."
             )
-        if not isinstance(equation.columns, Sequence) or not all(
-            isinstance(c, str) for c in equation.columns
-        ):
-            raise TypeError(
-                f"The columns of the equation for {group!r} must be a list of names, "
-                f"got {equation.columns!r}."
-            )
-        for switch in ("intercept", "collinear"):
-            if not isinstance(getattr(equation, switch), bool | np.bool_):
-                raise TypeError(
-                    f"{switch} of the equation for {group!r} must be True or False, got "
-                    f"{getattr(equation, switch)!r}."
-                )
-        columns = list(equation.columns)
-        if len(set(columns)) != len(columns):
-            raise ValueError(
-                f"The equation for {group!r} names a column twice: {columns}."
-            )
-        if equation.factor is not None:
-            _check_factor(equation)
-        if equation.weight is not None and not isinstance(equation.weight, str):
-            raise TypeError(
-                f"The weight of the equation for {group!r} must be the name of a column "
-                "of X or groups with one value per row, constant within its groups; got "
-                f"{equation.weight!r}."
-            )
-        if equation.weight is not None and group == "_all":
-            raise ValueError(
-                f"weight={equation.weight!r}: '_all' is one group of all rows and has "
-                "no weight."
-            )
+    columns = list(equation.columns)
+    if len(set(columns)) != len(columns):
+        raise ValueError(f"The equation for {group!r} names a column twice: {columns}.")
+    if equation.factor is not None:
+        _check_factor(equation)
+    if equation.weight is not None and not isinstance(equation.weight, str):
+        raise TypeError(
+            f"The weight of the equation for {group!r} must be the name of a column "
+            "of X or groups with one value per row, constant within its groups; got "
+            f"{equation.weight!r}."
+        )
+    if equation.weight is not None and group == "_all":
+        raise ValueError(
+            f"weight={equation.weight!r}: '_all' is one group of all rows and has "
+            "no weight."
+        )
 
 
 def _check_factor(equation: RandomEffects) -> None:

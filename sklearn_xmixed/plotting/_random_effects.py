@@ -153,9 +153,6 @@ class RandomEffectsDisplay:
         self
         """
         check_matplotlib(f"{type(self).__name__}.plot")
-        from matplotlib.collections import LineCollection
-        from matplotlib.lines import Line2D
-
         z = confidence(self.confidence_level)
         names = self._chosen(effects)
         n = len(self.effects)
@@ -171,43 +168,7 @@ class RandomEffectsDisplay:
         )[0]
         place = np.arange(n)
         for panel, name in zip(axes, names, strict=True):
-            mean = self.effects[name].to_numpy()[order]
-            half = z * self.std[name].to_numpy()[order]
-            away = np.abs(mean) > half
-            panel.axvline(0.0, color=muted(panel), linewidth=0.8, zorder=0)
-            width, alpha = (1.2, 0.9) if n <= LABELLED else (0.5, 0.4)
-            for mine, colour in ((~away, main(panel)), (away, accent(panel))):
-                style = merged(
-                    {"color": colour, "linewidth": width, "alpha": alpha},
-                    line_kwargs,
-                    LineCollection,
-                )
-                ends = np.stack(
-                    [
-                        np.column_stack([mean - half, place])[mine],
-                        np.column_stack([mean + half, place])[mine],
-                    ],
-                    axis=1,
-                )
-                panel.add_collection(LineCollection(list(ends), **style))
-                dots = merged(
-                    {
-                        "color": colour,
-                        "marker": "o",
-                        "linestyle": "none",
-                        "markersize": 4.0 if n <= LABELLED else 1.8,
-                    },
-                    scatter_kwargs,
-                    Line2D,
-                )
-                panel.plot(mean[mine], place[mine], **dots)
-            panel.autoscale_view()
-            panel.set_ylim(-0.8, n - 0.2)
-            title = str(name).removeprefix("R.")
-            panel.set_xlabel(
-                "random intercept" if name == "_cons" else f"random effect of {title}"
-            )
-            tidy(panel)
+            self._panel(panel, name, order, z, scatter_kwargs, line_kwargs)
         first = axes[0]
         if labels:
             first.set_yticks(place, [_label(x) for x in self.effects.index[order]])
@@ -221,6 +182,58 @@ class RandomEffectsDisplay:
         self.ax_ = first
         self.figure_ = first.figure
         return self
+
+    def _panel(
+        self,
+        panel: Any,
+        name: str,
+        order: np.ndarray,
+        z: float,
+        scatter_kwargs: dict[str, Any] | None,
+        line_kwargs: dict[str, Any] | None,
+    ) -> None:
+        """One effect of all groups."""
+        from matplotlib.collections import LineCollection
+        from matplotlib.lines import Line2D
+
+        n, place = len(order), np.arange(len(order))
+        mean = self.effects[name].to_numpy()[order]
+        half = z * self.std[name].to_numpy()[order]
+        away = np.abs(mean) > half
+        panel.axvline(0.0, color=muted(panel), linewidth=0.8, zorder=0)
+        width, alpha = (1.2, 0.9) if n <= LABELLED else (0.5, 0.4)
+        for mine, colour in ((~away, main(panel)), (away, accent(panel))):
+            style = merged(
+                {"color": colour, "linewidth": width, "alpha": alpha},
+                line_kwargs,
+                LineCollection,
+            )
+            ends = np.stack(
+                [
+                    np.column_stack([mean - half, place])[mine],
+                    np.column_stack([mean + half, place])[mine],
+                ],
+                axis=1,
+            )
+            panel.add_collection(LineCollection(list(ends), **style))
+            dots = merged(
+                {
+                    "color": colour,
+                    "marker": "o",
+                    "linestyle": "none",
+                    "markersize": 4.0 if n <= LABELLED else 1.8,
+                },
+                scatter_kwargs,
+                Line2D,
+            )
+            panel.plot(mean[mine], place[mine], **dots)
+        panel.autoscale_view()
+        panel.set_ylim(-0.8, n - 0.2)
+        title = str(name).removeprefix("R.")
+        panel.set_xlabel(
+            "random intercept" if name == "_cons" else f"random effect of {title}"
+        )
+        tidy(panel)
 
 
 def _label(label: Any) -> str:

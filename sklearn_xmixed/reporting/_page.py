@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ..inference import Results
 from ._format import Formats, count, decimal, general
-from ._tables import FixedBlock, Table, fixed_table, group_table, random_table
+from ._tables import Table, fixed_table, group_table, random_table
+
+if TYPE_CHECKING:
+    from ._summary import Summary
 
 __all__ = ["Fact", "Header", "Page", "compose"]
 
@@ -69,45 +72,27 @@ class Page:
     notes: tuple[str, ...]
 
 
-def compose(
-    results: Results,
-    *,
-    metric: str,
-    confidence_level: float,
-    header: bool,
-    group_table: bool,
-    fixed_table: bool,
-    random_table: bool,
-    lr_test: bool,
-    formats: Formats,
-    legend: bool,
-    omitted: bool,
-    fixed_blocks: Sequence[FixedBlock] | None,
-) -> Page:
-    """The page of a fit; see ``Summary`` for the parameters."""
-    lr = _lr_test(results) if lr_test and results.has_lr_test else None
-    return Page(
-        _header(results, group_table) if header else None,
-        _fixed(
+def compose(results: Results, wanted: Summary) -> Page:
+    """The page of a fit, with what a ``Summary`` wants of it."""
+    formats = Formats(wanted.cformat, wanted.pformat, wanted.sformat)
+    level, legend = wanted.confidence_level, wanted.coef_legend
+    lr = _lr_test(results) if wanted.lr_test and results.has_lr_test else None
+    header = fixed = random = None
+    if wanted.header:
+        header = _header(results, wanted.group_table)
+    if wanted.fixed_table:
+        fixed = fixed_table(
             results,
-            confidence_level,
+            level,
             formats,
             legend=legend,
-            omitted=omitted,
-            blocks=fixed_blocks,
+            omitted=wanted.omitted,
+            blocks=wanted.fixed_blocks,
         )
-        if fixed_table
-        else None,
-        _random(results, metric, confidence_level, formats, legend=legend)
-        if random_table
-        else None,
-        lr,
-        _notes(results, random=random_table, lr=lr is not None),
-    )
-
-
-# ``compose`` has switches of these names
-_fixed, _random, _groups = fixed_table, random_table, group_table
+    if wanted.random_table:
+        random = random_table(results, wanted.metric, level, formats, legend=legend)
+    notes = _notes(results, random=wanted.random_table, lr=lr is not None)
+    return Page(header, fixed, random, lr, notes)
 
 
 def _header(results: Results, show_groups: bool) -> Header:
@@ -132,7 +117,7 @@ def _header(results: Results, show_groups: bool) -> Header:
         results.title,
         Fact("Number of obs", count(results.n_obs)),
         single,
-        _groups(groups) if len(groups) > 1 else None,
+        group_table(groups) if len(groups) > 1 else None,
         Fact(_likelihood(results), general(results.log_likelihood, 10)),
         (
             Fact(f"Wald chi2({results.wald_df})", decimal(results.wald_chi2, 10, 2)),

@@ -131,20 +131,7 @@ class Summary:
 
     @cached_property
     def _page(self) -> Page:
-        return compose(
-            self.results,
-            metric=self.metric,
-            confidence_level=self.confidence_level,
-            header=self.header,
-            group_table=self.group_table,
-            fixed_table=self.fixed_table,
-            random_table=self.random_table,
-            lr_test=self.lr_test,
-            formats=Formats(self.cformat, self.pformat, self.sformat),
-            legend=self.coef_legend,
-            omitted=self.omitted,
-            fixed_blocks=self.fixed_blocks,
-        )
+        return compose(self.results, self)
 
     def __str__(self) -> str:
         return render_text(self._page, self.width)

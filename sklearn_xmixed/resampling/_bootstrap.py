@@ -107,25 +107,16 @@ def bootstrap(
         )
     sample = Sample.of(estimator, X, y, groups, sample_weight)
     n_units, unit = sample.n_rows, ""
-    plan: Plan
     if kind == "cluster" or interval == "bca":
         codes, labels, unit = sample.units()
         n_units = len(labels)
     observed = sample.fit(lr_test=False)
     estimate = values_of(observed, statistic, metric)
+    plan: Plan
     if kind == "cluster":
         plan = Weights(sample, codes, n_units, unit)
     else:
-        if kind == "residual" and (
-            sample.estimator.residuals is not None
-            or any(e.factor is not None for e in sample.equations)
-        ):
-            raise NotImplementedError(
-                "kind='residual' is defined for nested levels and independent "
-                "residuals; use kind='parametric'."
-            )
-        simulator = Simulator.of(sample.compile(observed), observed._fitted)
-        plan = Responses(sample, simulator, kind == "residual")
+        plan = _responses(sample, observed, residual=kind == "residual")
     values, reasons = replicate(
         plan,
         _seeds(random_state, int(n_resamples)),
@@ -140,7 +131,13 @@ def bootstrap(
     acceleration = None
     if interval == "bca":
         left_out, why = leave_one_out(
-            sample, codes, labels, unit, observed, estimate, statistic, metric, n_jobs
+            Weights(sample, codes, n_units, unit),
+            labels,
+            observed,
+            estimate,
+            statistic,
+            metric,
+            n_jobs,
         )
         acceleration = JackknifeResult(
             estimate, left_out, why, 0.0, n_units, unit, level
@@ -157,6 +154,26 @@ def bootstrap(
         interval,
         acceleration,
     )
+
+
+def _responses(sample: Sample, observed: Any, *, residual: bool) -> Responses:
+    """Replicates by new responses of the model.
+
+    Raises
+    ------
+    NotImplementedError
+        Of predicted effects and residuals where they are not independent.
+    """
+    if residual and (
+        sample.estimator.residuals is not None
+        or any(e.factor is not None for e in sample.equations)
+    ):
+        raise NotImplementedError(
+            "kind='residual' is defined for nested levels and independent "
+            "residuals; use kind='parametric'."
+        )
+    simulator = Simulator.of(sample.compile(observed), observed._fitted)
+    return Responses(sample, simulator, residual)
 
 
 def _check(value: Any, choices: tuple[str, ...], name: str) -> None:

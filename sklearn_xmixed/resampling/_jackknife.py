@@ -67,7 +67,13 @@ def jackknife(
     observed = sample.fit(lr_test=False)
     estimate = values_of(observed, statistic, metric)
     replicates, failures = leave_one_out(
-        sample, codes, labels, unit, observed, estimate, statistic, metric, n_jobs
+        Weights(sample, codes, len(labels), unit),
+        labels,
+        observed,
+        estimate,
+        statistic,
+        metric,
+        n_jobs,
     )
     n_obs = observed.results_.n_obs
     return JackknifeResult(
@@ -76,10 +82,8 @@ def jackknife(
 
 
 def leave_one_out(
-    sample: Sample,
-    codes: Array,
+    plan: Weights,
     labels: Any,
-    unit: str,
     observed: Any,
     estimate: pd.Series,
     statistic: Statistic | None,
@@ -88,7 +92,6 @@ def leave_one_out(
 ) -> tuple[pd.DataFrame, pd.Series]:
     """Statistics without each unit in turn, and reasons for those that failed."""
     G = len(labels)
-    plan = Weights(sample, codes, G, unit)
     values, reasons = replicate(
         plan,
         [np.arange(G) != k for k in range(G)],
@@ -99,7 +102,7 @@ def leave_one_out(
         n_jobs=n_jobs,
         batched=True,
     )
-    index = pd.Index(labels, name=unit or "row")
+    index = pd.Index(labels, name=plan.name or "row")
     return (
         pd.DataFrame(values, index=index, columns=estimate.index),
         failures_of(reasons, index),

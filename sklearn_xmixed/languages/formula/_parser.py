@@ -225,6 +225,26 @@ def _random(
         )
     effects = _stripped(text, opening + 1, bar)
     groups = _stripped(text, after, stop - 1)
+    _check_sides(text, bar, effects, groups)
+    if word and double:
+        raise FormulaError(
+            f"{word}() and a double bar both say the covariance.",
+            text,
+            (start, stop),
+            "Use one of them.",
+        )
+    covariance = STRUCTURES.get(word, "independent" if double else "unstructured")
+    shown = text[slice(*effects)]
+    return [
+        RandomTerm(shown, grouping, covariance, (start, stop), effects)
+        for grouping in _groupings(text, *groups)
+    ]
+
+
+def _check_sides(
+    text: str, bar: int, effects: tuple[int, int], groups: tuple[int, int]
+) -> None:
+    """Both sides of a bar say something."""
     if not text[slice(*effects)].strip():
         raise FormulaError(
             "Nothing stands before the bar.",
@@ -239,21 +259,6 @@ def _random(
             (bar, bar + 1),
             "Write (x | group).",
         )
-    if word and double:
-        raise FormulaError(
-            f"{word}() and a double bar both say the covariance.",
-            text,
-            (start, stop),
-            "Use one of them.",
-        )
-    covariance = STRUCTURES[word] if word else "unstructured"
-    if double:
-        covariance = "independent"
-    shown = text[slice(*effects)]
-    return [
-        RandomTerm(shown, grouping, covariance, (start, stop), effects)
-        for grouping in _groupings(text, *groups)
-    ]
 
 
 def _groupings(text: str, start: int, stop: int) -> list[tuple[str, ...]]:

@@ -17,7 +17,7 @@ from ._expressions import Variable
 from ._names import Names
 from ._options import RULES, is_option
 from ._recipe import Reader, Recipe
-from ._series import read_xtset
+from ._series import Lag, read_xtset
 from ._syntax import (
     Command,
     EquationSyntax,
@@ -119,18 +119,7 @@ class _Plan:
             reporting=self._reporting(),
             notes=self._notes(),
         )
-        reader = Reader(recipe, self.data)
-        if any(u.lag for term, _ in terms for u in term) or any(
-            c.lag for column in random for c in column.cells
-        ):
-            reader.panel()
-        keep = self._sample(reader, terms)
-        codes = {
-            (u.name, u.lag): self._codes(reader, u, span)[keep]
-            for term, span in terms
-            for u in term
-            if u.factor
-        }
+        codes = self._codes_in_sample(recipe, terms)
         columns, layout, known = columns_of(terms, codes, bases, self.names)
         whole = {u.name for t, _ in terms for u in t if u.factor and u.levels is None}
         recipe = replace(
@@ -151,6 +140,23 @@ class _Plan:
         }
         self._check_model(parameters, equations)
         return parameters, recipe
+
+    def _codes_in_sample(
+        self, recipe: Recipe, terms: list[tuple[Term, Span]]
+    ) -> dict[tuple[str, Lag], Array]:
+        """Values of the factor variables in the rows that will be used."""
+        reader = Reader(recipe, self.data)
+        if any(u.lag for term, _ in terms for u in term) or any(
+            c.lag for column in recipe.random for c in column.cells
+        ):
+            reader.panel()
+        keep = self._sample(reader, terms)
+        return {
+            (u.name, u.lag): self._codes(reader, u, span)[keep]
+            for term, span in terms
+            for u in term
+            if u.factor
+        }
 
     # -- variables ---------------------------------------------------------------
 
@@ -501,6 +507,12 @@ class _Plan:
             "emonly needs EM iterations.",
             "Write emiterate(500), say.",
         )
+        self._check_levels(equations)
+
+    def _check_levels(
+        self, equations: list[tuple[RandomEffects, EquationSyntax]]
+    ) -> None:
+        """The order of the levels."""
         seen: list[str] = []
         for spec, equation in equations:
             if spec.group in seen and seen[-1] != spec.group:

@@ -8,8 +8,8 @@ from typing import Any
 from ..._regressor import MixedLinearRegressor
 from ..._spec import RandomEffects, Residuals
 from ...design._validation import equations_of
-from ._estimator import CommandRegressor
 from ._parser import NAMES
+from ._recipe import Recipe
 
 __all__ = ["to_command"]
 
@@ -86,8 +86,10 @@ def to_command(
     spec = estimator.get_params(deep=False)
     equations = equations_of(spec["random_effects"])
     options: list[str]
-    if isinstance(estimator, CommandRegressor) and estimator.recipe is not None:
-        name, first, options = _as_written(estimator)
+    # one that was made from a command knows how its columns were written
+    recipe = getattr(estimator, "recipe", None)
+    if recipe is not None:
+        name, first, options = _as_written(recipe)
     else:
         name, first, options = _from_columns(estimator, spec, equations, target, weight)
     weighted = "pweight" if spec["weight_type"] == "sampling" else "fweight"
@@ -116,10 +118,9 @@ def _has_options(part: str) -> bool:
     return False
 
 
-def _as_written(estimator: CommandRegressor) -> tuple[str, str, list[str]]:
+def _as_written(recipe: Recipe) -> tuple[str, str, list[str]]:
     """The fixed part in the words of the command."""
-    assert estimator.recipe is not None
-    command = estimator.recipe.command
+    command = recipe.command
     text = command.text
 
     def words(span: tuple[int, int]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..._spec import Residuals
 from ._model import (
     CannotSayError,
     Model,
@@ -178,37 +179,12 @@ def _read(part: Part) -> dict[tuple[str, str], str]:
     return out
 
 
-def _residuals(
-    model: Model, data: str, made: list[str], levels: list[str]
+def _correlation(
+    model: Model, spec: Residuals, data: str, made: list[str]
 ) -> tuple[list[str], dict[tuple[str, str], str], list[str]]:
-    """Arguments that say the residuals' structure, how to read them, and notes."""
-    spec = model.residuals
-    if spec is None:
-        return [], {("Residual", "var(Residual)"): "fit$sigma^2"}, []
+    """Arguments of residuals that are correlated within groups."""
     time = None if spec.time is None else quoted(spec.time)
     path = "/".join(map(quoted, model.path))
-    if spec.structure == "independent":
-        by = quoted(spec.by)
-        names = model.results.variance_frame("variance").loc["Residual"].index
-        said = {
-            ("Residual", term): (
-                f"(fit$sigma times the weight of {spec.by} = {term.split(':')[0]})^2, "
-                "coef(fit$modelStruct$varStruct, unconstrained = FALSE, "
-                "allCoef = TRUE)"
-            )
-            for term in names
-        }
-        return [f"weights = varIdent(form = ~ 1 | {by})"], said, []
-    if spec.by is not None:
-        raise CannotSayError(
-            f"{spec.structure} residuals with parameters by {spec.by!r}; its "
-            "correlation structures have one set of parameters."
-        )
-    if levels and [quoted(g) for g in model.path] != levels:
-        raise CannotSayError(
-            "residuals that are correlated within groups which are not those of its "
-            "lowest random effects."
-        )
     order = spec.order
     read = "coef(fit$modelStruct$corStruct, unconstrained = FALSE)"
     said = {("Residual", "var(e)"): "fit$sigma^2"}
@@ -251,3 +227,35 @@ def _residuals(
                 [],
             )
     raise CannotSayError(f"{spec.structure} residuals.")
+
+
+def _residuals(
+    model: Model, data: str, made: list[str], levels: list[str]
+) -> tuple[list[str], dict[tuple[str, str], str], list[str]]:
+    """Arguments that say the residuals' structure, how to read them, and notes."""
+    spec = model.residuals
+    if spec is None:
+        return [], {("Residual", "var(Residual)"): "fit$sigma^2"}, []
+    if spec.structure == "independent":
+        by = quoted(spec.by)
+        names = model.results.variance_frame("variance").loc["Residual"].index
+        said = {
+            ("Residual", term): (
+                f"(fit$sigma times the weight of {spec.by} = {term.split(':')[0]})^2, "
+                "coef(fit$modelStruct$varStruct, unconstrained = FALSE, "
+                "allCoef = TRUE)"
+            )
+            for term in names
+        }
+        return [f"weights = varIdent(form = ~ 1 | {by})"], said, []
+    if spec.by is not None:
+        raise CannotSayError(
+            f"{spec.structure} residuals with parameters by {spec.by!r}; its "
+            "correlation structures have one set of parameters."
+        )
+    if levels and [quoted(g) for g in model.path] != levels:
+        raise CannotSayError(
+            "residuals that are correlated within groups which are not those of its "
+            "lowest random effects."
+        )
+    return _correlation(model, spec, data, made)

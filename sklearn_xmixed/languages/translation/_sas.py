@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from ..._spec import Residuals
 from ._model import (
     CannotSayError,
     Model,
@@ -186,37 +187,10 @@ def _read(part: Part) -> dict[tuple[str, str], str]:
     return out
 
 
-def _repeated(
-    model: Model, classes: dict[str, None], numbers: set[str], copies: list[str]
-) -> tuple[list[str], dict[tuple[str, str], str], list[str]]:
-    """The REPEATED statement, how its parameters are read, and notes.
-
-    A variable of CLASS is no number in MODEL and RANDOM: of one that is needed as both,
-    a copy is made.
-    """
-
-    def category(name: str) -> str:
-        copy = f"{name}_class" if name in numbers else name
-        if copy != name:
-            copies.append(f"  {copy} = {name};")
-        classes[copy] = None
-        return copy
-
-    spec = model.residuals
-    if spec is None:
-        return [], {("Residual", "var(Residual)"): "covariance parameter Residual"}, []
-    group = ""
-    if spec.by is not None:
-        group = f" group={category(spec.by)}"
-    if spec.structure == "independent":
-        said = {
-            ("Residual", term): f"Residual of group {term.split(':')[0]}"
-            for term in model.results.variance_frame("variance").loc["Residual"].index
-        }
-        return [f"  repeated /{group};"], said, []
-    order, notes = spec.order, []
+def _type(model: Model, spec: Residuals) -> tuple[str, dict[tuple[str, str], str]]:
+    """TYPE= of the residuals' structure, and how its parameters are read."""
+    order = spec.order
     said = {("Residual", "var(e)"): "Residual"}
-    effect = ""
     match spec.structure:
         case "exchangeable":
             kind = "cs"
@@ -246,6 +220,40 @@ def _repeated(
                 f"{spec.structure} residuals"
                 + (f" of order {order}." if order else ".")
             )
+    return kind, said
+
+
+def _repeated(
+    model: Model, classes: dict[str, None], numbers: set[str], copies: list[str]
+) -> tuple[list[str], dict[tuple[str, str], str], list[str]]:
+    """The REPEATED statement, how its parameters are read, and notes.
+
+    A variable of CLASS is no number in MODEL and RANDOM: of one that is needed as both,
+    a copy is made.
+    """
+
+    def category(name: str) -> str:
+        copy = f"{name}_class" if name in numbers else name
+        if copy != name:
+            copies.append(f"  {copy} = {name};")
+        classes[copy] = None
+        return copy
+
+    spec = model.residuals
+    if spec is None:
+        return [], {("Residual", "var(Residual)"): "covariance parameter Residual"}, []
+    group = ""
+    if spec.by is not None:
+        group = f" group={category(spec.by)}"
+    if spec.structure == "independent":
+        said = {
+            ("Residual", term): f"Residual of group {term.split(':')[0]}"
+            for term in model.results.variance_frame("variance").loc["Residual"].index
+        }
+        return [f"  repeated /{group};"], said, []
+    notes: list[str] = []
+    kind, said = _type(model, spec)
+    effect = ""
     if spec.structure != "exponential" and spec.time is not None:
         effect = f"{category(spec.time)} "
         if spec.structure in ("ar", "toeplitz"):
