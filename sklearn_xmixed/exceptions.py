@@ -71,11 +71,23 @@ class TextError(ValueError):
 
 
 class CommandError(TextError):
-    """A command that cannot be understood, or that its data do not fit."""
+    """A command that cannot be understood, or that its data do not fit.
+
+    Attributes
+    ----------
+    problem, command, span, hint
+        As of ``TextError``.
+    """
 
 
 class ExpressionError(TextError):
-    """An expression in estimates that cannot be read, or has no value."""
+    """An expression in estimates that cannot be read, or has no value.
+
+    Attributes
+    ----------
+    problem, command, span, hint
+        As of ``TextError``.
+    """
 
 
 def _marked(command: str, span: tuple[int, int] | None) -> list[str]:

@@ -53,9 +53,9 @@ def convergence_message(
             "and the likelihood grows without bound. Linear regression is reported "
             "instead; fit one row per group."
         )
-    if found.border is not None:
-        return _at_border(found, found.border)
-    residual = found.objective.residual
+    border, residual = found.border, found.objective.residual
+    if border is not None and border.unbounded:
+        return _at_border(found, border)
     if not certificate.converged and residual.degenerate(found.psi):
         return (
             f"The covariance matrix of the {residual.label} residuals "
@@ -63,6 +63,8 @@ def convergence_message(
             "groups for its parameters, or the fixed part fits all rows of some time "
             "exactly. Choose a simpler structure."
         )
+    if border is not None:
+        return _at_border(found, border)
     if unidentified is not None and unidentified >= len(equations):
         return (
             "The model is not identified: the data do not determine the parameters of "
@@ -94,6 +96,8 @@ def convergence_message(
     return ""
 
 
+#: parameters of the residuals that a message names
+SHOWN = 4
 #: from the metric of its standard error to a parameter
 BACK: dict[str, Callable[[float], float]] = {
     "atanh": np.tanh,
@@ -110,10 +114,12 @@ def _at_border(found: Estimate, border: Border) -> str:
     for (b, q), value in zip(residual.parameters, border.estimates, strict=True):
         if q.kind == "sd":
             continue
-        name = f"corr({q.names[0]})" if q.kind == "corr" else q.names[0]
+        name = f"corr({','.join(q.names)})" if q.kind == "corr" else q.names[0]
         category = residual.categories[b]
         name = f"{category}: {name}" if category else name
         goes.append(f"{name} to {BACK[q.transform](value):.4g}")
+    if len(goes) > SHOWN:
+        goes = [*goes[:SHOWN], f"{len(goes) - SHOWN} more parameters to their ends"]
     k = border.directions
     what = "a combination" if k == 1 else f"{k} combinations"
     way = f"with {', '.join(goes)} the variance of {what} of {border.rows} rows goes to zero"

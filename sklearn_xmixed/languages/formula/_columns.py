@@ -11,6 +11,7 @@ import pandas as pd
 
 from ...design._labels import Source
 from ._parser import FormulaError, ParsedFormula
+from ._safety import BARE, check_terms
 
 __all__ = [
     "CONSTANT",
@@ -77,11 +78,12 @@ def make_columns(
         text = terms.removeprefix("0 + ")
         at = parsed.text.find(text)
         span = (at, at + len(text)) if at >= 0 else None
+    check_terms(terms, parsed, frame.columns)
     try:
         used = [v for v in formulaic.Formula(terms).required_variables if v in frame]
         rows = _complete(frame, used)
         found = formulaic.model_matrix(
-            terms, frame[rows], context=None, na_action="ignore"
+            terms, frame[rows], context=BARE | {**parsed.functions}, na_action="ignore"
         )
     except formulaic.errors.FormulaicError as error:
         raise FormulaError(
@@ -99,7 +101,9 @@ def make_again(spec: Any, frame: pd.DataFrame, parsed: ParsedFormula) -> pd.Data
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", formulaic.errors.DataMismatchWarning)
-            found = spec.get_model_matrix(frame[rows], context=None, na_action="ignore")
+            found = spec.get_model_matrix(
+                frame[rows], context=BARE | {**parsed.functions}, na_action="ignore"
+            )
     except formulaic.errors.DataMismatchWarning as error:
         seen = re.search(r"\{.*\}", str(error))
         raise FormulaError(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from ._columns import (
 from ._equations import arrange_groupings, equations_of_formula
 from ._groupings import Arrangement, labels_of
 from ._parser import FormulaError, ParsedFormula, parse_formula
+from ._safety import check_formula, check_functions
 
 __all__ = ["FormulaRegressor", "from_formula"]
 
@@ -150,6 +152,7 @@ class FormulaRegressor(TextRegressor):
     def _tables(
         self, frame: pd.DataFrame, y: Any
     ) -> tuple[pd.DataFrame, pd.Series, pd.DataFrame]:
+        check_formula(self._recipe().parsed, frame.columns)
         fixed = self._fixed_table(frame, fitting=True)
         table = self._groups_table(frame, fitting=True)
         if y is None:
@@ -199,7 +202,13 @@ class FormulaRegressor(TextRegressor):
         return plain, fixed, response, table
 
 
-def from_formula(formula: str, data: Any, **parameters: Any) -> FormulaRegressor:
+def from_formula(
+    formula: str,
+    data: Any,
+    *,
+    functions: Mapping[str, Callable[..., Any]] | None = None,
+    **parameters: Any,
+) -> FormulaRegressor:
     """Fit the model of a formula in lme4's notation.
 
     Parameters
@@ -212,6 +221,10 @@ def from_formula(formula: str, data: Any, **parameters: Any) -> FormulaRegressor
         for ``(1 | a) + (1 | a:b)``.  Whether groupings nest or cross is seen in the data.
     data : data frame
         With the variables of the formula.
+    functions : dict of str to callable, default=None
+        Functions of your own that the formula calls, by name; each takes columns and
+        returns one value per row.  Besides these a formula may call formulaic's
+        transforms and numpy's elementwise functions, and nothing else.
     **parameters : dict
         Of ``MixedLinearRegressor``, ``method="reml"`` say (lme4's default; here it is
         "ml").  ``sample_weight``, an array or the name of a column, is passed to
@@ -250,8 +263,9 @@ def from_formula(formula: str, data: Any, **parameters: Any) -> FormulaRegressor
     weight = parameters.pop("sample_weight", None)
     if isinstance(weight, str):
         weight = _weight(weight, data)
-    parsed = parse_formula(formula)
+    parsed = replace(parse_formula(formula), functions=check_functions(functions))
     frame = as_frame(data)
+    check_formula(parsed, frame.columns)
     arrangement = arrange_groupings(parsed, frame)
     equations = list(equations_of_formula(parsed, arrangement, frame))
     table, _ = make_columns(parsed.fixed, frame, parsed)

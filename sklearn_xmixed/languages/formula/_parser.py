@@ -7,7 +7,9 @@ random terms in parentheses with a bar.  Every piece knows where it stood.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from ...exceptions import CommandError
 
@@ -60,12 +62,20 @@ class ParsedFormula:
     response, fixed : str
         In formulaic's notation; ``response`` is empty without a tilde.
     random : tuple of RandomTerm
+    functions : mapping of str to callable
+        The user's own, by the names that the formula calls them by.
     """
 
     text: str
     response: str
     fixed: str
     random: tuple[RandomTerm, ...]
+    functions: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """All parts that make columns, in formulaic's notation."""
+        return self.response, self.fixed, *(term.effects for term in self.random)
 
 
 def parse_formula(text: str) -> ParsedFormula:
