@@ -20,6 +20,7 @@ from sklearn_xmixed.formula import FormulaError
 from sklearn_xmixed import (
     MixedLinearRegressor,
     RandomEffects,
+    Residuals,
     bootstrap,
     by,
     from_formula,
@@ -404,3 +405,53 @@ def test_formulaic_missing(monkeypatch):
     monkeypatch.setitem(sys.modules, "formulaic", None)
     with pytest.raises(ImportError, match=r"sklearn-xmixed\[formula\]"):
         from_formula("reaction ~ days", SLEEP)
+
+
+def test_a_grouping_without_effects():
+    """Rows that belong together, for residuals that are correlated within them."""
+    sleep = load_sleepstudy().frame
+    residuals = Residuals("unstructured", time="days")
+    early = sleep.query("days < 4")
+    fit = from_formula(
+        "reaction ~ days + (0 | subject)", early, method="reml", residuals=residuals
+    )
+    plain = MixedLinearRegressor(
+        RandomEffects("subject", intercept=False),
+        fixed=["days"],
+        method="reml",
+        residuals=residuals,
+    ).fit(early[["subject", "days"]], early["reaction"])
+    assert fit.log_likelihood_ == pytest.approx(plain.log_likelihood_, rel=1e-12)
+    assert_allclose(fit.coef_, plain.coef_)
+    assert_allclose(fit.predict(early), plain.predict(early[["subject", "days"]]))
+    assert_allclose(fit.forecast(early), plain.forecast(early[["subject", "days"]]))
+    within = from_formula(
+        "reaction ~ days + (0 | subject)", sleep, residuals=Residuals("ar", time="days")
+    )
+    assert within.results_.n_residual == 2
+
+
+def test_a_grouping_without_effects_must_nest():
+    rng = np.random.default_rng(0)
+    data = pd.DataFrame({"a": np.arange(60) % 5, "b": rng.integers(0, 6, 60)})
+    data["y"] = rng.normal(size=60)
+    with pytest.raises(FormulaError, match="crosses the other groupings"):
+        from_formula(
+            "y ~ (1 + a | b) + (0 | a)", data, residuals=Residuals("exchangeable")
+        )
+
+
+@pytest.mark.parametrize(
+    ("random", "options"),
+    [
+        (" + (1 | subject)", {"residuals": Residuals("ar", time="days")}),
+        (" + (1 | subject)", {"residuals": Residuals("independent", by="half")}),
+        ("", {"vce": "cluster", "cluster": "half"}),
+    ],
+)
+def test_a_time_is_a_covariate_where_the_formula_says_so(random, options):
+    """It was left out without a word."""
+    data = load_sleepstudy().frame
+    data["half"] = (data["subject"] > 340).astype(float)
+    fit = from_formula("reaction ~ days + half" + random, data, **options)
+    assert fit.fixed_names_ == ["days", "half"]

@@ -41,6 +41,8 @@ def effects_of(
     term: RandomTerm, frame: pd.DataFrame, parsed: ParsedFormula
 ) -> tuple[bool, list[str]]:
     """Whether a term has a random intercept, and its columns."""
+    if term.empty:
+        return False, []
     table, _ = make_columns(term.effects, frame, parsed, term.effects_span)
     columns, constant = list(without_constant(table).columns), has_constant(table)
     if not columns and not constant:
@@ -71,6 +73,14 @@ def _of_grouping(
     for term in parsed.random:
         if set(term.grouping) != set(variables):
             continue
+        if term.empty and factor is not None:
+            raise FormulaError(
+                f"{':'.join(variables)} crosses the other groupings.",
+                parsed.text,
+                term.span,
+                "A grouping without effects says which rows belong together; it must "
+                "nest with those that have effects.",
+            )
         for constant, columns in _blocks(term, frame, parsed):
             several = len(columns) + constant > 1
             if factor is not None and not columns:

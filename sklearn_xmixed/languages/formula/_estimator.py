@@ -103,6 +103,8 @@ class FormulaRegressor(TextRegressor):
             self._random_specs = {}
         for term in recipe.parsed.random:
             key = term.effects
+            if term.empty:
+                continue
             if fitting:
                 found, self._random_specs[key] = make_columns(
                     key, frame, recipe.parsed, term.effects_span
@@ -266,13 +268,25 @@ def from_formula(
     parsed = replace(parse_formula(formula), functions=check_functions(functions))
     frame = as_frame(data)
     check_formula(parsed, frame.columns)
+    for term in parsed.random:
+        if term.empty and parameters.get("residuals") is None:
+            raise FormulaError(
+                "This random term has no effects.",
+                parsed.text,
+                term.span,
+                "A grouping without effects says which rows belong together: give the "
+                "structure of their residuals by residuals=.",
+            )
     arrangement = arrange_groupings(parsed, frame)
     equations = list(equations_of_formula(parsed, arrangement, frame))
     table, _ = make_columns(parsed.fixed, frame, parsed)
     columns = list(without_constant(table).columns)
-    # a covariate that is a grouping variable as well has to be named as such
+    # a covariate that is a grouping variable, a time or a cluster as well has to be named
     labels = {name for _, name in arrangement.chain}
     labels |= {":".join(v) for v in arrangement.crossed}
+    residuals = parameters.get("residuals")
+    labels |= {getattr(residuals, "time", None), getattr(residuals, "by", None)}
+    labels |= {parameters.get("cluster")}
     estimator = FormulaRegressor(
         equations or None,
         recipe=Recipe(parsed, arrangement),

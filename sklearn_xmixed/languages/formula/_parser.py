@@ -51,6 +51,11 @@ class RandomTerm:
     span: Span = field(default=(0, 0), compare=False)
     effects_span: Span = field(default=(0, 0), compare=False)
 
+    @property
+    def empty(self) -> bool:
+        """Whether it groups rows and has no effects: ``(0 | g)``."""
+        return self.effects.strip() == "0"
+
 
 @dataclass(frozen=True)
 class ParsedFormula:
