@@ -34,7 +34,78 @@ INSTANCES = [
     MixedLinearRegressor(unseen="raise", residuals=Residuals()),
     MixedLinearRegressor(lr_test=False, std_errors=False),
     MixedLinearRegressor(RandomEffects("_all"), lr_test=False),
+    MixedLinearRegressor(vce="robust"),
+    MixedLinearRegressor(weight_type="sampling"),
 ]
+
+# every value of every parameter that the checks' data allow, alone and with the one
+# level that needs no labels
+VARIED = {
+    "method": ["ml", "reml"],
+    "fit_intercept": [True, False],
+    "vce": ["oim", "robust"],
+    "weight_type": ["frequency", "sampling"],
+    "parameterization": ["matsqrt", "matlog"],
+    "em_iter": [0, 20],
+    "em_only": [False, True],
+    "solver": ["newton", "lbfgs"],
+    "std_errors": [True, False],
+    "lr_test": [True, False],
+    "missing": ["raise", "drop"],
+    "unseen": ["zero", "nan", "raise"],
+    "verbose": [0],
+    "crossed": ["auto", "exact", "iterative"],
+    "residuals": [
+        Residuals(),
+        Residuals("exchangeable"),  # the others need a time
+    ],
+}
+MANY = [
+    MixedLinearRegressor(effects, **{name: value}, **extra)
+    for effects, extra in (
+        (None, {}),
+        (RandomEffects("_all"), {"lr_test": False}),
+        (RandomEffects("_all", intercept=False), {"lr_test": False}),
+    )
+    for name, values in VARIED.items()
+    for value in values
+    if name not in extra
+    # residuals are correlated within groups
+    and not (
+        effects is None and name == "residuals" and value.structure != "independent"
+    )
+    # one cluster has no robust errors
+    and not (effects is not None and (value in ("robust", "sampling")))
+]
+
+
+WEIGHTED = (
+    "check_sample_weights_pandas_series",
+    "check_sample_weights_not_an_array",
+    "check_sample_weights_list",
+    "check_sample_weights_shape",
+    "check_sample_weights_not_overwritten",
+    "check_sample_weight_equivalence_on_dense_data",
+)
+
+
+def without_weights(estimator):
+    """Models in which weights of rows have no meaning, and are refused in words."""
+    residuals = estimator.get_params(deep=False)["residuals"]
+    correlated = residuals is not None and residuals.structure != "independent"
+    effects = estimator.get_params(deep=False)["random_effects"]
+    random = effects is not None and effects.intercept
+    if correlated or (random and (estimator.method == "reml" or estimator.em_only)):
+        return dict.fromkeys(WEIGHTED, "weights of rows are not defined")
+    return {}
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::sklearn_xmixed.exceptions.MixedModelWarning")
+@pytest.mark.filterwarnings("ignore:Can't check dok sparse matrix")
+@parametrize_with_checks(MANY, expected_failed_checks=without_weights)
+def test_checks_of_every_parameter(estimator, check):
+    check(estimator)
 
 
 @pytest.mark.filterwarnings("ignore::sklearn_xmixed.exceptions.MixedModelWarning")

@@ -78,21 +78,23 @@ def make_clusters(
         codes = pd.factorize(labels)[0]
         if levels:
             _check_nested(codes, labels, levels[0], encoders[0])
-        return _at_least_two(Clusters(codes, np.ones(int(codes.max()) + 1)))
+        counts = np.ones(int(codes.max()) + 1)
+        return _at_least_two(Clusters(codes, counts), n_rows)
     if levels:
         codes, M, counts = levels[0].codes, levels[0].n_groups, levels[0].weights
     else:
         codes, M, counts = np.arange(n_rows), n_rows, weights
     if sampling or counts is None:
         counts = np.ones(M)
-    return _at_least_two(Clusters(codes, counts))
+    return _at_least_two(Clusters(codes, counts), n_rows)
 
 
-def _at_least_two(clusters: Clusters) -> Clusters:
+def _at_least_two(clusters: Clusters, n_rows: int) -> Clusters:
     if not clusters.counts.sum() > 1:
+        rows = f"n_samples={n_rows}" if n_rows == 1 else f"{n_rows} samples"
         raise ValueError(
-            "Robust standard errors need at least two clusters, found one. Use "
-            "vce='oim', or clusters of another variable."
+            f"Robust standard errors need at least two clusters, found one in {rows}. "
+            "Use vce='oim', or clusters of another variable."
         )
     return clusters
 

@@ -108,12 +108,28 @@ def read_fixed(estimator: Any, source: Source, names: Sequence[str]) -> Array:
         )
     except ValueError as error:
         if "could not convert string to float" in str(error):
-            raise ValueError(
-                f"{error}: a column of the fixed part holds text. The fixed part "
-                f"is {names}; name the columns you want by fixed=[...], or "
-                "encode them (ColumnTransformer with OneHotEncoder, say)."
-            ) from error
+            raise ValueError(f"{error}: {_texts(source, names)}") from error
         raise
+
+
+def _texts(source: Source, names: Sequence[str]) -> str:
+    """Which columns hold text, and the ways out."""
+    texts = [name for name in names if _is_text(source.column(name))]
+    which = f"the columns {texts}" if len(texts) > 1 else f"the column {texts}"
+    return (
+        f"{which} of the fixed part {list(names)} "
+        f"{'hold' if len(texts) > 1 else 'holds'} text. Write the model as a formula (from_formula codes categories by itself), or encode "
+        "them before (OneHotEncoder in a ColumnTransformer); columns that are no "
+        "covariates are left out by fixed=[...], which names those that are."
+    )
+
+
+def _is_text(values: Any) -> bool:
+    try:
+        np.asarray(values, dtype=float)
+    except (TypeError, ValueError):
+        return True
+    return False
 
 
 def extra_names(equations: list[RandomEffects], fixed_names: list[str]) -> list[str]:
