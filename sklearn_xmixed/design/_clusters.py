@@ -78,8 +78,8 @@ def make_clusters(
         codes = pd.factorize(labels)[0]
         if levels:
             _check_nested(codes, labels, levels[0], encoders[0])
-        counts = np.ones(int(codes.max()) + 1)
-        return _at_least_two(Clusters(codes, counts), n_rows)
+        M = int(codes.max()) + 1
+        return _at_least_two(Clusters(codes, np.ones(M)), n_rows)
     if levels:
         codes, M, counts = levels[0].codes, levels[0].n_groups, levels[0].weights
     else:

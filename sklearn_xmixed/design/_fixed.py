@@ -115,12 +115,13 @@ def read_fixed(estimator: Any, source: Source, names: Sequence[str]) -> Array:
 def _texts(source: Source, names: Sequence[str]) -> str:
     """Which columns hold text, and the ways out."""
     texts = [name for name in names if _is_text(source.column(name))]
-    which = f"the columns {texts}" if len(texts) > 1 else f"the column {texts}"
+    columns = f"the columns {texts}" if len(texts) > 1 else f"the column {texts}"
+    holds = "hold" if len(texts) > 1 else "holds"
     return (
-        f"{which} of the fixed part {list(names)} "
-        f"{'hold' if len(texts) > 1 else 'holds'} text. Write the model as a formula (from_formula codes categories by itself), or encode "
-        "them before (OneHotEncoder in a ColumnTransformer); columns that are no "
-        "covariates are left out by fixed=[...], which names those that are."
+        f"{columns} of the fixed part {list(names)} {holds} text. Write the model as a "
+        "formula (from_formula codes categories by itself), or encode them before "
+        "(OneHotEncoder in a ColumnTransformer); columns that are no covariates are left "
+        "out by fixed=[...], which names those that are."
     )
 
 

@@ -282,7 +282,7 @@ def from_formula(
     table, _ = make_columns(parsed.fixed, frame, parsed)
     columns = list(without_constant(table).columns)
     # a covariate that is a grouping variable, a time or a cluster as well has to be named
-    labels = {name for _, name in arrangement.chain}
+    labels: set[Any] = {name for _, name in arrangement.chain}
     labels |= {":".join(v) for v in arrangement.crossed}
     residuals = parameters.get("residuals")
     labels |= {getattr(residuals, "time", None), getattr(residuals, "by", None)}
