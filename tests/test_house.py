@@ -71,16 +71,6 @@ def test_signatures_are_short(path):
     assert not many, f"{ids(path)}: {many}"
 
 
-def for_types(path: Path) -> set[int]:
-    """Lines that only a type checker reads."""
-    return {
-        line
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
-        for line in range(node.lineno, node.end_lineno + 1)
-    }
-
-
 def test_no_circles_of_imports():
     """Between files, deferred imports included; a package stands for its __init__."""
     module = {}
@@ -90,10 +80,8 @@ def test_no_circles_of_imports():
     graph = {
         name: {
             other
-            for line, other in imports(path)
-            if other in module
-            and not name.startswith(other + ".")
-            and line not in for_types(path)
+            for _, other in imports(path)
+            if other in module and not name.startswith(other + ".")
         }
         for name, path in module.items()
     }

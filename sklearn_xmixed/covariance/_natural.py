@@ -7,19 +7,45 @@ number whose estimate can be read on its own.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
-
-if TYPE_CHECKING:
-    from ._structure import Structure
 
 __all__ = ["natural_derivatives", "natural_slopes", "to_natural", "to_sd_corr"]
 
 Array = np.ndarray
 
 
-def to_sd_corr(structure: Structure, Sigma: Array) -> Array:
+class Pattern(Protocol):
+    """What these maps ask of a structure."""
+
+    @property
+    def q(self) -> int:
+        """Number of random effects."""
+        ...
+
+    @property
+    def pattern(self) -> Array:
+        """Parameter number per element."""
+        ...
+
+    @property
+    def n_params(self) -> int:
+        """Number of free parameters."""
+        ...
+
+    @property
+    def n_variances(self) -> int:
+        """How many of them are variances."""
+        ...
+
+    @property
+    def places(self) -> list[tuple[int, int]]:
+        """First element of each parameter."""
+        ...
+
+
+def to_sd_corr(structure: Pattern, Sigma: Array) -> Array:
     """Standard deviations and correlations, one per parameter.
 
     A correlation with a zero standard deviation is nan.
@@ -35,7 +61,7 @@ def to_sd_corr(structure: Structure, Sigma: Array) -> Array:
     return out
 
 
-def to_natural(structure: Structure, Sigma: Array) -> Array:
+def to_natural(structure: Pattern, Sigma: Array) -> Array:
     """alpha of a covariance matrix (-inf or +-inf on the boundary)."""
     values = to_sd_corr(structure, Sigma)
     k = structure.n_variances
@@ -44,7 +70,7 @@ def to_natural(structure: Structure, Sigma: Array) -> Array:
 
 
 def natural_derivatives(
-    structure: Structure, Sigma: Array
+    structure: Pattern, Sigma: Array
 ) -> tuple[Array, list[list[Array]]]:
     """First and second derivatives of Sigma in alpha.
 
@@ -83,7 +109,7 @@ def natural_derivatives(
 
 
 def natural_slopes(
-    structure: Structure, Sigma: Array, moved: Array
+    structure: Pattern, Sigma: Array, moved: Array
 ) -> tuple[Array, Array]:
     """Slopes of alpha in the elements along which Sigma moves, and in log sigma.
 

@@ -12,14 +12,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
 import numpy as np
 
 from ..likelihood._eliminate import forward
-
-if TYPE_CHECKING:
-    from ._sample import Sample
 
 __all__ = ["Deletion", "at_root", "batches", "joined"]
 
@@ -63,9 +60,28 @@ class Deletion:
     residual_variance: Array
 
 
-def at_root(sample: Sample, L: Array) -> dict[str, Array]:
+class Whole(Protocol):
+    """What deletion asks of all rows together."""
+
+    @property
+    def p(self) -> int:
+        """Number of fixed effects that are estimated."""
+        ...
+
+    @property
+    def c(self) -> float:
+        """Residual sum of squares in the metric of V."""
+        ...
+
+    @property
+    def fitted(self) -> Any:
+        """The model."""
+        ...
+
+
+def at_root(whole: Whole, L: Array) -> dict[str, Array]:
     """Everything that follows from the factors; nan where X loses rank."""
-    p = sample.p
+    p = whole.p
     x = L[:, :p]
     N = -np.einsum("spu,tpu->stu", x, x)
     N[np.arange(len(L)), np.arange(len(L))] += 1.0
@@ -78,9 +94,9 @@ def at_root(sample: Sample, L: Array) -> dict[str, Array]:
         own = (np.einsum("spu,pu->su", x, delta) ** 2).sum(axis=0)
         found = {
             "delta": delta,
-            "c": sample.c - (hr**2).sum(axis=0),
-            "cooks_distance": size / (p * sample.fitted.sigma2) if p else size,
-            "mdffits": (size - own) / (p * sample.fitted.sigma2) if p else size,
+            "c": whole.c - (hr**2).sum(axis=0),
+            "cooks_distance": size / (p * whole.fitted.sigma2) if p else size,
+            "mdffits": (size - own) / (p * whole.fitted.sigma2) if p else size,
             "covtrace": (hx**2).sum(axis=(0, 1)),
             "covratio": np.prod(pivots, axis=0) ** -2,
         }

@@ -1,4 +1,4 @@
-"""The sample of a nested model with independent residuals."""
+"""Rows of a nested model with independent residuals, and the tree over them."""
 
 from __future__ import annotations
 
@@ -17,20 +17,16 @@ from ..design._levels import path_frame
 from ..fitted._fitted import FittedModel
 from ..likelihood import NestedPosterior, Tree
 from ..likelihood._stream import row_blocks
-from ._deletion import Deletion
-from ._nested_deletion import delete_groups, delete_rows
-from ._onestep import one_step
-from ._onestep_result import OneStep
 from ._path import Node, cross_products, grow
 from ._sample import Sample, group_codes
 
-__all__ = ["NestedSample"]
+__all__ = ["NestedRows"]
 
 Array = np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
-class NestedSample(Sample):
+class NestedRows(Sample):
     """Rows in the columns [z of each floor, X F, y - X beta], F F' = (X'V^-1X)^-1.
 
     Rows are in the order of the groups; ``order`` leads back.
@@ -54,9 +50,7 @@ class NestedSample(Sample):
     codes: tuple[Array, ...]
 
     @classmethod
-    def of(
-        cls, fitted: FittedModel, compiled: Compiled, source: Source
-    ) -> NestedSample:
+    def of(cls, fitted: FittedModel, compiled: Compiled, source: Source) -> NestedRows:
         """Lay the rows over the model; not yet checked to be those of the fit."""
         design, pool = compiled.design, fitted.pool
         W = np.concatenate([W for _, _, W, _ in row_blocks(design, pool)])
@@ -105,7 +99,7 @@ class NestedSample(Sample):
         """Parameters of the residuals' structure."""
         return self.fitted.errors.psi
 
-    def at(self, psi: Array) -> NestedSample:
+    def at(self, psi: Array) -> NestedRows:
         """The same rows with other residual parameters, maybe complex."""
         return self
 
@@ -203,40 +197,6 @@ class NestedSample(Sample):
     def labels(self, number: int) -> pd.Index:
         """Paths of labels of a level's groups."""
         return path_frame(self.compiled.encoders, number)
-
-    # -- what is taken away -----------------------------------------------------------
-
-    def delete_rows(self) -> Deletion:
-        """Each row taken away in its turn."""
-        return delete_rows(self)
-
-    def delete_groups(self, number: int) -> Deletion:
-        """Each group of a level taken away in its turn."""
-        return delete_groups(self, number)
-
-    def one_step(self, groups: Array) -> OneStep:
-        """Variance parameters without each group of the highest level."""
-        return one_step(self, groups)
-
-    def require_highest(self, number: int) -> None:
-        """Refuse random effects without a group of any other level."""
-        if (number,) != self.compiled.level_numbers[:1]:
-            super().require_highest(number)
-
-    def effects_without(self, unit: int, delta: Array) -> list[Array]:
-        """Random effects of every equation without one group of the highest level."""
-        fitted, out = self.fitted, []
-        floors = self.posterior.floors
-        for equation in fitted.equations:
-            at = floors[equation.floor]
-            gain = equation.Sigma @ equation.T.T / fitted.sigma2
-            values = (gain @ (at.e - np.einsum("qpg,p->qg", at.E, delta))).T
-            group = np.arange(len(values))
-            for parents in self.parents[equation.floor : -1]:
-                group = parents[group]
-            values[group == unit] = 0.0
-            out.append(values)
-        return out
 
     # -- V ------------------------------------------------------------------------------
 

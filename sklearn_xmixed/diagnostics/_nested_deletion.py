@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from ..likelihood._eliminate import semidefinite_root
 from ._deletion import Deletion, at_root, batches, joined
+from ._nested import NestedRows
 from ._path import climb, cross_products, left_out
-
-if TYPE_CHECKING:
-    from ._nested import NestedSample
 
 __all__ = ["delete_groups", "delete_rows"]
 
 
-def delete_rows(sample: NestedSample) -> Deletion:
+def delete_rows(sample: NestedRows) -> Deletion:
     """Each row in its turn."""
     factors, precision = sample.row_factors
     at = sample.floor_codes[0] if sample.floor_codes else np.zeros(len(factors), int)
@@ -36,7 +32,7 @@ def delete_rows(sample: NestedSample) -> Deletion:
     return joined(parts)
 
 
-def delete_groups(sample: NestedSample, number: int) -> Deletion:
+def delete_groups(sample: NestedRows, number: int) -> Deletion:
     """Each group of a level in its turn.
 
     Parameters

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,11 +19,9 @@ from ..covariance._parameterization import MatLog, MatSqrt
 from ..likelihood import VarianceModel, equation_blocks
 from ..likelihood._pieces import STEP
 from ..likelihood.nested._tree import ascend, descend
+from ._nested import NestedRows
 from ._onestep_result import OneStep
 from ._path import cross_products
-
-if TYPE_CHECKING:
-    from ._nested import NestedSample
 
 __all__ = ["one_step"]
 
@@ -55,7 +52,7 @@ class _Others:
     G: list[Array]
 
 
-def one_step(sample: NestedSample, groups: Array) -> OneStep:
+def one_step(sample: NestedRows, groups: Array) -> OneStep:
     """One Newton step from the optimum for every group.
 
     It is taken on matrix logarithms where it is short, on matrix square roots, which
@@ -127,7 +124,7 @@ class _Curve:
     @classmethod
     def at(
         cls,
-        sample: NestedSample,
+        sample: NestedRows,
         model: VarianceModel,
         here: _Others,
         nn: Array,
@@ -240,9 +237,7 @@ def _second(metric: Parameterization, structure: Structure, gamma: Array) -> Arr
     return out
 
 
-def _others(
-    sample: NestedSample, D: Sequence[Array], nn: Array, first: Array
-) -> _Others:
+def _others(sample: NestedRows, D: Sequence[Array], nn: Array, first: Array) -> _Others:
     """c, l, the coefficients and d(-2L)/dD without each group."""
     root = sample.fitted.posterior.pieces.root
     p, reml = sample.p, sample.fitted.reml
@@ -298,7 +293,7 @@ def _others(
 
 
 def _complex_psi(
-    sample: NestedSample, psi: Array, k: int, nn: Array, first: Array
+    sample: NestedRows, psi: Array, k: int, nn: Array, first: Array
 ) -> _Others:
     """The same with an imaginary step in one psi."""
     moved = psi.astype(complex)
@@ -311,7 +306,7 @@ def _slope(there: _Others, nn: Array) -> Array:
     return (nn * np.log(there.c) + there.l).imag / STEP
 
 
-def _log_det_slopes(sample: NestedSample, psi: Array, first: Array) -> Array:
+def _log_det_slopes(sample: NestedRows, psi: Array, first: Array) -> Array:
     """Gradient of log|Lambda| of the others, (M, k)."""
     owner = np.repeat(np.arange(len(first)), np.diff(np.append(first, len(sample.W))))
     own = sample.log_det_slopes(psi, owner)

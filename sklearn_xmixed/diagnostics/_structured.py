@@ -11,7 +11,7 @@ from ..design._compile import Compiled
 from ..design._labels import Source
 from ..fitted._fitted import FittedModel
 from ..likelihood import Rows, Tree
-from ._nested import NestedSample
+from ._nested_sample import NestedSample
 
 __all__ = ["StructuredSample"]
 

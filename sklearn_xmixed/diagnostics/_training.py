@@ -11,7 +11,7 @@ from ..design._compile import compile_design
 from ..design._labels import Source
 from ..fitted._fitted import FittedModel
 from ._crossed import CrossedSample
-from ._nested import NestedSample
+from ._nested_sample import NestedSample
 from ._sample import Sample
 from ._structured import StructuredSample
 

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from ..inference import Results
-from ._format import Formats, count, decimal, general
-from ._tables import Table, fixed_table, group_table, random_table
+from ._format import count, decimal, general
+from ._tables import Table, group_table
 
-if TYPE_CHECKING:
-    from ._summary import Summary
-
-__all__ = ["Fact", "Header", "Page", "compose"]
+__all__ = ["Fact", "Header", "Page", "lr_facts", "make_header", "notes_of"]
 
 
 @dataclass(frozen=True)
@@ -72,30 +68,7 @@ class Page:
     notes: tuple[str, ...]
 
 
-def compose(results: Results, wanted: Summary) -> Page:
-    """The page of a fit, with what a ``Summary`` wants of it."""
-    formats = Formats(wanted.cformat, wanted.pformat, wanted.sformat)
-    level, legend = wanted.confidence_level, wanted.coef_legend
-    lr = _lr_test(results) if wanted.lr_test and results.has_lr_test else None
-    header = fixed = random = None
-    if wanted.header:
-        header = _header(results, wanted.group_table)
-    if wanted.fixed_table:
-        fixed = fixed_table(
-            results,
-            level,
-            formats,
-            legend=legend,
-            omitted=wanted.omitted,
-            blocks=wanted.fixed_blocks,
-        )
-    if wanted.random_table:
-        random = random_table(results, wanted.metric, level, formats, legend=legend)
-    notes = _notes(results, random=wanted.random_table, lr=lr is not None)
-    return Page(header, fixed, random, lr, notes)
-
-
-def _header(results: Results, show_groups: bool) -> Header:
+def make_header(results: Results, show_groups: bool) -> Header:
     groups = results.groups if show_groups else ()
     single: tuple[Fact, ...] = ()
     if len(groups) == 1:
@@ -134,7 +107,7 @@ def _likelihood(results: Results) -> str:
     return "Log restricted-likelihood" if restricted else "Log likelihood"
 
 
-def _lr_test(results: Results) -> tuple[Fact, Fact]:
+def lr_facts(results: Results) -> tuple[Fact, Fact]:
     chibar = results.lr_kind != "chi2"
     return (
         Fact(
@@ -148,7 +121,7 @@ def _lr_test(results: Results) -> tuple[Fact, Fact]:
     )
 
 
-def _notes(results: Results, *, random: bool, lr: bool) -> tuple[str, ...]:
+def notes_of(results: Results, *, random: bool, lr: bool) -> tuple[str, ...]:
     notes = []
     if lr and results.lr_note:
         notes.append(results.lr_note)

@@ -11,8 +11,8 @@ import numpy as np
 from ..inference import Results, check_level
 from ._format import Formats
 from ._html import render_html
-from ._page import Page, compose
-from ._tables import FixedBlock
+from ._page import Page, lr_facts, make_header, notes_of
+from ._tables import FixedBlock, fixed_table, random_table
 from ._text import WIDTH, render_text
 
 __all__ = ["Summary"]
@@ -131,7 +131,25 @@ class Summary:
 
     @cached_property
     def _page(self) -> Page:
-        return compose(self.results, self)
+        results, level, legend = self.results, self.confidence_level, self.coef_legend
+        formats = Formats(self.cformat, self.pformat, self.sformat)
+        lr = lr_facts(results) if self.lr_test and results.has_lr_test else None
+        header = fixed = random = None
+        if self.header:
+            header = make_header(results, self.group_table)
+        if self.fixed_table:
+            fixed = fixed_table(
+                results,
+                level,
+                formats,
+                legend=legend,
+                omitted=self.omitted,
+                blocks=self.fixed_blocks,
+            )
+        if self.random_table:
+            random = random_table(results, self.metric, level, formats, legend=legend)
+        notes = notes_of(results, random=self.random_table, lr=lr is not None)
+        return Page(header, fixed, random, lr, notes)
 
     def __str__(self) -> str:
         return render_text(self._page, self.width)
