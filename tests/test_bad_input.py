@@ -253,6 +253,15 @@ def test_text_in_the_fixed_part(X, y):
     MixedLinearRegressor("g", fixed=["x1", "x2"]).fit(given, y)
 
 
+def test_a_label_is_no_covariate_where_nothing_groups_by_it(X, y):
+    named = X.assign(g=X["g"].astype(str) + "!")
+    with refused(ValueError, "'g'", "RandomEffects('id', intercept=False)"):
+        MixedLinearRegressor().fit(named, y)
+    without = MixedLinearRegressor(RandomEffects("g", intercept=False)).fit(named, y)
+    plain = MixedLinearRegressor().fit(X.drop(columns="g"), y)
+    assert without.log_likelihood_ == pytest.approx(plain.log_likelihood_, rel=1e-12)
+
+
 def test_text_in_y_is_not_blamed_on_X(X, y):
     with pytest.raises(ValueError, match="'red'") as caught:
         MixedLinearRegressor("g").fit(X, np.full(len(y), "red"))

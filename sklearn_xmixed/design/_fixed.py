@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from sklearn.utils import check_array, check_consistent_length, column_or_1d
+from sklearn.utils.validation import validate_data
 
 from .._spec import RandomEffects
 from ._labels import Source, is_time
@@ -107,9 +108,35 @@ def read_fixed(estimator: Any, source: Source, names: Sequence[str]) -> Array:
             input_name="X",
         )
     except ValueError as error:
-        if "could not convert string to float" in str(error):
-            raise ValueError(f"{error}: {_texts(source, names)}") from error
+        _blame_texts(error, estimator, source, names)
         raise
+
+
+def read_numbers(estimator: Any, X: Any, y: Any) -> tuple[Array, Array]:
+    """X and y where every column of X is a covariate, validated by scikit-learn."""
+    try:
+        return validate_data(estimator, X, y, y_numeric=True, dtype=np.float64)
+    except ValueError as error:
+        names = [str(name) for name in getattr(X, "columns", ())]
+        if names:
+            _blame_texts(error, estimator, Source.of(X, None), names)
+        raise
+
+
+def _blame_texts(
+    error: ValueError, estimator: Any, source: Source, names: Sequence[str]
+) -> None:
+    """Say which columns hold text, where that is what was wrong."""
+    if "could not convert string to float" not in str(error):
+        return
+    told = _texts(source, names)
+    if estimator.__dict__["random_effects"] is None:
+        told += (
+            " In a comparison with models that have random effects, write "
+            "RandomEffects('id', intercept=False) instead of None: 'id' is then a label "
+            "and no covariate."
+        )
+    raise ValueError(f"{error}: {told}") from error
 
 
 def _texts(source: Source, names: Sequence[str]) -> str:

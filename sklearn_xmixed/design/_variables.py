@@ -12,7 +12,14 @@ from sklearn.utils.validation import validate_data
 from .._spec import RandomEffects
 from ._clusters import read_clusters
 from ._factors import factor_values
-from ._fixed import choose_fixed, extra_names, feature_names, read_extra, read_xy
+from ._fixed import (
+    choose_fixed,
+    extra_names,
+    feature_names,
+    read_extra,
+    read_numbers,
+    read_xy,
+)
 from ._labels import Source, missing_rows
 from ._levels import read_labels
 from ._weights import read_level_weights, read_sample_weight
@@ -88,7 +95,7 @@ class Variables:
         labels: dict[str, Any] = dict.fromkeys(in_order)
         source: Source | None = None
         if not special and estimator.fixed is None and not drop_missing:
-            X, y = validate_data(estimator, X, y, y_numeric=True, dtype=np.float64)
+            X, y = read_numbers(estimator, X, y)
             if y.dtype != np.float64:
                 y = y.astype(np.float64)
             columns = fixed_names = feature_names(estimator)
