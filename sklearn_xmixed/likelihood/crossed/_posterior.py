@@ -122,7 +122,7 @@ class CrossedPosterior(Posterior):
         *,
         fixed_known: bool | None = None,
     ) -> tuple[Array, Array]:
-        """BLUPs of one equation and their standard errors, as of ``Posterior``."""
+        """BLUPs of one equation and their standard errors."""
         G = self.tree.G[floor]
         if not self.sigma2 > 0:
             return np.zeros((G, Sigma.shape[0])), np.zeros((G, Sigma.shape[0]))

@@ -105,22 +105,7 @@ class NestedPosterior(Posterior):
         *,
         fixed_known: bool | None = None,
     ) -> tuple[Array, Array]:
-        """BLUPs of one equation and their standard errors.
-
-        Parameters
-        ----------
-        floor : int
-        T_block : ndarray of shape (q_floor, q)
-            From the equation's effects to the tree's basis.
-        Sigma : ndarray of shape (q, q)
-            Covariance matrix in the user's columns.
-        fixed_known : bool
-            Whether beta counts as known.
-
-        Returns
-        -------
-        mean, std : ndarray of shape (G, q)
-        """
+        """BLUPs of one equation and their standard errors."""
         at = self.floors[floor]
         if not self.sigma2 > 0:
             G = at.e.shape[-1]
@@ -136,15 +121,7 @@ class NestedPosterior(Posterior):
         return mean.T, np.sqrt(variance.clip(0.0)).T
 
     def linear(self, codes: Sequence[Array], Z: Sequence[Array]) -> Array:
-        """Sum of Z u over the levels with a known group.
-
-        Parameters
-        ----------
-        codes : sequence of ndarray of int, shape (n,)
-            Group of each row per floor, -1 where unknown; lowest first.
-        Z : sequence of ndarray of shape (n, q)
-            Rows in the tree's basis.
-        """
+        """Sum of Z u over the levels with a known group."""
         out = np.zeros(len(codes[0])) if len(codes) else np.zeros(0)
         for k, (code, z) in enumerate(zip(codes, Z, strict=True)):
             u = self.D[k] @ self.floors[k].e
@@ -153,18 +130,7 @@ class NestedPosterior(Posterior):
         return out
 
     def variance(self, codes: Sequence[Array], Z: Sequence[Array], X: Array) -> Array:
-        """Variance of x'beta + sum z'u about its prediction.
-
-        Includes the uncertainty of beta, and the whole prior variance of a
-        level at which the group is not known.
-
-        Parameters
-        ----------
-        codes, Z
-            As in ``linear``.
-        X : ndarray of shape (n, p)
-            Rows in the basis Q.
-        """
+        """Variance of x'beta + sum z'u about its prediction."""
         n = X.shape[0]
         if not self.sigma2 > 0:
             return np.zeros(n)
