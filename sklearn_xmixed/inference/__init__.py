@@ -7,22 +7,27 @@ from ._levels import group_table, level_covariances
 from ._lrtest import lrtest
 from ._montecarlo import MonteCarlo, monte_carlo
 from ._parts import EquationSummary, GroupSummary, Specification
+from ._reference import FTest, Reference
 from ._results import Results
 from ._robust import sandwich
 from ._tests import LikelihoodRatio, check_level, likelihood_ratio, wald
 from ._variance import (
+    FreeDirections,
     VarianceParameter,
     VarianceTable,
-    natural_vcov,
+    natural_estimates,
     variance_table,
 )
 from ._wald import WaldTest, wald_test
 
 __all__ = [
     "EquationSummary",
+    "FTest",
+    "FreeDirections",
     "GroupSummary",
     "LikelihoodRatio",
     "MonteCarlo",
+    "Reference",
     "Results",
     "Specification",
     "VarianceParameter",
@@ -39,7 +44,7 @@ __all__ = [
     "likelihood_ratio",
     "lrtest",
     "monte_carlo",
-    "natural_vcov",
+    "natural_estimates",
     "sandwich",
     "variance_table",
     "wald",

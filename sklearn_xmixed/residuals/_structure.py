@@ -96,6 +96,11 @@ class ResidualStructure(ABC):
     #: whether only distances between times matter
     lags_only: ClassVar[bool] = True
 
+    #: whether Lambda is diagonal
+    diagonal: ClassVar[bool] = False
+    #: whether the covariance matrix is linear in the ``natural`` parameters
+    linear: ClassVar[bool] = False
+
     n_shape: int
     #: an element of the shape beyond this is at the end of its range
     end: ClassVar[float] = np.inf
@@ -136,6 +141,22 @@ class ResidualStructure(ABC):
     @abstractmethod
     def covariance(self, shape: Array, a: Array, b: Array) -> Array:
         """Lambda between different errors of one group at times a and b (broadcast)."""
+
+    @abstractmethod
+    def natural(self, log_sd: complex, shape: Array) -> Array:
+        """Parameters of which the covariance matrix is the simplest function.
+
+        Variances and covariances where it is linear in them, else the variance and what
+        is reported; safe for complex steps.
+        """
+
+    def matrix(self, shape: Array, times: Array) -> Array:
+        """Lambda of whole groups, shape (P, s) -> (P, s, s); safe for complex steps."""
+        out = self.covariance(shape, times[:, :, None], times[:, None, :])
+        if self.time_kind != "identifier":
+            at = np.arange(times.shape[1])
+            out[:, at, at] = 1.0
+        return out
 
     def at_boundary(self, shape: Array) -> Array:
         """Which elements of ``shape`` have gone to the end of their range."""
