@@ -1,5 +1,6 @@
 """Standard errors, intervals and tests; the results of a fit."""
 
+from ._coefficients import coefficient_table, overall_test, t_p_value, t_quantile
 from ._combination import combine
 from ._criteria import compare_fits, criteria_row, information_criteria
 from ._icc import icc
@@ -18,7 +19,7 @@ from ._variance import (
     natural_estimates,
     variance_table,
 )
-from ._wald import WaldTest, wald_test
+from ._wald import WaldFTest, WaldTest, wald_test
 
 __all__ = [
     "EquationSummary",
@@ -32,8 +33,10 @@ __all__ = [
     "Specification",
     "VarianceParameter",
     "VarianceTable",
+    "WaldFTest",
     "WaldTest",
     "check_level",
+    "coefficient_table",
     "combine",
     "compare_fits",
     "criteria_row",
@@ -45,7 +48,10 @@ __all__ = [
     "lrtest",
     "monte_carlo",
     "natural_estimates",
+    "overall_test",
     "sandwich",
+    "t_p_value",
+    "t_quantile",
     "variance_table",
     "wald",
     "wald_test",

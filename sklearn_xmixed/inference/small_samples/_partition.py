@@ -115,7 +115,8 @@ def containment(
 ) -> Array:
     """Rank that the random coefficients which contain a column add to [X Z].
 
-    The smallest of them; what [X Z] leaves of the rows where none contains it.
+    Each adds to those before it, top level first.  A column has the smallest of them;
+    what [X Z] leaves of the rows where none contains it.
 
     Parameters
     ----------
@@ -128,17 +129,18 @@ def containment(
     -------
     ndarray of shape (p,)
     """
-    whole = _rank(sensitivity, coefficients, None)
     out = np.full(R.shape[1], np.inf)
+    before = float(sensitivity.p)
     for b, one in enumerate(coefficients):
+        rank = _rank(sensitivity, coefficients[: b + 1])
+        added, before = rank - before, rank
         mine = np.asarray(one.columns, dtype=bool)
         S = sensitivity.within(one.floor) if one.intercept else None
         if S is not None:
             mine = mine | _constant(S, sensitivity.total, R)
         if mine.any():
-            rank = whole - _rank(sensitivity, coefficients, b)
-            out[mine] = np.minimum(out[mine], rank)
-    return np.where(np.isinf(out), sensitivity.n - whole, out)
+            out[mine] = np.minimum(out[mine], added)
+    return np.where(np.isinf(out), sensitivity.n - before, out)
 
 
 def _constant(S: Array, total: Array, R: Array) -> Array:
@@ -148,18 +150,15 @@ def _constant(S: Array, total: Array, R: Array) -> Array:
     return left <= NOTHING * whole
 
 
-def _rank(
-    sensitivity: Sensitivity, coefficients: Sequence[Contained], without: int | None
-) -> float:
-    """Rank of [X Z], without one of the random coefficients.
+def _rank(sensitivity: Sensitivity, coefficients: Sequence[Contained]) -> float:
+    """Rank of [X Z] of these random coefficients.
 
     With variances that go to infinity tr(G) becomes the number of rows less this rank.
     """
     D = [np.zeros(d.shape) for d in sensitivity.D]
-    for k, one in enumerate(coefficients):
-        if k != without:
-            unit = one.vector / np.linalg.norm(one.vector)
-            D[one.floor] += INFINITE * np.outer(unit, unit)
+    for one in coefficients:
+        unit = one.vector / np.linalg.norm(one.vector)
+        D[one.floor] += INFINITE * np.outer(unit, unit)
     at = sensitivity.pieces(D)
     assert at.l_D is not None
     explained = sum(float(np.sum(d * l)) for d, l in zip(D, at.l_D, strict=True))
