@@ -267,11 +267,12 @@ rail <- as.data.frame(nlme::Rail)
 add("rail", "rail", travel ~ 1 + (1 | Rail), effects("Rail"))
 sugar <- dummies(pbkrtest::beets, "sow", paste0("sow", 2:5))
 sugar <- dummies(dummies(sugar, "block", c("block2", "block3")), "harvest", "harv2")
+sugar$plot <- paste(sugar$block, sugar$harvest)
 add("beets", "sugar",
-  sugpct ~ block2 + block3 + sow2 + sow3 + sow4 + sow5 + harv2 + (1 | block:harvest),
+  sugpct ~ block2 + block3 + sow2 + sow3 + sow4 + sow5 + harv2 + (1 | plot),
   effects("plot"), list(
     rows(c(sow2 = 1), c(sow3 = 1), c(sow4 = 1), c(sow5 = 1)), rows(c(block2 = 1), c(block3 = 1))
-  ), frame = transform(sugar, plot = paste(block, harvest)))
+  ))
 
 # -- made-up data -------------------------------------------------------------------------
 
