@@ -16,6 +16,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 from sklearn_xmixed.formula import FormulaError
+from sklearn_xmixed.stata import to_command
 
 from sklearn_xmixed import (
     MixedLinearRegressor,
@@ -28,6 +29,7 @@ from sklearn_xmixed import (
     to_lme4,
     to_nlme,
     to_sas,
+    xtmixed,
 )
 from sklearn_xmixed.datasets import load_orthodont, load_sleepstudy
 from sklearn_xmixed.languages._commandline import main
@@ -548,6 +550,19 @@ def test_translations_of_the_term():
     assert "corAR1" in str(to_nlme(fit))
     assert "repeated day / subject=subject type=ar(1)" in str(to_sas(fit))
     assert "structure 'ar'" in str(to_lme4(fit))
+
+
+def test_a_formula_as_a_command():
+    """It fell over the formula's recipe."""
+    text = "reaction ~ days + (1 | place) + residuals(ar, order=2, time=day | subject)"
+    fit = from_formula(text, SLEEP)
+    command = to_command(fit)
+    assert command == (
+        "xtmixed reaction days || place: || subject:, noconstant "
+        "residuals(ar 2, t(day))"
+    )
+    again = xtmixed(command, SLEEP, show=False)
+    assert_allclose(again.log_likelihood_, fit.log_likelihood_, rtol=1e-10)
 
 
 @pytest.mark.parametrize(
