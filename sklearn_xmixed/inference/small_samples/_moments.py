@@ -20,9 +20,6 @@ __all__ = ["Moments"]
 
 Array = np.ndarray
 
-#: an eigenvalue of W beside the largest that is rounding
-ROUNDING = 1e-13
-
 
 class Moments:
     """Derivatives of X'V^-1X and covariance matrices of the parameters.
@@ -81,20 +78,12 @@ class Moments:
 
         Terms of log sigma^2 cancel.
         """
-        m, p = self.sensitivity.n_directions, self.sensitivity.p
-        out = np.zeros((p, p))
-        if not m:
-            return out
-        size = np.sqrt(np.diagonal(W)[:m])
-        size = np.where(size > 0, size, 1.0)
-        values, vectors = np.linalg.eigh(W[:m, :m] / np.outer(size, size))
-        for value, vector in zip(values, vectors.T, strict=True):
-            if abs(value) <= ROUNDING * values[-1]:
-                continue
-            direction = vector * size
-            e = np.tensordot(direction, self.P[:m], axes=1)
-            out += value * (self.sensitivity.quadratic(direction) - e @ e)
-        return 0.5 * (out + out.T)
+        m = self.sensitivity.n_directions
+        e, inner = self.P[:m], W[:m, :m]
+        products = np.einsum(
+            "ixy,iyz->xz", e, np.tensordot(inner, e, axes=1), optimize=True
+        )
+        return self.sensitivity.quadratics(inner) - products
 
     def curvature(self, W: Array) -> tuple[Array, Array]:
         """Sum of W_ij R_ij, and of b_i P_i, b the bias of nonlinear parameters.

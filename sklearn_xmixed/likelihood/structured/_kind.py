@@ -21,6 +21,7 @@ from ..nested._kind import fits_within
 from ..nested._tree import Tree
 from ._errors import StructuredErrors
 from ._objective import StructuredObjective
+from ._pattern_sensitivity import PatternSensitivity
 from ._posterior import StructuredPosterior
 from ._rows import Rows
 from ._scores import whitened_scores
@@ -184,7 +185,8 @@ class Structured(Kind):
         self, D_blocks: list[Array], pieces: Pieces
     ) -> StructuredSensitivity:
         """How X'V^-1X answers to covariance matrices and residuals."""
-        return StructuredSensitivity(
+        whole = StructuredSensitivity if self.model.blocks else PatternSensitivity
+        return whole(
             self.rows,
             self.objective,
             self.tree,
