@@ -154,9 +154,7 @@ class Sample:
             )
         _check_estimator(estimator)
         source = Source.of(X, groups)
-        columns = {c: source.column(c) for c in source.columns}
-        for name in source._group_columns or []:
-            columns.setdefault(name, source.column(name))
+        columns = source.every(getattr(estimator.residuals, "time", None))
         for name in (*aside, *besides):
             if name not in columns:
                 raise ValueError(

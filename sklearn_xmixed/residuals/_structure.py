@@ -17,6 +17,7 @@ __all__ = [
     "NotPositiveDefiniteError",
     "ResidualParameter",
     "ResidualStructure",
+    "shown_time",
 ]
 
 Array = np.ndarray
@@ -27,6 +28,11 @@ ATANH_END = 8.0
 
 class NotPositiveDefiniteError(ArithmeticError):
     """Parameters that make some group's covariance matrix not positive definite."""
+
+
+def shown_time(time: float, names: tuple[str, ...]) -> str:
+    """A time as messages have it: the name of an occasion, or a number."""
+    return names[int(time)] if names else f"{time:.15g}"
 
 
 @dataclass(frozen=True)
@@ -97,6 +103,10 @@ class ResidualStructure(ABC):
     lags_only: ClassVar[bool] = True
 
     n_shape: int
+    #: times that have parameters of their own, ascending
+    times: Array = np.empty(0)
+    #: of the times 0, 1, ..., where they number occasions that have names
+    names: tuple[str, ...] = ()
     #: an element of the shape beyond this is at the end of its range
     end: ClassVar[float] = np.inf
 
@@ -136,6 +146,10 @@ class ResidualStructure(ABC):
     @abstractmethod
     def covariance(self, shape: Array, a: Array, b: Array) -> Array:
         """Lambda between different errors of one group at times a and b (broadcast)."""
+
+    def shown(self, time: float) -> str:
+        """A time as messages have it."""
+        return shown_time(time, self.names)
 
     def at_boundary(self, shape: Array) -> Array:
         """Which elements of ``shape`` have gone to the end of their range."""

@@ -113,7 +113,15 @@ class FormulaRegressor(TextRegressor):
                 found = make_again(self._random_specs[key], frame, recipe.parsed)
             table = without_constant(found)
             out.update({c: table[c].to_numpy() for c in table.columns})
+        for name in self._others():
+            if name in frame.columns:
+                out.setdefault(name, frame[name])
         return pd.DataFrame(out, index=frame.index)
+
+    def _others(self) -> list[str]:
+        """Times and by-categories of residuals, clusters: in no part of a formula."""
+        names = [getattr(self.residuals, role, None) for role in ("time", "by")]
+        return [name for name in (*names, self.cluster) if isinstance(name, str)]
 
     def fit(
         self,
@@ -146,7 +154,7 @@ class FormulaRegressor(TextRegressor):
         ValueError
             As by ``MixedLinearRegressor.fit``.
         """
-        frame = as_frame(X, groups)
+        frame = as_frame(X, groups, self.residuals)
         fixed, response, table = self._tables(frame, y)
         super().fit(fixed, response, sample_weight, groups=table)
         return self
@@ -165,7 +173,7 @@ class FormulaRegressor(TextRegressor):
 
     def response(self, X: Any, groups: Any = None) -> pd.Series:
         """The response as the formula has it."""
-        frame = as_frame(X, groups)
+        frame = as_frame(X, groups, self.residuals)
         parsed = self._recipe().parsed
         table, _ = make_columns(f"0 + {parsed.response}", frame, parsed)
         if table.shape[1] != 1:
@@ -182,7 +190,7 @@ class FormulaRegressor(TextRegressor):
         from sklearn.utils.validation import check_is_fitted
 
         check_is_fitted(self)
-        frame = as_frame(X, groups)
+        frame = as_frame(X, groups, self.residuals)
         fixed = self._fixed_table(frame, fitting=False)
         return super()._source(fixed, self._groups_table(frame, fitting=False))
 
@@ -200,7 +208,7 @@ class FormulaRegressor(TextRegressor):
             **{k: v for k, v in self.get_params(deep=False).items() if k != "recipe"}
         )
         maker = FormulaRegressor(recipe=self._recipe())
-        fixed, response, table = maker._tables(as_frame(X, groups), y)
+        fixed, response, table = maker._tables(as_frame(X, groups, self.residuals), y)
         return plain, fixed, response, table
 
 
@@ -266,7 +274,7 @@ def from_formula(
     if isinstance(weight, str):
         weight = _weight(weight, data)
     parsed = replace(parse_formula(formula), functions=check_functions(functions))
-    frame = as_frame(data)
+    frame = as_frame(data, None, parameters.get("residuals"))
     check_formula(parsed, frame.columns)
     for term in parsed.random:
         if term.empty and parameters.get("residuals") is None:
