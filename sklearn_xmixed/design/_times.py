@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from .._spec import Residuals
-from ..residuals import STRUCTURES, ResidualModel
+from ..residuals import STRUCTURES, ResidualModel, shown_time
 from ._labels import is_time
 
 __all__ = ["Times", "read_times", "word"]
@@ -211,6 +211,11 @@ def _numbers(values: Any, residuals: Residuals, known: ResidualModel | None) -> 
             f"{residuals.structure} residuals need nonnegative integers to identify "
             f"the rows of a group; {name!r} is {time[row]:g} in row {row}."
         )
+    if kind == "identifier" and known is not None:
+        words = [shown_time(t, ()) for t in np.unique(time)]
+        lost = [x for x in words if x not in known.occasions]
+        if lost:
+            _refuse_unknown(lost, residuals, known.occasions)
     return time
 
 

@@ -105,6 +105,9 @@ class Sample:
                         f"{name!r} is no column of X or groups. {source.describe()}"
                     )
                 columns[name] = values
+        time = getattr(estimator.residuals, "time", None)
+        if time in columns:  # occasions keep the order of their categories
+            columns[time] = source.categorized(time)
         frame = pd.DataFrame(columns)
         fixed = estimator.fixed
         if fixed is None:

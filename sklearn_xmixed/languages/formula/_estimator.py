@@ -207,7 +207,9 @@ class FormulaRegressor(TextRegressor):
         plain = MixedLinearRegressor(
             **{k: v for k, v in self.get_params(deep=False).items() if k != "recipe"}
         )
-        maker = FormulaRegressor(recipe=self._recipe())
+        maker = FormulaRegressor(
+            recipe=self._recipe(), residuals=self.residuals, cluster=self.cluster
+        )
         fixed, response, table = maker._tables(as_frame(X, groups, self.residuals), y)
         return plain, fixed, response, table
 
