@@ -117,8 +117,10 @@ class Residuals(BaseEstimator):
     time : str, default=None
         Name of the variable that orders the observations of a group (integers for ar,
         ma and toeplitz, any numbers for exponential) or says which observations of
-        different groups correspond (nonnegative integers for unstructured and
-        banded).  Its values must be distinct within a group.
+        different groups correspond, for unstructured and banded.  Such occasions are
+        nonnegative integers or have names: categories in their order (pandas'
+        Categorical, polars' Enum), texts and booleans sorted.  Its values must be
+        distinct within a group.
     by : str, default=None
         Name of a variable each category of which has its own parameters.  It must be
         constant within groups, except for independent residuals.
@@ -128,6 +130,11 @@ class Residuals(BaseEstimator):
     Groups without random effects are named by
     ``RandomEffects(group, intercept=False)``.  ``sd(e)`` and ``var(e)`` in the output
     are those of the residuals, not of the innovations of an ar or ma process.
+
+    Parameters of an occasion go by ``e`` and its name: ``sd(e8)``, ``sd(eVIS1)``,
+    ``corr(eVIS1,eVIS2)``, with quotes where a name has other characters than letters,
+    digits, ``_``, ``.``, ``+`` and ``-``: ``sd(e"week 4")``.  Categories that do not
+    occur have no parameters.
 
     Examples
     --------
@@ -141,6 +148,14 @@ class Residuals(BaseEstimator):
     ... ).fit(X, y)
     >>> [f"{k} {v:.3f}" for k, v in model.residual_parameters_.items()]
     ['rho2 0.471', 'rho4 0.513', 'var(e) 5.427']
+
+    Occasions with names:
+
+    >>> visits = X["age"].map({8: "VIS1", 10: "VIS2", 12: "VIS3", 14: "VIS4"})
+    >>> model = model.set_params(residuals=Residuals("unstructured", time="visit"))
+    >>> model = model.fit(X.assign(visit=visits), y)
+    >>> list(model.residual_parameters_)[:5]
+    ['var(eVIS1)', 'var(eVIS2)', 'var(eVIS3)', 'var(eVIS4)', 'cov(eVIS1,eVIS2)']
     """
 
     def __init__(

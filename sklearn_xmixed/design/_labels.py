@@ -126,7 +126,8 @@ class Source:
         if self._group_columns is not None and name in self._group_columns:
             at = self._group_columns.index(name)
             if isinstance(self._groups, list):
-                return self._groups[at]
+                held = self._groups[at]
+                return np.asarray(held) if isinstance(held, pd.Categorical) else held
             return _values(self._groups, at)
         return None
 
@@ -157,6 +158,33 @@ class Source:
             )
         found.update(zip(open_, self._groups, strict=True))
         return found
+
+    def categorized(self, name: str) -> Any:
+        """Values of a named variable; a Categorical where its categories have an order.
+
+        These are pandas' categories and those of an Enum.
+        """
+        for frame, columns in (
+            (self._X, self.columns),
+            (self._groups, self._group_columns or ()),
+        ):
+            if name not in columns:
+                continue
+            at = list(columns).index(name)
+            if isinstance(frame, list):
+                return frame[at]
+            if isinstance(frame, nw.DataFrame):
+                return _enumerated(frame[:, at])
+            break
+        return self._categories(name)
+
+    def every(self, labels: Any = None) -> dict[str, Any]:
+        """All columns by name; that of the name ``labels`` with its categories."""
+        names = dict.fromkeys([*self.columns, *(self._group_columns or ())])
+        return {
+            name: self.categorized(name) if name == labels else self.column(name)
+            for name in names
+        }
 
     def _categories(self, name: str) -> Any:
         """Values of a named variable; of pandas' categories, numbered as they are."""
@@ -234,9 +262,10 @@ def _frame(data: Any) -> Any:
     return frame if isinstance(frame, nw.DataFrame) else None
 
 
-def _series(data: Any) -> tuple[Any, Array] | None:
+def _series(data: Any) -> tuple[Any, Any] | None:
     if isinstance(data, pd.Series):
-        return data.name, _plain(data)
+        labels = isinstance(data.dtype, pd.CategoricalDtype)
+        return data.name, data.array if labels else _plain(data)
     if isinstance(data, np.ndarray | list | tuple):
         return None
     try:
@@ -244,8 +273,16 @@ def _series(data: Any) -> tuple[Any, Array] | None:
     except TypeError:
         return None
     if isinstance(series, nw.Series):
-        return (series.name or None), series.to_numpy()
+        return (series.name or None), _enumerated(series)
     return None
+
+
+def _enumerated(series: Any) -> Any:
+    """Values of a column; of an Enum with its categories."""
+    values = series.to_numpy()
+    if isinstance(series.dtype, nw.Enum):
+        return pd.Categorical(values, series.dtype.categories)
+    return values
 
 
 def _values(frame: Any, at: int) -> Array:

@@ -162,7 +162,8 @@ class Variables:
             weights=rows(self.weights),
             level_weights=each(self.level_weights),
             clusters=rows(self.clusters),
-            residual=each(self.residual),
+            # with their categories
+            residual={role: v[keep] for role, v in self.residual.items()},
             factors=each(self.factors),
             dropped=np.flatnonzero(~keep),
         )

@@ -10,14 +10,14 @@ import numpy as np
 import pandas as pd
 
 from .._spec import RandomEffects, Residuals
-from ..residuals import STRUCTURES, Groups, Within, make_structure
-from ._labels import Encoder, Source, is_time, missing_rows
+from ..residuals import STRUCTURES, Groups, ResidualModel, Within, make_structure
+from ._labels import Encoder, Source, missing_rows
+from ._times import read_times, word
 
 __all__ = [
     "category_numbers",
     "check_residuals",
     "compile_residuals",
-    "read_time",
     "read_variables",
     "rows_with_values",
 ]
@@ -60,8 +60,8 @@ def check_residuals(residuals: Residuals, equations: Sequence[RandomEffects]) ->
         what = {
             "integer": "an integer-valued time that orders the rows of a group",
             "real": "a real-valued time",
-            "identifier": "nonnegative integers that say which rows of different "
-            "groups correspond",
+            "identifier": "nonnegative integers, or names, that say which rows of "
+            "different groups correspond",
         }[kind.time_kind]
         raise ValueError(
             f"{name} residuals need time, the name of a variable with {what}: "
@@ -82,14 +82,16 @@ def read_variables(
     out: dict[str, Any] = {}
     if residuals is None:
         return out
+    kind = STRUCTURES[residuals.structure]
     for role in ("time", "by"):
         name = getattr(residuals, role)
         if name is None:
             continue
-        if role == "time" and STRUCTURES[residuals.structure].time_kind is None:
+        if role == "time" and kind.time_kind is None:
             continue  # allowed, but of no use
         assert source is not None
-        values = source.column(name)
+        labels = role == "time" and kind.time_kind == "identifier"
+        values = source.categorized(name) if labels else source.column(name)
         if values is None:
             raise ValueError(
                 f"The {role} variable {name!r} of residuals is no column of X or groups. "
@@ -132,7 +134,7 @@ def compile_residuals(
     encoders: Sequence[Encoder],
     *,
     weighted: bool = False,
-    categories: tuple[str, ...] | None = None,
+    known: ResidualModel | None = None,
 ) -> Within | None:
     """The structure over the rows; None for independent ones of one variance.
 
@@ -144,8 +146,9 @@ def compile_residuals(
         Lowest-level group of each row.
     weighted : bool
         Whether rows have weights.
-    categories : tuple of str, optional
-        By-categories to number; default those found.
+    known : ResidualModel, optional
+        A fitted structure whose by-categories and occasions the rows are to be found
+        among; default those of the rows.
 
     Raises
     ------
@@ -157,12 +160,13 @@ def compile_residuals(
         return None
     kind = STRUCTURES[residuals.structure]
     name = residuals.structure
-    by, known = None, categories
-    categories = ("",)
+    by: Array | None = None
+    categories: tuple[str, ...] = ("",)
     if "by" in values:
         by, categories = _categories(values["by"])
         if known is not None:
-            by, categories = _renumber(by, categories, known, residuals), known
+            by = _renumber(by, categories, known.categories, residuals)
+            categories = known.categories
     if by is None and name == "independent":
         return None
     group = encoders[-1].group if encoders else ""
@@ -176,16 +180,17 @@ def compile_residuals(
         _check_constant(by, codes, residuals, encoders, categories)
     time = None
     if "time" in values:
-        time = read_time(values["time"], residuals)
+        time = read_times(values["time"], residuals, known)
     within = Within(
         name,
         None if residuals.order is None else int(residuals.order),
         group,
         np.asarray(codes),
-        time,
+        None if time is None else time.values,
         by,
         residuals.by if by is not None else None,
         categories,
+        () if time is None else time.names,
     )
     _check_repeats(within, residuals, encoders)
     _check_lags(within, residuals, encoders)
@@ -199,7 +204,7 @@ def _categories(values: Any) -> tuple[Array, tuple[str, ...]]:
         codes, labels = pd.factorize(values, sort=True)
     except TypeError:
         codes, labels = pd.factorize(values)
-    return codes, tuple(_word(x) for x in labels)
+    return codes, tuple(word(x) for x in labels)
 
 
 def category_numbers(
@@ -226,12 +231,6 @@ def _renumber(
             f"were not in the training data; those have {list(known)}."
         )
     return np.array([known.index(word) for word in found])[by]
-
-
-def _word(label: Any) -> str:
-    if isinstance(label, float | np.floating) and float(label).is_integer():
-        return str(int(label))
-    return str(label)
 
 
 def path_of(encoders: Sequence[Encoder], code: int) -> str:
@@ -268,46 +267,6 @@ def _check_constant(
         )
 
 
-def read_time(values: Any, residuals: Residuals) -> Array:
-    """The time variable as numbers of the kind that the structure needs."""
-    kind = STRUCTURES[residuals.structure].time_kind
-    name = residuals.time
-    if is_time(values):
-        what = "numbers" if kind == "real" else "integers, the number of the day say"
-        raise ValueError(
-            f"The time variable {name!r} of residuals holds dates or times; "
-            f"{residuals.structure} residuals need {what}: "
-            f"(t - t.min()) / pandas.Timedelta('1D')."
-        )
-    try:
-        time = np.asarray(values, dtype=float)
-    except (TypeError, ValueError):
-        raise ValueError(
-            f"The time variable {name!r} of residuals must hold numbers, found "
-            f"{np.asarray(values)[0]!r}."
-        ) from None
-    if not np.isfinite(time).all():
-        raise ValueError(
-            f"The time variable {name!r} of residuals is infinite somewhere."
-        )
-    if kind == "real":
-        return time
-    whole = time == np.round(time)
-    if not whole.all():
-        row = int(np.argmin(whole))
-        raise ValueError(
-            f"{residuals.structure} residuals need an integer-valued time; {name!r} is "
-            f"{time[row]:g} in row {row}. Exponential residuals take real times."
-        )
-    if kind == "identifier" and (time < 0).any():
-        row = int(np.argmax(time < 0))
-        raise ValueError(
-            f"{residuals.structure} residuals need nonnegative integers to identify "
-            f"the rows of a group; {name!r} is {time[row]:g} in row {row}."
-        )
-    return time
-
-
 def _check_lags(
     within: Within, residuals: Residuals, encoders: Sequence[Encoder]
 ) -> None:
@@ -340,9 +299,9 @@ def _check_repeats(
     t, c = within.time[order], within.codes[order]
     same = np.flatnonzero((t[1:] == t[:-1]) & (c[1:] == c[:-1]))
     if len(same):
-        g, value = int(c[same[0]]), t[same[0]]
+        g, value = int(c[same[0]]), within.shown(t[same[0]])
         raise ValueError(
-            f"The time {residuals.time!r} = {value:g} is repeated within group "
+            f"The time {residuals.time!r} = {value} is repeated within group "
             f"{path_of(encoders, g)} ({len(same)} repetitions in all), which makes the "
             f"covariance matrix of {residuals.structure} residuals singular. Times must "
             "be distinct within the lowest-level groups; is a level of grouping missing?"
@@ -355,7 +314,7 @@ def _check_order(within: Within, residuals: Residuals) -> None:
         return
     order = within.order_of_rows
     by = None if within.by is None else within.by[order]
-    for b, word in enumerate(within.categories):
+    for b, category in enumerate(within.categories):
         rows = slice(None) if by is None else by == b
         codes = within.codes[order][rows]
         starts = np.flatnonzero(np.append(True, codes[1:] != codes[:-1]))
@@ -364,7 +323,7 @@ def _check_order(within: Within, residuals: Residuals) -> None:
         try:
             make_structure(within.structure, within.order, groups)
         except ValueError as error:
-            where = f" for {within.by_name} = {word}" if word else ""
+            where = f" for {within.by_name} = {category}" if category else ""
             raise ValueError(
                 f"order={within.order} of {within.structure} residuals is out of "
                 f"range{where}: {error}."

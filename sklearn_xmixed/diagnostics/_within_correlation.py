@@ -42,8 +42,8 @@ def within_correlation(
     level : str, default=None
         Level within whose groups pairs are formed; None is the lowest.
     time : str, default=None
-        Variable that lags are measured in; None is that of the residual structure, or
-        else the place of a row within its group.
+        Variable that lags are measured in, occasions with names by their order; None is
+        that of the residual structure, or else the place of a row within its group.
     n_bins : int, default=12
         With more than 15 distinct lags, bins with equal numbers of pairs.
 
@@ -123,7 +123,8 @@ def _times(
     sample: Sample, estimator: Any, X: Any, groups: Any, codes: Array, time: str | None
 ) -> Array:
     own = sample.times
-    if time is None and own is not None:
+    spec = estimator.results_.specification
+    if own is not None and time in (None, spec.residual_time):
         return own
     if time is None:
         start = np.searchsorted(codes, np.arange(codes.max() + 1))
@@ -136,7 +137,13 @@ def _times(
     values = source.column(time)
     if values is None:
         raise ValueError(f"time names no column: {time!r}. {source.describe()}")
-    return np.asarray(values, dtype=float)[sample.order]
+    try:
+        return np.asarray(values, dtype=float)[sample.order]
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"Lags are differences of numbers, and time={time!r} holds "
+            f"{np.asarray(values, dtype=object)[0]!r} in row 0. Number these times."
+        ) from None
 
 
 def _bins(lags: Array, n_bins: int) -> tuple[Array, int]:

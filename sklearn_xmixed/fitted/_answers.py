@@ -11,12 +11,8 @@ from ..design._factors import owned_codes
 from ..design._fixed import read_fixed
 from ..design._labels import Encoder, Source, encode
 from ..design._levels import shown_path
-from ..design._within import (
-    compile_residuals,
-    read_time,
-    read_variables,
-    rows_with_values,
-)
+from ..design._times import read_times
+from ..design._within import compile_residuals, read_variables, rows_with_values
 from ..inference import Results
 from ..likelihood import Errors, Pool, Posterior
 from ._equations import FittedEquation
@@ -211,7 +207,11 @@ class RowAnswers:
         rows_with_values(values, residuals, "raise")
         time = None
         if "time" in values:
-            time = read_time(values["time"], residuals)
+            # nothing is known of errors in unknown groups, whatever their times
+            known = codes >= 0
+            given = read_times(values["time"][known], residuals, self.errors.model)
+            time = np.zeros(len(codes))
+            time[known] = given.values
         return mean + self.errors.forecast(codes, time)
 
     def standardized_residuals(self, estimator: Any, source: Source, y: Array) -> Array:
@@ -231,12 +231,10 @@ class RowAnswers:
                 encoders.append(encoder)
             assert parents is not None
             codes = parents
+        values = read_variables(source, estimator.residuals)
+        rows_with_values(values, estimator.residuals, "raise")
         within = compile_residuals(
-            estimator.residuals,
-            read_variables(source, estimator.residuals),
-            codes,
-            encoders,
-            categories=self.errors.model.categories,
+            estimator.residuals, values, codes, encoders, known=self.errors.model
         )
         return self.errors.standardize(within, left)
 

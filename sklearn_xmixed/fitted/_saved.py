@@ -263,6 +263,7 @@ def describe(estimator: Any, compiled: Compiled, found: Estimate) -> Specificati
     within = design.residual
     order: int | None = None
     times: list[float] = []
+    occasions: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
     if within is not None:
         residual: Any = found.objective.residual
@@ -272,7 +273,9 @@ def describe(estimator: Any, compiled: Compiled, found: Estimate) -> Specificati
             order = 1
         if within.structure == "unstructured":
             order = None
-        times = [float(t) for t in getattr(structure, "times", ())]
+        occasions = residual.occasions
+        if not residual.named:
+            times = [float(t) for t in structure.times]
         categories = tuple(c for c in residual.categories if c)
     spec = estimator.residuals
     how = "em" if estimator.em_only else estimator.solver
@@ -287,6 +290,7 @@ def describe(estimator: Any, compiled: Compiled, found: Estimate) -> Specificati
         residual_by="" if within is None else within.by_name or "",
         residual_categories=categories,
         residual_times=tuple(times),
+        residual_occasions=occasions,
         optimization=how if design.equations or within is not None else "closed form",
         parameterization=estimator.parameterization,
         n_rows=design.n_rows + compiled.n_dropped,

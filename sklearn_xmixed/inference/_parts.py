@@ -82,6 +82,9 @@ class Specification:
         By-categories of the residuals.
     residual_times : tuple of float
         Times of unstructured and banded residuals: rows of their covariance matrix.
+        Empty where occasions have names.
+    residual_occasions : tuple of str
+        The same as names, "8" or "VIS1".
     optimization : {"newton", "lbfgs", "em", "closed form"}
         What found the estimates.
     parameterization : {"matsqrt", "matlog"}
@@ -103,6 +106,7 @@ class Specification:
     residual_by: str = ""
     residual_categories: tuple[str, ...] = ()
     residual_times: tuple[float, ...] = ()
+    residual_occasions: tuple[str, ...] = ()
     optimization: str = "newton"
     parameterization: str = "matsqrt"
     n_rows: int = 0

@@ -11,10 +11,10 @@ import numpy as np
 
 from ..design._labels import Source, encode, missing_rows
 from ..design._levels import read_labels
+from ..design._times import read_times
 from ..design._within import (
     category_numbers,
     compile_residuals,
-    read_time,
     read_variables,
     rows_with_values,
 )
@@ -138,7 +138,9 @@ class Rows:
             return errors.variance(None, np.zeros(self.n, dtype=int))
         values = read_variables(self.source, residuals)
         rows_with_values(values, residuals, "raise")
-        time = read_time(values["time"], residuals) if "time" in values else None
+        time = None
+        if "time" in values:
+            time = read_times(values["time"], residuals, errors.model).values
         category = np.zeros(self.n, dtype=int)
         if "by" in values:
             category = category_numbers(
@@ -158,7 +160,7 @@ class Rows:
             values,
             self.codes[-1] if self.codes else np.arange(self.n),
             (),
-            categories=errors.model.categories,
+            known=errors.model,
         )
         assert within is not None
         category = np.zeros(self.n, dtype=int) if within.by is None else within.by

@@ -105,6 +105,9 @@ class Sample:
                         f"{name!r} is no column of X or groups. {source.describe()}"
                     )
                 columns[name] = values
+        time = getattr(estimator.residuals, "time", None)
+        if time in columns:  # occasions keep the order of their categories
+            columns[time] = source.categorized(time)
         frame = pd.DataFrame(columns)
         fixed = estimator.fixed
         if fixed is None:
@@ -154,9 +157,7 @@ class Sample:
             )
         _check_estimator(estimator)
         source = Source.of(X, groups)
-        columns = {c: source.column(c) for c in source.columns}
-        for name in source._group_columns or []:
-            columns.setdefault(name, source.column(name))
+        columns = source.every(getattr(estimator.residuals, "time", None))
         for name in (*aside, *besides):
             if name not in columns:
                 raise ValueError(

@@ -2,7 +2,12 @@
 
 from ._groups import Groups, patterns
 from ._model import ResidualModel, Within
-from ._structure import NotPositiveDefiniteError, ResidualParameter, ResidualStructure
+from ._structure import (
+    NotPositiveDefiniteError,
+    ResidualParameter,
+    ResidualStructure,
+    shown_time,
+)
 from ._table import STRUCTURES, make_structure
 from ._white import WhiteResiduals
 
@@ -17,4 +22,5 @@ __all__ = [
     "Within",
     "make_structure",
     "patterns",
+    "shown_time",
 ]

@@ -27,11 +27,14 @@ class Groups:
     time : ndarray of shape (n,) or None
     count : ndarray of shape (G,) or None
         How many groups each one stands for; None means one.
+    occasions : tuple of str
+        Names of the times 0, 1, ...; empty where times have none.
     """
 
     starts: Array
     time: Array | None = None
     count: Array | None = None
+    occasions: tuple[str, ...] = ()
 
     @property
     def n_rows(self) -> int:
@@ -68,6 +71,7 @@ class Groups:
             starts,
             None if self.time is None else self.time[rows],
             None if self.count is None else self.count[which],
+            self.occasions,
         )
 
     def sums(self, values: Array) -> Array:

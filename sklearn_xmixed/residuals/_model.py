@@ -13,7 +13,13 @@ from functools import cached_property
 import numpy as np
 
 from ._groups import Groups
-from ._structure import STEP, Kernel, ResidualParameter, ResidualStructure
+from ._structure import (
+    STEP,
+    Kernel,
+    ResidualParameter,
+    ResidualStructure,
+    shown_time,
+)
 from ._table import make_structure
 
 __all__ = ["Part", "ResidualModel", "Within"]
@@ -38,6 +44,8 @@ class Within:
         Category of each row.
     by_name : str or None
     categories : tuple of str
+    occasions : tuple of str
+        Names of the times 0, 1, ...; empty where times are the user's numbers.
     """
 
     structure: str
@@ -48,11 +56,16 @@ class Within:
     by: Array | None = None
     by_name: str | None = None
     categories: tuple[str, ...] = ("",)
+    occasions: tuple[str, ...] = ()
 
     @property
     def plain(self) -> bool:
         """Whether all residuals are independent with one variance."""
         return self.structure == "independent" and self.by is None
+
+    def shown(self, time: float) -> str:
+        """A time as messages have it."""
+        return shown_time(time, self.occasions)
 
     @cached_property
     def order_of_rows(self) -> Array:
@@ -104,6 +117,7 @@ class Within:
                 np.append(starts, len(mine)),
                 None if time is None else time[rows],
                 None if count is None else count[rows][starts],
+                self.occasions,
             )
             out.append((rows, groups))
         return out
@@ -304,6 +318,18 @@ class ResidualModel:
             moved[k] += 1j * STEP
             columns.append(self.estimates(moved[-1], moved[:-1]).imag / STEP)
         return np.stack(columns, axis=1)
+
+    @property
+    def named(self) -> bool:
+        """Whether times are numbers of occasions that have names."""
+        return bool(self.parts[0].structure.names)
+
+    @property
+    def occasions(self) -> tuple[str, ...]:
+        """Occasions with parameters of their own, in their order, of all categories."""
+        structures = [part.structure for part in self.parts]
+        times = np.unique(np.concatenate([s.times for s in structures]))
+        return tuple(structures[0].shown(t) for t in times)
 
     @property
     def label(self) -> str:

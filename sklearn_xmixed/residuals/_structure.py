@@ -17,6 +17,7 @@ __all__ = [
     "NotPositiveDefiniteError",
     "ResidualParameter",
     "ResidualStructure",
+    "shown_time",
 ]
 
 Array = np.ndarray
@@ -27,6 +28,11 @@ ATANH_END = 8.0
 
 class NotPositiveDefiniteError(ArithmeticError):
     """Parameters that make some group's covariance matrix not positive definite."""
+
+
+def shown_time(time: float, names: tuple[str, ...]) -> str:
+    """A time as messages have it: the name of an occasion, or a number."""
+    return names[int(time)] if names else f"{time:.15g}"
 
 
 @dataclass(frozen=True)
@@ -102,6 +108,10 @@ class ResidualStructure(ABC):
     linear: ClassVar[bool] = False
 
     n_shape: int
+    #: times that have parameters of their own, ascending
+    times: Array = np.empty(0)
+    #: of the times 0, 1, ..., where they number occasions that have names
+    names: tuple[str, ...] = ()
     #: an element of the shape beyond this is at the end of its range
     end: ClassVar[float] = np.inf
 
@@ -157,6 +167,10 @@ class ResidualStructure(ABC):
             at = np.arange(times.shape[1])
             out[:, at, at] = 1.0
         return out
+
+    def shown(self, time: float) -> str:
+        """A time as messages have it."""
+        return shown_time(time, self.names)
 
     def at_boundary(self, shape: Array) -> Array:
         """Which elements of ``shape`` have gone to the end of their range."""

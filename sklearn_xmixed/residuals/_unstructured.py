@@ -7,6 +7,8 @@ structure needs no constraint either.
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 
 from ._groups import Groups
@@ -20,6 +22,8 @@ Array = np.ndarray
 #: a standard deviation this small beside another is none; so is that of a combination
 #: of the standardised errors
 DEGENERATE = 1e-5
+#: names of occasions that need no quotes
+PLAIN = re.compile(r"[\w.+-]+")
 
 
 class Unstructured(PatternStructure):
@@ -31,6 +35,8 @@ class Unstructured(PatternStructure):
         Distinct times, ascending.
     band : int
         Bands below the diagonal.
+    names : tuple of str
+        Of the occasions that the times number; empty where times are the user's.
     """
 
     name = "unstructured"
@@ -38,8 +44,9 @@ class Unstructured(PatternStructure):
     lags_only = False
     linear = True
 
-    def __init__(self, times: Array, band: int):
+    def __init__(self, times: Array, band: int, names: tuple[str, ...] = ()):
         self.times = times
+        self.names = names
         self.band = band
         T = len(times)
         i, j = np.tril_indices(T, -1)
@@ -52,13 +59,17 @@ class Unstructured(PatternStructure):
     def of(cls, order: int | None, groups: Groups) -> Unstructured:
         assert groups.time is not None
         times = np.unique(groups.time)
-        return cls(times, len(times) - 1)
+        return cls(times, len(times) - 1, groups.occasions)
 
     @property
     def label(self) -> str:
         return "Unstructured"
 
     def _name(self, i: int) -> str:
+        if self.names:
+            name = self.names[int(self.times[i])]
+            # other characters would read as two errors, sd(e1 e2), or end the name
+            return f"e{name}" if PLAIN.fullmatch(name) else f"e{_quoted(name)}"
         t = float(self.times[i])
         return f"e{int(t)}" if t.is_integer() else f"e{t!r}"
 
@@ -104,12 +115,12 @@ class Unstructured(PatternStructure):
 
     def places(self, a: Array, b: Array) -> Array:
         for t in (a, b):
-            lost = ~np.isin(t, self.times)
-            if lost.any():
+            lost = np.unique(t[~np.isin(t, self.times)])
+            if len(lost):
                 raise ValueError(
                     f"{self.label} residuals have no parameters for time "
-                    f"{t[lost][0]:g}; the times of the training data are "
-                    f"{', '.join(f'{x:g}' for x in self.times)}."
+                    f"{', '.join(map(self.shown, lost))}; the times that they were "
+                    f"fitted to are {', '.join(map(self.shown, self.times))}."
                 )
         i, j = np.searchsorted(self.times, a), np.searchsorted(self.times, b)
         return i * len(self.times) + j
@@ -147,8 +158,12 @@ class Banded(Unstructured):
                 "the order must lie between 0 and the number of distinct times minus "
                 f"one, {most}"
             )
-        return cls(times, order)
+        return cls(times, order, groups.occasions)
 
     @property
     def label(self) -> str:
         return f"Banded({self.band})"
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'

@@ -29,15 +29,15 @@ Array = np.ndarray
 CONSTANT = "Intercept"
 
 
-def as_frame(X: Any, groups: Any = None) -> pd.DataFrame:
-    """Data as a pandas frame with rows 0, 1, ..."""
+def as_frame(X: Any, groups: Any = None, residuals: Any = None) -> pd.DataFrame:
+    """Data as a pandas frame with rows 0, 1, ...; times of residuals keep categories."""
     if isinstance(X, pd.DataFrame):
         frame = X.reset_index(drop=True)
         if groups is None:
             return frame.rename(columns=str)
         source = Source.of(X, groups)
     elif isinstance(X, dict):
-        return as_frame(pd.DataFrame(X), groups)
+        return as_frame(pd.DataFrame(X), groups, residuals)
     else:
         source = Source.of(X, groups)
         if not source.named:
@@ -45,10 +45,7 @@ def as_frame(X: Any, groups: Any = None) -> pd.DataFrame:
                 "A formula needs data with names: a data frame or a dict of columns, got "
                 f"{type(X).__name__}."
             )
-    columns = {c: source.column(c) for c in source.columns}
-    for name in source._group_columns or []:
-        columns.setdefault(name, source.column(name))
-    return pd.DataFrame(columns)
+    return pd.DataFrame(source.every(getattr(residuals, "time", None)))
 
 
 def import_formulaic() -> Any:

@@ -151,7 +151,15 @@ class FormulaRegressor(TextRegressor):
                 found = make_again(self._random_specs[key], frame, recipe.parsed)
             table = without_constant(found)
             out.update({c: table[c].to_numpy() for c in table.columns})
+        for name in self._others():
+            if name in frame.columns:
+                out.setdefault(name, frame[name])
         return pd.DataFrame(out, index=frame.index)
+
+    def _others(self) -> list[str]:
+        """Times and by-categories of residuals, clusters: in no part of a formula."""
+        names = [getattr(self.residuals, role, None) for role in ("time", "by")]
+        return [name for name in (*names, self.cluster) if isinstance(name, str)]
 
     def fit(
         self,
@@ -184,7 +192,7 @@ class FormulaRegressor(TextRegressor):
         ValueError
             As by ``MixedLinearRegressor.fit``.
         """
-        frame = as_frame(X, groups)
+        frame = as_frame(X, groups, self.residuals)
         fixed, response, table = self._tables(frame, y)
         super().fit(fixed, response, sample_weight, groups=table)
         return self
@@ -203,7 +211,7 @@ class FormulaRegressor(TextRegressor):
 
     def response(self, X: Any, groups: Any = None) -> pd.Series:
         """The response as the formula has it."""
-        frame = as_frame(X, groups)
+        frame = as_frame(X, groups, self.residuals)
         parsed = self._recipe().parsed
         table, _ = make_columns(f"0 + {parsed.response}", frame, parsed)
         if table.shape[1] != 1:
@@ -220,7 +228,7 @@ class FormulaRegressor(TextRegressor):
         from sklearn.utils.validation import check_is_fitted
 
         check_is_fitted(self)
-        frame = as_frame(X, groups)
+        frame = as_frame(X, groups, self.residuals)
         fixed = self._fixed_table(frame, fitting=False)
         table = self._groups_table(frame, fixed, fitting=False)
         return super()._source(fixed, table)
@@ -237,7 +245,7 @@ class FormulaRegressor(TextRegressor):
         """The same model without the formula, with the columns that it needs."""
         parameters = self.get_params(deep=False)
         maker = FormulaRegressor(**parameters)
-        fixed, response, table = maker._tables(as_frame(X, groups), y)
+        fixed, response, table = maker._tables(as_frame(X, groups, self.residuals), y)
         del parameters["recipe"]
         plain = MixedLinearRegressor(**{**parameters, "fixed": maker.fixed})
         return plain, fixed, response, table
@@ -317,7 +325,10 @@ def from_formula(
     if isinstance(weight, str):
         weight = _weight(weight, data)
     parsed = replace(parse_formula(formula), functions=check_functions(functions))
-    frame = as_frame(data)
+    said = parameters.get("residuals")
+    if parsed.residual is not None:
+        said = parsed.residual.make()
+    frame = as_frame(data, None, said)
     check_formula(parsed, frame.columns)
     parameters["residuals"] = _residuals(parsed, frame, parameters.get("residuals"))
     arrangement = arrange_groupings(parsed, frame)

@@ -75,6 +75,10 @@ class Data:
         """A column as it is."""
         return self._source.column(name)
 
+    def labels(self, name: str) -> Any:
+        """A column as it is, with its categories where these have an order."""
+        return self._source.categorized(name)
+
     def values(self, name: str) -> Array | Labelled:
         """A column as float64 (nan is missing), texts ("" is) or labelled values."""
         if name not in self._cache:

@@ -11,6 +11,7 @@ import pandas as pd
 from ..._spec import RandomEffects, Residuals
 from ...exceptions import CommandError
 from ...expressions import Span
+from ...residuals import STRUCTURES
 from ._columns import Cell, Column, Layout, columns_of
 from ._data import Data, Labelled
 from ._expressions import Variable
@@ -51,6 +52,12 @@ _REPORTING: dict[str, tuple[str, Any]] = {
     "allbaselevels": ("base_levels", "all"),
 }
 _FORMATS = ("cformat", "pformat", "sformat")
+#: what to do with times that are texts, where they are labels and where they have distances
+_AS_NAMES = (
+    "The time of a command is a number: make it one, or a pandas.Categorical. "
+    "MixedLinearRegressor takes texts, by residuals=Residuals(..., time=...)."
+)
+_AS_NUMBERS = "Number the occasions: the distance between two of them is needed."
 #: pairs that contradict one another
 _PAIRS = (
     ("mle", "reml"),
@@ -324,7 +331,13 @@ class _Plan:
         if time is not None and needs:
             if self.data.numbers(time) is None:
                 assert said.time is not None
-                self.fail(f"The time {time!r} holds texts.", "", said.time.span)
+                self.fail(
+                    f"The time {time!r} holds texts.",
+                    _AS_NAMES
+                    if STRUCTURES[said.structure].time_kind == "identifier"
+                    else _AS_NUMBERS,
+                    said.time.span,
+                )
             labels.append(time)
         if by is not None:
             labels.append(by)

@@ -274,7 +274,7 @@ class Reader:
             if name in out:
                 continue
             if fitting or name in self.data.names:
-                values = self.data.raw(name)
+                values = self.data.labels(name)
                 if values is None:
                     self.fail(f"The data have no column {name!r}.")
                 out[name] = values

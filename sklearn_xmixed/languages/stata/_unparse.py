@@ -8,6 +8,7 @@ from typing import Any
 from ..._regressor import MixedLinearRegressor
 from ..._spec import RandomEffects, Residuals
 from ...design._validation import equations_of
+from ...inference import Specification
 from ._parser import NAMES
 from ._recipe import Recipe
 
@@ -159,6 +160,8 @@ def _from_columns(
             raise ValueError("Pass target=, the name of the response.")
         target = fitted.results.target
     residuals = spec["residuals"]
+    if fitted is not None:
+        _check_occasions(fitted.results.specification)
     names = [target, *fixed, *([] if weight is None else [weight])]
     for e in equations:
         own = [] if e.group == "_all" else [e.group]
@@ -175,6 +178,21 @@ def _from_columns(
     if weight is not None:
         first += f" [{'pw' if spec['weight_type'] == 'sampling' else 'fw'}={weight}]"
     return NAMES[0], first, []
+
+
+def _check_occasions(said: Specification) -> None:
+    """Refuse names that a command would not read as the same occasions in this order."""
+    names = said.residual_occasions
+    numbers = [int(name) for name in names if name.isdecimal()]
+    as_numbers = len(numbers) == len(names) and numbers == sorted(numbers)
+    if as_numbers or set(names) <= {"False", "True"}:
+        return
+    shown = ", ".join(names[:4]) + (", ..." if len(names) > 4 else "")
+    raise ValueError(
+        f"The time {said.residual_time!r} of residuals holds names ({shown}), and the time "
+        f"of a command is a number. Number the occasions in their order, by "
+        f"pandas.Categorical(...).codes say, and fit to that."
+    )
 
 
 def _equation(equation: RandomEffects, weighted: str) -> str:

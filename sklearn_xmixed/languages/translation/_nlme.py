@@ -212,7 +212,11 @@ def _correlation(
             call = f"corARMA(form = ~ {where} | {path}, p = {p}, q = {q})"
             return [f"correlation = {call}"], said, []
         case "unstructured":
-            made.append(f"{data}$occasion <- as.integer(factor({data}${time}))")
+            said_of = model.results.specification
+            levels = ""
+            if not said_of.residual_times:  # names: R would sort them by the locale
+                levels = f", levels = {_vector(said_of.residual_occasions)}"
+            made.append(f"{data}$occasion <- as.integer(factor({data}${time}{levels}))")
             for term in model.results.variance_frame("variance").loc["Residual"].index:
                 said[("Residual", term)] = (
                     "getVarCov(fit) of gls, or the matrix of fit$modelStruct times "
@@ -227,6 +231,15 @@ def _correlation(
                 [],
             )
     raise CannotSayError(f"{spec.structure} residuals.")
+
+
+def _vector(names: tuple[str, ...]) -> str:
+    """Names as a vector of R, which reads True and False as logical values."""
+    words = {"False": "FALSE", "True": "TRUE"}
+    if set(names) <= set(words):
+        return f"c({', '.join(words[name] for name in names)})"
+    escaped = (name.replace("\\", "\\\\").replace('"', '\\"') for name in names)
+    return "c(" + ", ".join(f'"{name}"' for name in escaped) + ")"
 
 
 def _residuals(

@@ -223,6 +223,24 @@ def _type(model: Model, spec: Residuals) -> tuple[str, dict[tuple[str, str], str
     return kind, said
 
 
+def _in_order(model: Model, spec: Residuals, copies: list[str]) -> str:
+    """The time, or a number of the occasions where SAS would sort these otherwise."""
+    assert spec.time is not None
+    said = model.results.specification
+    names = said.residual_occasions
+    numbers = all(name.isdecimal() for name in names)
+    in_order = sorted(names, key=int) if numbers else sorted(names)
+    if said.residual_times or list(names) == in_order:
+        return spec.time
+    number = f"{spec.time[:26]}_order"
+    listed = (
+        name if numbers else "'" + name.replace("'", "''") + "'" for name in names
+    )
+    function = "whichn" if numbers else "whichc"
+    copies.append(f"  {number} = {function}({spec.time}, {', '.join(listed)});")
+    return number
+
+
 def _repeated(
     model: Model, classes: dict[str, None], numbers: set[str], copies: list[str]
 ) -> tuple[list[str], dict[tuple[str, str], str], list[str]]:
@@ -253,9 +271,10 @@ def _repeated(
         return [f"  repeated /{group};"], said, []
     notes: list[str] = []
     kind, said = _type(model, spec)
-    effect = ""
+    effect, time = "", spec.time
     if spec.structure != "exponential" and spec.time is not None:
-        effect = f"{category(spec.time)} "
+        time = _in_order(model, spec, copies)
+        effect = f"{category(time)} "
         if spec.structure in ("ar", "toeplitz"):
             notes.append(
                 f"SAS counts lags in the sorted values of {spec.time}: a time that no "
@@ -263,6 +282,6 @@ def _repeated(
             )
     if spec.structure in ("unstructured", "banded"):
         for term in model.results.variance_frame("variance").loc["Residual"].index:
-            said[("Residual", term)] = f"UN(i,k) of the values of {spec.time}"
+            said[("Residual", term)] = f"UN(i,k) of the values of {time}"
     where = f"subject={_subject(model.path)}"
     return [f"  repeated {effect}/ {where} type={kind}{group} r rcorr;"], said, notes
