@@ -346,15 +346,9 @@ def test_the_oracle_holds_what_is_at_the_boundary(name):
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("name", SINGULAR)
 def test_at_the_boundary_the_free_directions_count(name, method):
-    """With a correlation held, V bends in the variances: only what does not depend on
-    the parameters is compared there (lmerTest agrees, see tests/reference)."""
+    """With a correlation held, V bends in the variances (lmerTest agrees on
+    Satterthwaite, see tests/reference)."""
     model, oracle, _ = singular(name)
-    if name in TIED and method not in (
-        "satterthwaite",
-        "kenward-roger-linear",
-        "kenward-roger-2009",
-    ):
-        pytest.skip("depends on the parameters of a singular covariance matrix")
     table = model.coef_table(df=method)
     p = len(table)
     assert_allclose(

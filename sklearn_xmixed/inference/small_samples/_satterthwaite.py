@@ -34,7 +34,7 @@ class Satterthwaite(Reference):
     def __init__(self, moments: Moments, at: Coordinates):
         self.at = at
         self.vcov = at.vcov(np.eye(at.root.shape[1]))
-        self._P, self._W = moments.P, moments.observed
+        self._P, self._W = moments.P, moments.of_all(moments.observed)
 
     def df(self, L: Array) -> Array:
         """Degrees of freedom of t for each row of L."""
