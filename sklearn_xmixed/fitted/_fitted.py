@@ -12,11 +12,11 @@ from ..design._compile import Compiled
 from ..design._factors import factor_index
 from ..design._levels import path_frame
 from ..estimation._estimate import Estimate
-from ..inference import Specification
+from ..inference import ClusterRobust, Specification
 from ..optimization import Certificate, Iteration
 from ._answers import RowAnswers
 from ._equations import FittedEquation, fitted_equations
-from ._saved import ResultsOptions, make_results
+from ._saved import ResultsOptions, make_results, robust_reference
 
 __all__ = ["FittedModel"]
 
@@ -33,6 +33,7 @@ class FittedModel(RowAnswers):
     reml: bool
     unbounded: bool
     dropped: Array
+    robust: ClusterRobust | None = None
 
     @classmethod
     def of(
@@ -51,9 +52,17 @@ class FittedModel(RowAnswers):
         coef[compiled.kept] = beta_kept[a:]
         intercept = float(beta_kept[0]) if a else 0.0
         posterior = found.kind.posterior(found.D, found.pieces, found.sigma2)
+        robust = robust_reference(compiled, found, options.vce)
         return cls(
             results=make_results(
-                compiled, found, equations, coef, intercept, options, specification
+                compiled,
+                found,
+                equations,
+                coef,
+                intercept,
+                options,
+                specification,
+                robust,
             ),
             columns=compiled.columns,
             fixed_names=compiled.fixed_names,
@@ -73,6 +82,7 @@ class FittedModel(RowAnswers):
             reml=found.objective.reml,
             unbounded=found.border is not None and found.border.unbounded,
             dropped=compiled.dropped,
+            robust=robust,
         )
 
     def __getstate__(self) -> dict:

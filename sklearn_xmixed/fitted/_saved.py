@@ -14,11 +14,14 @@ from ..design._validation import equations_of
 from ..estimation._estimate import Estimate
 from ..estimation._messages import convergence_message
 from ..inference import (
+    CORRECTIONS,
+    ClusterRobust,
     EquationSummary,
     GroupSummary,
     Results,
     Specification,
     VarianceParameter,
+    cluster_robust,
     likelihood_ratio,
     monte_carlo,
     natural_vcov,
@@ -29,7 +32,7 @@ from ..inference._tests import ASSUMED, CONSERVATIVE
 from ..likelihood import Pieces, Root
 from ._equations import FittedEquation
 
-__all__ = ["ResultsOptions", "describe", "make_results"]
+__all__ = ["ResultsOptions", "describe", "make_results", "robust_reference"]
 
 Array = np.ndarray
 
@@ -41,7 +44,7 @@ class ResultsOptions:
     Parameters
     ----------
     std_errors, lr_test : bool
-    vce : {"oim", "robust", "cluster"}
+    vce : {"oim", "robust", "cluster", "CR0", "CR1", "CR1S", "CR2", "CR3"}
     cluster : str or None
         Name of the variable of clusters.
     frequency : bool
@@ -63,8 +66,9 @@ def make_results(
     intercept: float,
     options: ResultsOptions,
     specification: Specification,
+    robust: ClusterRobust | None = None,
 ) -> Results:
-    """What there is to save of an estimate."""
+    """What there is to save of an estimate; ``robust`` as of ``robust_reference``."""
     design, objective = compiled.design, found.objective
     blocks = objective.model.blocks
     a = int(design.intercept)
@@ -74,7 +78,7 @@ def make_results(
     n_residual = sum(p.equation is None for p in parameters)
     n_sd = sum(b.structure.n_variances for b in blocks)
     variances = _variances(compiled, found, options)
-    vcov = order.matrix(variances.beta)
+    vcov = order.matrix(variances.beta) if robust is None else robust.vcov
     tested = order.place[: design.p - a]
     chi2, df, p = wald(coef[tested], vcov[np.ix_(tested, tested)])
     top = compiled.shown[0][0] if compiled.shown else ""
@@ -110,8 +114,8 @@ def make_results(
         alpha_vcov=variances.alpha_vcov,
         std_errors=options.std_errors,
         vce=vce,
-        n_clusters=variances.n_clusters,
-        cluster_name=cluster if vce == "cluster" and cluster else top,
+        n_clusters=variances.n_clusters if robust is None else robust.n_clusters,
+        cluster_name=cluster or top,
         pseudo=vce != "oim",
         model_beta_vcov=order.matrix(variances.model) if vce != "oim" else None,
         residual_label=_residual_label(compiled, objective),
@@ -120,6 +124,17 @@ def make_results(
             monte_carlo(found, variances.alpha_vcov) if found.sigma2 > 0 else None
         ),
     )
+
+
+def robust_reference(
+    compiled: Compiled, found: Estimate, vce: str
+) -> ClusterRobust | None:
+    """The cluster-robust covariance matrix with its degrees of freedom; None without."""
+    if vce not in CORRECTIONS or not (found.sigma2 > 0 and found.pool.p):
+        return None
+    assert compiled.clusters is not None
+    to_user = _Order.of(compiled).coefficients(np.linalg.inv(found.pool.R))
+    return cluster_robust(found, compiled.clusters, vce, to_user)
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,6 +153,12 @@ class _Order:
         place = np.concatenate([np.flatnonzero(compiled.kept), last]).astype(int)
         order = np.concatenate([np.arange(a, p), np.arange(a)]).astype(int)
         return cls(names, place, order)
+
+    def coefficients(self, kept: Array) -> Array:
+        """A map to the kept coefficients as one to all."""
+        full = np.zeros((len(self.names), kept.shape[1]))
+        full[self.place] = kept[self.order]
+        return full
 
     def matrix(self, kept: Array) -> Array:
         """A covariance matrix of the kept coefficients among all."""
@@ -176,7 +197,7 @@ def _variances(
         alpha, alpha_vcov = _estimates_only(found)
     beta, n_clusters = model, math.nan
     clusters = compiled.clusters
-    if clusters is not None and found.sigma2 > 0:
+    if clusters is not None and found.sigma2 > 0 and options.vce not in CORRECTIONS:
         robust = sandwich(found, alpha_vcov, clusters.codes, clusters.counts)
         beta, alpha_vcov = robust.beta, robust.alpha
         n_clusters = robust.n_clusters

@@ -1,6 +1,8 @@
 """Standard errors, intervals and tests; the results of a fit."""
 
+from ._cluster_robust import ClusterRobust, cluster_robust
 from ._combination import combine
+from ._corrections import CORRECTIONS
 from ._criteria import compare_fits, criteria_row, information_criteria
 from ._icc import icc
 from ._levels import group_table, level_covariances
@@ -19,6 +21,8 @@ from ._variance import (
 from ._wald import WaldTest, wald_test
 
 __all__ = [
+    "CORRECTIONS",
+    "ClusterRobust",
     "EquationSummary",
     "GroupSummary",
     "LikelihoodRatio",
@@ -29,6 +33,7 @@ __all__ = [
     "VarianceTable",
     "WaldTest",
     "check_level",
+    "cluster_robust",
     "combine",
     "compare_fits",
     "criteria_row",

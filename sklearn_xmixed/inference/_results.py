@@ -66,7 +66,7 @@ class Results(Portable):
     std_errors : bool
         Whether standard errors of the variance parameters were asked for.
     has_lr_test : bool
-    vce : {"oim", "robust", "cluster"}
+    vce : {"oim", "robust", "cluster", "CR0", "CR1", "CR1S", "CR2", "CR3"}
     n_clusters : float
         Number of clusters of robust standard errors.
     cluster_name : str

@@ -2,6 +2,7 @@
 
 from ._basis import LevelBasis, Pool
 from ._border import Border
+from ._cluster_rows import ClusterBlock
 from ._errors import Errors
 from ._factory import CrossedOptions, equation_blocks, lay
 from ._kind import Kind
@@ -39,6 +40,7 @@ from .structured._rows import Rows
 __all__ = [
     "Block",
     "Border",
+    "ClusterBlock",
     "CrossedModel",
     "CrossedObjective",
     "CrossedOptions",

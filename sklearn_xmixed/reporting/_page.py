@@ -101,9 +101,9 @@ def make_header(results: Results, show_groups: bool) -> Header:
 
 
 def _likelihood(results: Results) -> str:
-    if results.pseudo:
-        return "Log pseudolikelihood"
     restricted = results.method == "REML"
+    if results.pseudo:
+        return f"Log {'restricted-' if restricted else ''}pseudolikelihood"
     return "Log restricted-likelihood" if restricted else "Log likelihood"
 
 
