@@ -16,7 +16,9 @@ from scipy import stats
 
 from sklearn_xmixed import MixedLinearRegressor, RandomEffects, Residuals, lrtest
 from sklearn_xmixed.design._clusters import CORRECTED
-from sklearn_xmixed.inference import _corrections
+from sklearn_xmixed.inference import _cluster_moments, _corrections
+from sklearn_xmixed.languages.stata import to_command
+from sklearn_xmixed.languages.translation import to_nlme
 from sklearn_xmixed.likelihood import _cluster_rows
 
 KINDS = ("CR0", "CR1", "CR1S", "CR2", "CR3")
@@ -204,10 +206,14 @@ def test_portions_and_roots_of_either_kind_are_the_same(name, monkeypatch):
             patch.setattr(_cluster_rows, "SHARD_ROWS", 1)
             patch.setattr(_cluster_rows, "BLOCK_SIZE", 1)
             patch.setattr(_corrections, "GRADED", 0.0)
+            patch.setattr(_cluster_moments, "PORTION", 1)
             parts = fit(frame, name, vce=vce)._fitted.robust
-        for what in ("vcov", "H", "J"):
-            expected = getattr(whole, what)
-            assert_allclose(getattr(parts, what), expected, rtol=1e-8, atol=1e-10)
+        assert_allclose(parts.vcov, whole.vcov, rtol=1e-8)
+        L = np.eye(4)
+        assert_allclose(parts.df(L), whole.df(L), rtol=1e-8)
+        found, expected = (r.test(L[:3], np.ones(3)) for r in (parts, whole))
+        assert_allclose(found.f_value, expected.f_value, rtol=1e-8)
+        assert_allclose(found.df_denom, expected.df_denom, rtol=1e-8)
 
 
 @pytest.mark.parametrize("name", ["slope", "above", "by", "crossed"])
@@ -405,6 +411,11 @@ def test_output_and_messages():
         fit(frame, "slope", vce="CR2", weight_type="sampling")
     with pytest.raises(ValueError, match=r"Use method='ml', or vce='CR2'"):
         fit(frame, "slope", vce="robust", method="reml")
+    with pytest.raises(ValueError, match="cannot be written as a command"):
+        to_command(model)
+    assert "vcovCR(fit, cluster = data$school" in " ".join(to_nlme(model).notes)
+    findings = model.diagnose(frame.drop(columns="y"), frame["y"])
+    assert "few_clusters" not in str(findings)
     with pytest.raises(ValueError, match=r"'CR1', 'CR1S', 'CR2', 'CR3'.*Got 'CR4'"):
         fit(frame, "slope", vce="CR4")
     assert tuple(_corrections.CORRECTIONS) == CORRECTED

@@ -12,12 +12,14 @@ is a diagonal and a matrix of rank p, so that traces cost a pass over the cluste
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ..design._clusters import Clusters
 from ..estimation._estimate import Estimate
+from ._cluster_moments import ClusterMoments, Collected
 from ._corrections import CORRECTIONS, corrected
 from ._reference import FTest, Reference
 
@@ -40,24 +42,20 @@ class ClusterRobust(Reference):
     vcov : ndarray of shape (p, p)
     half : ndarray of shape (p, k)
         Coefficients from those k in which Phi is the identity.
-    H, J : ndarray of shape (G, k, k)
-        X_g'a_g and a_g'V_g a_g of every cluster in these.
-    counts : ndarray of shape (G,)
-        How many clusters each stands for.
+    moments : tuple of ClusterMoments
+        X_g'a_g and a_g'V_g a_g of all clusters in these.
     """
 
     vce: str
     vcov: Array
     half: Array
-    H: Array
-    J: Array
-    counts: Array
+    moments: tuple[ClusterMoments, ...]
     method: str = "satterthwaite"
 
     @property
     def n_clusters(self) -> float:
         """Number of clusters."""
-        M = float(self.counts.sum())
+        M = float(sum(part.counts.sum() for part in self.moments))
         return int(M) if M.is_integer() else M
 
     def df(self, L: Array) -> Array:
@@ -66,16 +64,21 @@ class ClusterRobust(Reference):
         They are nan where the robust variance is zero whatever the data: no cluster
         has a residual in this direction, or all coefficients in it are omitted.
         """
-        inner = L @ self.half
-        spread = np.einsum("ka,gak->gk", inner, self.J @ inner.T)
-        h = self.H @ inner.T  # (G, p, k)
-        taken = (h**2).sum(axis=1)
-        own = spread - taken
-        trace = self.counts @ own
-        second = np.einsum("gak,gbk->kab", h * self.counts[:, None, None], h)
-        square = self.counts @ (own**2 - taken**2) + (second**2).sum(axis=(1, 2))
-        known = trace > NO_VARIANCE * (inner**2).sum(axis=1)
-        return np.where(known, trace**2 / np.where(known, square, 1.0), np.nan)
+        return np.array([self._df(inner[None]) for inner in L @ self.half])
+
+    def _df(self, inner: Array) -> float:
+        trace, square, p = 0.0, 0.0, inner.shape[1]
+        moment = np.zeros((p, p))
+        for part in self.moments:
+            for counts, h, spread in part.along(inner):
+                taken = (h[:, :, 0] ** 2).sum(axis=1)
+                own = spread[:, 0, 0] - taken
+                trace += counts @ own
+                square += counts @ (own**2 - taken**2)
+                moment += (h[:, :, 0].T * counts) @ h[:, :, 0]
+        if not trace > NO_VARIANCE * float((inner**2).sum()):
+            return math.nan
+        return float(trace**2 / (square + (moment**2).sum()))
 
     def test(self, L: Array, difference: Array) -> FTest:
         """Joint test, Hotelling's T-squared with estimated degrees of freedom.
@@ -88,44 +91,44 @@ class ClusterRobust(Reference):
         q = len(L)
         inner = L @ self.half
         size = np.sqrt((inner**2).sum(axis=1))
-        inner = inner / np.where(size > 0, size, 1.0)[:, None]
-        h = self.H @ inner.T
-        own = inner @ self.J @ inner.T - h.transpose(0, 2, 1) @ h
-        values, vectors = np.linalg.eigh(np.tensordot(self.counts, own, axes=1))
+        size = np.where(size > 0, size, 1.0)[:, None]
+        inner = inner / size
+        mean = np.zeros((q, q))
+        for part in self.moments:
+            for counts, h, spread in part.along(inner):
+                own = spread - h.transpose(0, 2, 1) @ h
+                mean += np.tensordot(counts, own, axes=1)
+        values, vectors = np.linalg.eigh(mean)
         if not values[0] > NO_VARIANCE * max(values[-1], 1.0):
             rank = int((values > NO_VARIANCE * max(values[-1], 1.0)).sum())
             self._refuse(q, f"has rank {rank} in their directions")
         root = vectors / np.sqrt(values) @ vectors.T
-        eta = q * (q + 1) / self._total_variance(root @ own @ root, h @ root)
+        eta = q * (q + 1) / self._total_variance(root @ inner)
         if not eta > q - 1:
             self._refuse(q, f"has {eta:.3g} degrees of freedom, no more than {q - 1}")
-        scaled = difference / np.where(size > 0, size, 1.0)
-        T = root @ (L / np.where(size > 0, size, 1.0)[:, None])
-        x = root @ scaled
+        T = root @ (L / size)
+        x = root @ (difference / size[:, 0])
         wald = float(x @ np.linalg.solve(T @ self.vcov @ T.T, x))
         scale = (eta - q + 1) / eta
         return FTest(scale * wald / q, q, float(eta - q + 1), float(scale))
 
-    def _total_variance(self, own: Array, h: Array) -> float:
-        """Sum of the variances of the elements of the robust matrix.
+    def _total_variance(self, inner: Array) -> float:
+        """Sum of the variances of the elements of the robust matrix (Eq. 30).
 
-        Parameters
-        ----------
-        own : ndarray of shape (G, q, q)
-            P_gg, where P_gh is the covariance matrix of the scores of two clusters in
-            coordinates in which the sum of P_gg is the identity.
-        h : ndarray of shape (G, p, q)
-            P_gh = -h_g'h_h of two different ones.
+        In coordinates in which the sum of all P_gg is the identity; P_gh = -h_g'h_h
+        for two different clusters.
         """
-        inside = h.transpose(0, 2, 1) @ h
-        p, q = h.shape[1:]
-        flat = h.reshape(len(h), p * q)
-        moment = (flat.T * self.counts) @ flat
+        q, p = inner.shape
+        total, moment = 0.0, np.zeros((p * q, p * q))
+        for part in self.moments:
+            for counts, h, spread in part.along(inner):
+                taken = h.transpose(0, 2, 1) @ h
+                own = spread - taken
+                total += counts @ (_squares(own) - _squares(taken))
+                flat = h.reshape(len(h), p * q)
+                moment += (flat.T * counts) @ flat
         crossed = moment.reshape(p, q, p, q)
-        total = (crossed**2).sum() + np.sum(crossed * crossed.transpose(0, 3, 2, 1))
-        for matrix, sign in ((own, 1.0), (inside, -1.0)):
-            trace = np.einsum("gaa->g", matrix) ** 2 + (matrix**2).sum(axis=(1, 2))
-            total += sign * float(self.counts @ trace)
+        total += np.sum(crossed * (crossed + crossed.transpose(0, 3, 2, 1)))
         return float(total)
 
     def _refuse(self, q: int, why: str) -> None:
@@ -149,9 +152,9 @@ def cluster_robust(
         From the coefficients in the basis Q to all coefficients of the user.
     """
     assert vce in CORRECTIONS
-    F, k = estimate.pieces.root.F, estimate.pool.p
-    counts, G = clusters.counts, len(clusters.counts)
-    s, H, J = np.zeros((G, k)), np.zeros((G, k, k)), np.zeros((G, k, k))
+    F, counts = estimate.pieces.root.F, clusters.counts
+    scores = np.zeros((len(counts), estimate.pool.p))
+    collected = Collected()
     for block in estimate.kind.cluster_blocks(
         estimate.D, estimate.pieces.root, clusters.codes
     ):
@@ -159,12 +162,20 @@ def cluster_robust(
         # rows of a cluster that stands for w of them have sqrt(w) times their numbers
         one = 1.0 / np.sqrt(counts[at])
         block = replace(block, X=block.X * one[:, None, None], r=block.r * one[:, None])
-        s[at], H[at], J[at] = corrected(vce, block, F)
+        U, N, e = corrected(vce, block, F)
+        scores[at] = (N.transpose(0, 2, 1) @ e[:, :, None])[:, :, 0]
+        collected.add(counts[at], U, N)
     half = to_user @ F
     M = float(counts.sum())
-    robust = half @ (s * np.sqrt(counts)[:, None]).T
+    robust = half @ (scores * np.sqrt(counts)[:, None]).T
     vcov = _factor(vce, M, estimate) * robust @ robust.T
-    return ClusterRobust(vce, vcov, half, H, J, counts)
+    return ClusterRobust(vce, vcov, half, tuple(collected.all()))
+
+
+def _squares(P: Array) -> Array:
+    """(tr P)^2 + tr P^2 of symmetric matrices."""
+    squares: Array = np.einsum("gaa->g", P) ** 2 + (P**2).sum(axis=(1, 2))
+    return squares
 
 
 def _factor(vce: str, M: float, estimate: Estimate) -> float:

@@ -42,16 +42,11 @@ def corrected(name: str, block: ClusterBlock, F: Array) -> tuple[Array, Array, A
 
     Returns
     -------
-    s : ndarray of shape (b, p)
-        a'e with a = A'V^-1 X F.
-    H : ndarray of shape (b, p, p)
-        F'X'a.
-    J : ndarray of shape (b, p, p)
-        a'V a.
+    U, N : ndarray of shape (b, k, p)
+    e : ndarray of shape (b, k)
+        With a = A'V^-1 X F, a'e is N'e, F'X'a is U'N and a'V a is N'N.
     """
-    U, N, t = CORRECTIONS[name](block, block.X @ F)
-    turned = N.transpose(0, 2, 1)
-    return (turned @ t[:, :, None])[:, :, 0], U.transpose(0, 2, 1) @ N, turned @ N
+    return CORRECTIONS[name](block, block.X @ F)
 
 
 def _none(block: ClusterBlock, XF: Array) -> tuple[Array, Array, Array]:

@@ -131,7 +131,7 @@ class Results(Portable):
         """First line of the output."""
         if not self.equations:
             return "Linear regression"
-        method = "" if self.pseudo else f"{self.method} "
+        method = "" if self.pseudo and self.method == "ML" else f"{self.method} "
         return f"Mixed-effects {method}regression"
 
     @property

@@ -81,25 +81,25 @@ class ClusterRows:
         return self.W.shape[1] - sum(self.q) - 1
 
     def reduced(self) -> ClusterRows:
-        """The same from the triangular factors of the first term's groups.
+        """The same in as few rows, for terms that are nested levels, lowest first.
 
-        The rows of such a group belong together in all other terms.
+        Of the triangular factor of a group the first q rows have its random columns, the
+        others go to the group above; at the end those of X are left of a cluster.
         """
-        starts = _run_starts(self.codes[0])
-        sizes = np.diff(np.append(starts, len(self.W)))
-        width = self.W.shape[1]
-        parts, first = [], []
-        for some in _classes(sizes, np.full(len(sizes), width), 0 * sizes):
-            W, _ = self._gather(self.W, starts[some], sizes[some])
-            if W.shape[1] > width:
-                W = _triangular(W)
-            parts.append(W.reshape(-1, width))
-            first.append(np.repeat(starts[some], W.shape[1]))
-        at = np.concatenate(first)
+        W, at = self.W, np.arange(len(self.W))
+        done: list[tuple[Array, Array]] = []
+        first = 0
+        for codes, q in zip(
+            [*self.codes, self.cluster], [*self.q, self.p], strict=True
+        ):
+            kept, W, at = _split(W, at, codes[at], first, q)
+            done.append(kept)
+            first += q
+        W, at = (np.concatenate(x) for x in zip(*done, strict=True))
         order = np.argsort(at, kind="stable")
-        W, at = np.concatenate(parts)[order], at[order]
-        codes = [c[at] for c in self.codes]
-        return ClusterRows(W, codes, self.cluster[at], self.q, self.positions[at])
+        W, at = W[order], at[order]
+        codes_of = [c[at] for c in self.codes]
+        return ClusterRows(W, codes_of, self.cluster[at], self.q, self.positions[at])
 
     def blocks(
         self, D: list[Array], errors: Callable[[Array], Array] | None = None
@@ -127,7 +127,7 @@ class ClusterRows:
             kept = width if reduce else sizes[some]
             for part in _classes(sizes[some], width, kept):
                 at = some[part]
-                W, index = self._gather(self.W, starts[at], sizes[at])
+                W, index = _gather(self.W, starts[at], sizes[at])
                 codes = [np.where(index < 0, 0, c[index]) for c in number]
                 Z = self._wide(W, codes, groups[:, at].max(axis=1))
                 X = W[:, :, sum(self.q) :]
@@ -145,14 +145,6 @@ class ClusterRows:
                 yield ClusterBlock(
                     self.cluster[starts[at]], V, X[:, :, :-1], X[:, :, -1]
                 )
-
-    def _gather(self, W: Array, starts: Array, sizes: Array) -> tuple[Array, Array]:
-        """Rows of some runs, (b, k, width), zeros where one has fewer; their places."""
-        at = np.arange(int(sizes.max()))
-        index = np.where(at < sizes[:, None], starts[:, None] + at, -1)
-        out = W[index]
-        out[index < 0] = 0.0
-        return out, index
 
     def _numbered(self, starts: Array) -> tuple[list[Array], Array]:
         """Groups of every term numbered within their cluster, and how many it has."""
@@ -245,6 +237,55 @@ def _weighted(parts: list[Array], design: Design, rows: Array) -> list[Array]:
             scale = np.sqrt(own) if scale is None else scale * np.sqrt(own)
         out.append(part if scale is None else part * scale[:, None])
     return out
+
+
+def _split(
+    W: Array, at: Array, codes: Array, first: int, q: int
+) -> tuple[tuple[Array, Array], Array, Array]:
+    """Triangular factors of groups of rows: their first q rows, and the others.
+
+    Parameters
+    ----------
+    W : ndarray of shape (n, w)
+        The first columns are zero.
+    at : ndarray of int, shape (n,)
+        A number for each row; that of the first stands for a group.
+    codes : ndarray of int, shape (n,)
+    first, q : int
+
+    Returns
+    -------
+    kept : tuple of ndarray
+        Rows and numbers.
+    rest, at_rest : ndarray
+    """
+    if not len(W):
+        return (W, at), W, at
+    starts = _run_starts(codes)
+    sizes = np.diff(np.append(starts, len(W)))
+    width = W.shape[1] - first
+    kept: list[tuple[Array, Array]] = []
+    rest: list[tuple[Array, Array]] = []
+    for some in _classes(sizes, np.full(len(sizes), width), 0 * sizes):
+        part, _ = _gather(W[:, first:], starts[some], sizes[some])
+        R = _triangular(part)
+        for rows, out in ((R[:, :q], kept), (R[:, q:], rest)):
+            full = np.zeros((len(some) * rows.shape[1], W.shape[1]))
+            full[:, first:] = rows.reshape(-1, width)
+            out.append((full, np.repeat(at[starts[some]], rows.shape[1])))
+    W_rest, at_rest = (np.concatenate(x) for x in zip(*rest, strict=True))
+    order = np.argsort(at_rest, kind="stable")
+    W_kept, at_kept = (np.concatenate(x) for x in zip(*kept, strict=True))
+    return (W_kept, at_kept), W_rest[order], at_rest[order]
+
+
+def _gather(W: Array, starts: Array, sizes: Array) -> tuple[Array, Array]:
+    """Rows of some runs, (b, k, width), zeros where one has fewer; their places."""
+    at = np.arange(int(sizes.max()))
+    index = np.where(at < sizes[:, None], starts[:, None] + at, -1)
+    out = W[index]
+    out[index < 0] = 0.0
+    return out, index
 
 
 def _pool_rows(design: Design, pool: Pool, rows: Array) -> Array:
