@@ -16,6 +16,7 @@ from scipy import stats
 
 from sklearn_xmixed import MixedLinearRegressor, RandomEffects, Residuals, lrtest
 from sklearn_xmixed.design._clusters import CORRECTED
+from sklearn_xmixed.exceptions import ExactFitWarning
 from sklearn_xmixed.inference import _cluster_moments, _corrections
 from sklearn_xmixed.languages.stata import to_command
 from sklearn_xmixed.languages.translation import to_nlme
@@ -179,7 +180,8 @@ EVERY += [(name, vce) for name in ("above", "by", "crossed") for vce in KINDS[:3
 @pytest.mark.parametrize("method", ["ml", "reml"])
 @pytest.mark.parametrize(("name", "vce"), EVERY)
 def test_the_definitions(name, vce, method):
-    frame = three_levels(1)
+    # another data set for every model
+    frame = three_levels(100 + 10 * list(MODELS).index(name) + (method == "reml"))
     model = fit(frame, name, vce=vce, method=method)
     expected = dense(model, frame, name)
     robust, beta = model._fitted.robust, model.results_.beta
@@ -343,6 +345,18 @@ def test_fewer_clusters_than_coefficients():
     one = frame[frame.district == 0]
     with pytest.raises(ValueError, match="at least two clusters"):
         fit(one, "above", vce="CR2")
+
+
+def test_without_coefficients_there_is_nothing_to_correct():
+    frame = three_levels(8)
+    model = MixedLinearRegressor("school", fixed=[], fit_intercept=False, vce="CR2")
+    model.fit(frame.drop(columns="y"), frame["y"])
+    assert model._fitted.robust is None
+    assert model.results_.n_clusters == 11
+    with pytest.warns(ExactFitWarning):
+        exact = fit(frame.assign(y=2 * frame.x), "slope", vce="CR2")
+    assert exact._fitted.robust is None
+    assert (exact.results_.beta_vcov == 0).all()
 
 
 def test_hypotheses_about_nothing_have_no_degrees_of_freedom():

@@ -35,6 +35,13 @@ class Clusters:
     codes: Array
     counts: Array
 
+    @property
+    def number(self) -> float:
+        """How many there are, all that each stands for included."""
+        return (
+            float(self.counts.sum()) if (self.counts != 1).any() else len(self.counts)
+        )
+
 
 def read_clusters(estimator: Any, source: Source | None) -> Any:
     """Cluster labels per row, None without."""

@@ -114,7 +114,7 @@ def make_results(
         alpha_vcov=variances.alpha_vcov,
         std_errors=options.std_errors,
         vce=vce,
-        n_clusters=variances.n_clusters if robust is None else robust.n_clusters,
+        n_clusters=variances.n_clusters,
         cluster_name=cluster or top,
         pseudo=vce != "oim",
         model_beta_vcov=order.matrix(variances.model) if vce != "oim" else None,
@@ -197,7 +197,9 @@ def _variances(
         alpha, alpha_vcov = _estimates_only(found)
     beta, n_clusters = model, math.nan
     clusters = compiled.clusters
-    if clusters is not None and found.sigma2 > 0 and options.vce not in CORRECTIONS:
+    if clusters is not None and options.vce in CORRECTIONS:
+        n_clusters = clusters.number
+    elif clusters is not None and found.sigma2 > 0:
         robust = sandwich(found, alpha_vcov, clusters.codes, clusters.counts)
         beta, alpha_vcov = robust.beta, robust.alpha
         n_clusters = robust.n_clusters
