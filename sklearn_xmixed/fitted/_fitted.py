@@ -13,7 +13,7 @@ from ..design._compile import Compiled
 from ..design._factors import factor_index
 from ..design._levels import path_frame
 from ..estimation._estimate import Estimate
-from ..inference import Reference, Specification
+from ..inference import ClusterRobust, Reference, Specification
 from ..inference.small_samples import SmallSample
 from ..optimization import Certificate, Iteration
 from ._answers import RowAnswers
@@ -38,6 +38,7 @@ class FittedModel(RowAnswers):
     dropped: Array
     small_sample: SmallSample
     df_method: str | None = None
+    robust: ClusterRobust | None = None
 
     @classmethod
     def of(
@@ -90,6 +91,7 @@ class FittedModel(RowAnswers):
                 compiled, found, equations, options, variances
             ),
             df_method=options.df_method,
+            robust=variances.robust,
         )
 
     def reference(self, df: Any = None) -> Reference | None:

@@ -1,7 +1,9 @@
 """Standard errors, intervals and tests; the results of a fit."""
 
+from ._cluster_robust import ClusterRobust, cluster_robust
 from ._coefficients import coefficient_table, overall_test, t_p_value, t_quantile
 from ._combination import combine
+from ._corrections import CORRECTIONS
 from ._criteria import compare_fits, criteria_row, information_criteria
 from ._icc import icc
 from ._levels import group_table, level_covariances
@@ -22,6 +24,8 @@ from ._variance import (
 from ._wald import WaldFTest, WaldTest, wald_test
 
 __all__ = [
+    "CORRECTIONS",
+    "ClusterRobust",
     "EquationSummary",
     "FTest",
     "FreeDirections",
@@ -36,6 +40,7 @@ __all__ = [
     "WaldFTest",
     "WaldTest",
     "check_level",
+    "cluster_robust",
     "coefficient_table",
     "combine",
     "compare_fits",

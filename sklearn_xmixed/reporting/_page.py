@@ -132,9 +132,9 @@ def _degrees_of_freedom(results: Results, reference: Reference) -> tuple[Fact, .
 
 
 def _likelihood(results: Results) -> str:
-    if results.pseudo:
-        return "Log pseudolikelihood"
     restricted = results.method == "REML"
+    if results.pseudo:
+        return f"Log {'restricted-' if restricted else ''}pseudolikelihood"
     return "Log restricted-likelihood" if restricted else "Log likelihood"
 
 

@@ -225,5 +225,10 @@ def _model_options(spec: dict[str, Any]) -> list[str]:
         out.append("vce(robust)")
     elif spec["vce"] == "cluster":
         out.append(f"vce(cluster {spec['cluster']})")
+    elif spec["vce"] != "oim":
+        raise ValueError(
+            f"vce={spec['vce']!r} cannot be written as a command, which has vce(oim), "
+            "vce(robust) and vce(cluster variable) alone. Set vce to one of these."
+        )
     out += [text.format(spec[n]) for n, usual, text in _VALUES if spec[n] != usual]
     return out

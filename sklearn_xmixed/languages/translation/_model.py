@@ -12,6 +12,7 @@ import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
 from ...design._validation import equations_of
+from ...inference import CORRECTIONS
 
 __all__ = ["CannotSayError", "Model", "Part", "Translation", "model_of", "quoted"]
 
@@ -191,10 +192,18 @@ def refuse_weights(model: Model, language: str) -> None:
 def common_notes(model: Model) -> list[str]:
     """What every translation has to add."""
     notes = []
-    if model.results.vce != "oim":
+    name, vce = model.results.cluster_name, model.results.vce
+    if vce in CORRECTIONS:
+        of = f", cluster = data${name}" if name else ""
+        notes.append(
+            f"Standard errors of the coefficients are cluster-robust here ({vce}); in R "
+            f'clubSandwich\'s vcovCR(fit{of}, type = "{vce}") gives them. The code below '
+            "gives model-based ones."
+        )
+    elif vce != "oim":
         notes.append(
             "Standard errors are robust here: a sandwich estimator clustered by "
-            f"{model.results.cluster_name}, with the factor M / (M - 1). The code below "
+            f"{name}, with the factor M / (M - 1). The code below "
             "gives model-based ones."
         )
     if model.formula and any(quoted(n) != n for n in model.fixed):
