@@ -127,19 +127,22 @@ class _Plan:
             notes=self._notes(),
         )
         codes = self._codes_in_sample(recipe, terms)
-        columns, layout, known = columns_of(terms, codes, bases, self.names)
+        expanded = columns_of(terms, codes, bases, self.names)
         whole = {u.name for t, _ in terms for u in t if u.factor and u.levels is None}
         recipe = replace(
             recipe,
-            fixed=columns,
-            layout=layout,
+            fixed=expanded.columns,
+            layout=expanded.layout,
             notes=(*recipe.notes, *self._numbering()),
-            known={name: found for name, found in known.items() if name in whole},
+            known={k: found for k, found in expanded.known.items() if k in whole},
+            terms=tuple(term for term, _ in terms),
+            levels=expanded.levels,
+            empty=expanded.empty,
         )
         parameters = self._parameters()
         parameters |= {
             "random_effects": [e for e, _ in equations] or None,
-            "fixed": [c.name for c in columns],
+            "fixed": [c.name for c in expanded.columns],
             "residuals": residuals,
             "vce": vce,
             "cluster": cluster,
