@@ -13,6 +13,10 @@ factors.  Then (Goodnight 1980, SAS/STAT "The Four Types of Estimable Functions"
   of zero, made orthogonal, l'm = a'SS'b, to those that involve the containing terms alone;
 * II: what E adds in least squares to the terms that do not contain it;
 * I: what E adds to the terms before it.
+
+Degrees of freedom by Satterthwaite of a joint test depend on how its rows are chosen (they
+are split by eigenvectors).  Here the rows are orthonormal in the coefficients of
+indicators of levels but the first, which are those of no particular coding.
 """
 
 from __future__ import annotations
@@ -137,6 +141,9 @@ class Hypotheses:
     S : tuple of ndarray of shape (p, .)
         Columns of every term over [constant, kept columns].
     columns : FixedColumns
+    treatment : ndarray of shape (., p)
+        From rows over [constant, kept columns] to rows over the coefficients of
+        indicators of levels but the first.
     first : int
         Number of terms that come before those to be tested: the constant, and columns
         that belong to no term.
@@ -150,6 +157,7 @@ class Hypotheses:
     terms: tuple[Term, ...]
     S: tuple[Array, ...]
     columns: FixedColumns
+    treatment: Array
     first: int = 0
     by_columns: bool = False
     lost: tuple[str, ...] = ()
@@ -175,7 +183,7 @@ class Hypotheses:
             names += [n for n, k in zip(columns.names, columns.kept, strict=True) if k]
             eye = np.eye(len(names))
             S = tuple(eye[:, np.isin(names, t.columns)] for t in terms)
-            return cls(terms, S, columns, first, by_columns=True)
+            return cls(terms, S, columns, eye, first, by_columns=True)
         ends = np.cumsum([block.shape[1] for block in full])[:-1]
         cells = solution[: M.shape[1]]
         # those without rows are nothing, but for rounding
@@ -183,11 +191,12 @@ class Hypotheses:
         S = tuple(np.split(cells, ends, axis=1))
         lost: tuple[str, ...] = ()
         if M.shape[1] < _rank(target):
-            found, whole = cls(terms, S, columns), cls(terms, tuple(full), columns)
+            found, whole = (cls(terms, s, columns, M) for s in (S, tuple(full)))
             lost = tuple(
                 t.name for k, t in enumerate(terms) if found._size(k) < whole._size(k)
             )
-        return cls(terms, S, columns, first, lost=lost)
+        treatment = np.linalg.pinv(np.hstack([M, N]), rcond=RANK)[: M.shape[1]].T
+        return cls(terms, S, columns, treatment, first, lost=lost)
 
     def matrix(self, number: int, kind: int) -> Array:
         """L of a term, shape (df, number of coefficients).
@@ -199,9 +208,12 @@ class Hypotheses:
         kind : {1, 2, 3}
         """
         if kind == 3:
-            return self.columns.wide(self._third(number))
-        others = range(number) if kind == 1 else self._beside(number)
-        return self.columns.wide(self._added(number, others))
+            L = self._third(number)
+        else:
+            others = range(number) if kind == 1 else self._beside(number)
+            L = self._added(number, others)
+        R = np.linalg.qr(self.treatment @ L.T, mode="r")
+        return self.columns.wide(np.linalg.solve(R.T, L))
 
     def _beside(self, number: int) -> list[int]:
         """Terms that do not contain a term, without itself."""
