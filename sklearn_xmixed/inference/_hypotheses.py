@@ -212,7 +212,7 @@ class Hypotheses:
         else:
             others = range(number) if kind == 1 else self._beside(number)
             L = self._added(number, others)
-        R = np.linalg.qr(self.treatment @ L.T, mode="r")
+        R = np.linalg.qr(self.treatment @ L.T)[1]
         return self.columns.wide(np.linalg.solve(R.T, L))
 
     def _beside(self, number: int) -> list[int]:
