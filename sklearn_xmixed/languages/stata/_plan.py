@@ -453,6 +453,7 @@ class _Plan:
             "std_errors": not has("nostderr"),
             "lr_test": not has("nolrtest"),
             "missing": "drop",
+            "df_method": value("dfmethod"),
         }
         technique = value("technique", ("nr",))[0]
         out["solver"] = "newton" if technique == "nr" else "lbfgs"
@@ -495,6 +496,13 @@ class _Plan:
             parameters["vce"] != "oim",
             f"vce({parameters['vce']}) is not supported with reml.",
             "Fit by mle, the default.",
+        )
+        refuse(
+            has("dfmethod"),
+            parameters["method"] == "ml"
+            and str(parameters["df_method"]).startswith("kenward-roger"),
+            "dfmethod(kroger) is about REML.",
+            "Add the option reml, or write dfmethod(satterthwaite).",
         )
         refuse(
             has("pwscale"),
