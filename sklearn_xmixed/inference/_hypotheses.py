@@ -315,5 +315,5 @@ def _null(A: Array) -> Array:
     """Orthonormal columns that A takes to zero."""
     if not A.shape[0] or not A.shape[1]:
         return np.eye(A.shape[1])
-    _, sizes, V = np.linalg.svd(A)
+    _, sizes, V = np.linalg.svd(A, full_matrices=A.shape[0] < A.shape[1])
     return V[int((sizes > RANK * max(1.0, sizes[0])).sum()) :].T
