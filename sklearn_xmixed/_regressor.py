@@ -28,7 +28,7 @@ from .exceptions import (
 from .fitted import GroupEffects, RandomEffectsAccessor
 from .fitted._fitted import FittedModel
 from .fitted._saved import ResultsOptions, describe
-from .inference import Results
+from .inference import Results, Term
 from .likelihood import CrossedOptions
 from .postestimation import PostEstimation
 
@@ -161,6 +161,9 @@ class MixedLinearRegressor(
     sample_ : ndarray of bool
         Which rows passed to ``fit`` were used; the others had missing values or
         weights of zero.
+    terms_ : tuple of Term
+        Terms of the fixed part with name, factors, covariates and columns: those of a
+        formula or a command, else every column.
     results_ : Results
         Everything the fit saves.
     n_features_in_ : int
@@ -513,6 +516,12 @@ n_levels), default=None
     def fixed_names_(self) -> list[str]:
         """Columns of the fixed part."""
         return list(self._state("fixed_names_").fixed_names)
+
+    @property
+    def terms_(self) -> tuple[Term, ...]:
+        """Terms of the fixed part."""
+        self._state("terms_")
+        return tuple(coding.term for coding in self._codings())
 
     @property
     def results_(self) -> Results:

@@ -55,6 +55,8 @@ class Compiled:
         Rows left out for missing values or zero weights.
     clusters : Clusters or None
         Of robust standard errors.
+    dependence : ndarray
+        Omitted columns as combinations of the constant and the kept ones.
     factors : tuple of (Factor or None)
         One per equation of the design.
     """
@@ -71,6 +73,7 @@ class Compiled:
     target: str
     dropped: Array
     clusters: Clusters | None
+    dependence: Array
     factors: tuple[Factor | None, ...] = ()
 
     @property
@@ -102,7 +105,6 @@ def compile_design(
         weighted=weights is not None,
     )
     factors, terms = compile_factors(equations, names, rows.factors, levels)
-
     columns = Columns.of(
         rows,
         equations,
@@ -141,6 +143,7 @@ def compile_design(
         target if isinstance(target, str) else "y",
         rows.dropped,
         clusters,
+        columns.dependence,
         laid.factors,
     )
 

@@ -73,6 +73,8 @@ class Columns:
         Of the columns of X and of extra.
     weights : ndarray of shape (n,) or None
         Of the rows.
+    dependence : ndarray of shape (p, number of omitted columns)
+        What the fixed part omits, as combinations of its constant and columns.
     """
 
     X: Array
@@ -81,6 +83,7 @@ class Columns:
     kept: Array
     names: tuple[str, ...]
     weights: Array | None
+    dependence: Array
 
     @property
     def raw(self) -> list[Array]:
@@ -120,6 +123,7 @@ class Columns:
         kept = kept_columns(
             moments, np.arange(k), raw, constant=intercept, weights=weights
         )
+        dependence = _dependence(moments, kept, constant=intercept)
         names = [*variables.fixed_names, *variables.extra_names]
         index = {name: j for j, name in enumerate(names)}
         wanted = dict.fromkeys(c for eq in equations for c in eq.columns)
@@ -138,13 +142,29 @@ class Columns:
                 moments.n, moments.mean[at], moments.centred[np.ix_(at, at)]
             )
             names = [names[j] for j in left]
-        return cls(X, extra, moments, kept, tuple(names), weights)
+        return cls(X, extra, moments, kept, tuple(names), weights, dependence)
 
     def independent(self, columns: Array, *, constant: bool) -> Array:
         """Which of some raw columns are not collinear with those before them."""
         return kept_columns(
             self.moments, columns, self.raw, constant=constant, weights=self.weights
         )
+
+
+def _dependence(moments: Moments, kept: Array, *, constant: bool) -> Array:
+    """Omitted columns as combinations of [constant, kept columns]."""
+    left, gone = np.flatnonzero(kept), np.flatnonzero(~kept)
+    if not len(gone):
+        return np.zeros((len(left) + constant, 0))
+    at = np.ix_(left, [*left, *gone])
+    gram = moments.centred[at] if constant else moments.raw()[1:, 1:][at]
+    k = len(left)
+    size = np.sqrt(np.diagonal(gram))
+    B = np.linalg.solve(gram[:, :k] / np.outer(size, size), gram[:, k:] / size[:, None])
+    B /= size[:, None]
+    if not constant:
+        return B
+    return np.vstack([moments.mean[gone] - moments.mean[left] @ B, B])
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,7 +13,7 @@ from ..design._compile import Compiled
 from ..design._factors import factor_index
 from ..design._levels import path_frame
 from ..estimation._estimate import Estimate
-from ..inference import ClusterRobust, Reference, Specification
+from ..inference import ClusterRobust, FixedColumns, Reference, Specification
 from ..inference.small_samples import SmallSample
 from ..optimization import Certificate, Iteration
 from ._answers import RowAnswers
@@ -36,6 +36,7 @@ class FittedModel(RowAnswers):
     reml: bool
     unbounded: bool
     dropped: Array
+    dependence: Array
     small_sample: SmallSample
     df_method: str | None = None
     robust: ClusterRobust | None = None
@@ -92,6 +93,7 @@ class FittedModel(RowAnswers):
             ),
             df_method=options.df_method,
             robust=variances.robust,
+            dependence=compiled.dependence,
         )
 
     def reference(self, df: Any = None) -> Reference | None:
@@ -117,6 +119,17 @@ class FittedModel(RowAnswers):
         if self.df_method is not None:  # while there are rows
             self.small_sample.reference(self.df_method)
         return {k: v for k, v in self.__dict__.items() if k != "_effects"}
+
+    @property
+    def fixed_columns(self) -> FixedColumns:
+        """Columns of the fixed part, and how they lie to each other."""
+        return FixedColumns(
+            self.fixed_names,
+            self.kept,
+            len(self.results.fixed_names) > len(self.fixed_names),
+            self.pool.R,
+            self.dependence,
+        )
 
     @property
     def equation_names(self) -> list[str]:

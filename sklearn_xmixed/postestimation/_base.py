@@ -8,6 +8,7 @@ import pandas as pd
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..design._labels import Source
+from ..inference import Coding, single_columns
 
 if TYPE_CHECKING:
     from ..fitted._fitted import FittedModel
@@ -36,6 +37,11 @@ class FittedMethods:
     def _named(self, X: Any, groups: Any) -> Source:
         """Rows to look up variables in that the model may not use."""
         return Source.of(X, groups, list(self._fitted.columns))
+
+    def _codings(self) -> tuple[Coding, ...]:
+        """Terms of the fixed part; without a text every column is one."""
+        check_is_fitted(self)
+        return single_columns(self._fitted.fixed_names)
 
     def _as_compiled(
         self, X: Any, y: Any, sample_weight: Any, groups: Any

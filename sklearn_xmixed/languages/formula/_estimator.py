@@ -11,7 +11,9 @@ import pandas as pd
 
 from ..._regressor import MixedLinearRegressor
 from ...design._labels import Source
+from ...inference import Coding
 from .._fromtext import TextRegressor
+from ._codings import codings_of
 from ._columns import (
     as_frame,
     has_constant,
@@ -232,6 +234,12 @@ class FormulaRegressor(TextRegressor):
         fixed = self._fixed_table(frame, fitting=False)
         table = self._groups_table(frame, fixed, fitting=False)
         return super()._source(fixed, table)
+
+    def _codings(self) -> tuple[Coding, ...]:
+        from sklearn.utils.validation import check_is_fitted
+
+        check_is_fitted(self)
+        return codings_of(self._spec)
 
     def _as_compiled(
         self, X: Any, y: Any, sample_weight: Any, groups: Any

@@ -15,7 +15,7 @@ from ._names import Names
 from ._series import NO_LAG, Lag
 from ._terms import MOST, Term, Unit, label
 
-__all__ = ["Cell", "Column", "Layout", "columns_of"]
+__all__ = ["Cell", "Column", "Expanded", "Layout", "columns_of"]
 
 Array = np.ndarray
 
@@ -92,6 +92,34 @@ _INLINE = ("plain", "power")
 
 
 @dataclass(frozen=True)
+class Expanded:
+    """What the terms of the fixed part come to.
+
+    Parameters
+    ----------
+    columns : tuple of Column
+    layout : Layout
+    levels : dict
+        Levels of every factor by name and operators.
+    empty : tuple of tuple of Cell
+        Products that would be columns if there were rows with these levels.
+    """
+
+    columns: tuple[Column, ...]
+    layout: Layout
+    levels: dict[tuple[str, Lag], tuple[int, ...]]
+    empty: tuple[tuple[Cell, ...], ...]
+
+    @property
+    def known(self) -> dict[str, tuple[int, ...]]:
+        """Levels of every factor by name."""
+        kinds: dict[str, set[int]] = {}
+        for (name, _), found in self.levels.items():
+            kinds.setdefault(name, set()).update(found)
+        return {name: tuple(sorted(found)) for name, found in kinds.items()}
+
+
+@dataclass(frozen=True)
 class Entry:
     """One line of the table and what it stands under.
 
@@ -113,7 +141,7 @@ def columns_of(
     codes: dict[tuple[str, Lag], Array],
     bases: dict[str, tuple[int | str, Span]],
     names: Names,
-) -> tuple[tuple[Column, ...], Layout, dict[str, tuple[int, ...]]]:
+) -> Expanded:
     """Columns of the fixed part, their layout, and the levels of every factor.
 
     Parameters
@@ -140,6 +168,7 @@ def columns_of(
     whole = {_key(term) for term, _ in terms if all(u.levels is None for u in term)}
     columns: list[Column] = []
     entries: list[Entry] = []
+    empty: list[tuple[Cell, ...]] = []
     seen: set[str] = set()
     lagged = {u.name for term, _ in terms for u in term if len(term) == 1 and u.lag}
     for term, span in terms:
@@ -166,14 +195,11 @@ def columns_of(
                 note = "(base)"
             elif observed is not None and at not in observed:
                 note = "(empty)"
+                empty.append(cells)
             if not note:
                 columns.append(Column(name, cells))
             entries.append(_entry(term, combination, name, note, lagged))
-    kinds: dict[str, set[int]] = {}
-    for (name, _), found in levels.items():
-        kinds.setdefault(name, set()).update(found)
-    known = {name: tuple(sorted(found)) for name, found in kinds.items()}
-    return tuple(columns), Layout(tuple(entries)), known
+    return Expanded(tuple(columns), Layout(tuple(entries)), levels, tuple(empty))
 
 
 def _key(units: Iterable[Unit]) -> frozenset:

@@ -10,8 +10,10 @@ from sklearn.base import clone
 
 from ..._regressor import MixedLinearRegressor
 from ...design._labels import Source
+from ...inference import Coding
 from ...reporting import Summary
 from .._fromtext import TextRegressor
+from ._codings import codings_of
 
 __all__ = ["CommandRegressor"]
 
@@ -140,6 +142,10 @@ class CommandRegressor(TextRegressor):
             weights if sample_weight is None else sample_weight,
             None,
         )
+
+    def _codings(self) -> tuple[Coding, ...]:
+        recipe = self._recipe()
+        return codings_of(recipe.terms, recipe.fixed, recipe.levels, recipe.empty)
 
     def _weights_of(self, X: Any, groups: Any) -> Array | None:
         """Weights of the command."""

@@ -127,19 +127,22 @@ class _Plan:
             notes=self._notes(),
         )
         codes = self._codes_in_sample(recipe, terms)
-        columns, layout, known = columns_of(terms, codes, bases, self.names)
+        expanded = columns_of(terms, codes, bases, self.names)
         whole = {u.name for t, _ in terms for u in t if u.factor and u.levels is None}
         recipe = replace(
             recipe,
-            fixed=columns,
-            layout=layout,
+            fixed=expanded.columns,
+            layout=expanded.layout,
             notes=(*recipe.notes, *self._numbering()),
-            known={name: found for name, found in known.items() if name in whole},
+            known={k: found for k, found in expanded.known.items() if k in whole},
+            terms=tuple(term for term, _ in terms),
+            levels=expanded.levels,
+            empty=expanded.empty,
         )
         parameters = self._parameters()
         parameters |= {
             "random_effects": [e for e, _ in equations] or None,
-            "fixed": [c.name for c in columns],
+            "fixed": [c.name for c in expanded.columns],
             "residuals": residuals,
             "vce": vce,
             "cluster": cluster,
@@ -450,6 +453,7 @@ class _Plan:
             "std_errors": not has("nostderr"),
             "lr_test": not has("nolrtest"),
             "missing": "drop",
+            "df_method": value("dfmethod"),
         }
         technique = value("technique", ("nr",))[0]
         out["solver"] = "newton" if technique == "nr" else "lbfgs"
@@ -492,6 +496,13 @@ class _Plan:
             parameters["vce"] != "oim",
             f"vce({parameters['vce']}) is not supported with reml.",
             "Fit by mle, the default.",
+        )
+        refuse(
+            has("dfmethod"),
+            parameters["method"] == "ml"
+            and str(parameters["df_method"]).startswith("kenward-roger"),
+            "dfmethod(kroger) is about REML.",
+            "Add the option reml, or write dfmethod(satterthwaite).",
         )
         refuse(
             has("pwscale"),

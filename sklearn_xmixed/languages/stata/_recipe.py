@@ -14,8 +14,9 @@ from ._columns import Cell, Column, Layout
 from ._data import Data, Labelled
 from ._evaluate import evaluate
 from ._expressions import Expression
-from ._series import Panel
+from ._series import Lag, Panel
 from ._syntax import Command, Weight
+from ._terms import Term
 
 __all__ = ["Reader", "Recipe"]
 
@@ -51,6 +52,12 @@ class Recipe:
     reporting : dict
         Options of the command for ``summary``.
     notes : tuple of str
+    terms : tuple of Term
+        Of the fixed part.
+    levels : dict
+        Levels of every factor by name and operators.
+    empty : tuple of tuple of Cell
+        Products of the fixed part with levels that no row has together.
     """
 
     command: Command
@@ -66,6 +73,9 @@ class Recipe:
     layout: Layout
     reporting: dict[str, Any]
     notes: tuple[str, ...] = ()
+    terms: tuple[Term, ...] = ()
+    levels: dict[tuple[str, Lag], tuple[int, ...]] = field(default_factory=dict)
+    empty: tuple[tuple[Cell, ...], ...] = ()
 
     def __deepcopy__(self, memo: dict) -> Recipe:
         return self

@@ -119,6 +119,8 @@ class Model:
     path : tuple of str
         Grouping variables down to the lowest level, without ``_all``.
     reml : bool
+    df_method : str or None
+        Degrees of freedom for small samples.
     residuals : Residuals or None
     formula : str
         Of an estimator made by one, as lme4 understands it; empty otherwise.
@@ -134,6 +136,7 @@ class Model:
     formula: str
     results: Any
     estimator: Any
+    df_method: str | None = None
 
 
 def model_of(estimator: Any) -> Model:
@@ -174,6 +177,7 @@ def model_of(estimator: Any) -> Model:
         getattr(estimator, "effects_formula", ""),
         results,
         estimator,
+        estimator.df_method,
     )
 
 
