@@ -380,43 +380,44 @@ def _productivity() -> pd.DataFrame:
     return frame.assign(state=pd.factorize(frame["state"], sort=True)[0] + 1)
 
 
-# what the package ships of the manual's data
+# what the package ships of the manual's data, row by row
 SHIPPED = {"productivity": _productivity, "ovary": lambda: load_ovary().frame}
+# and what has the same likelihood, with other rows
+SAME_TOTALS = {"pig": lambda: make_xtmixed_data("pig")}
 
 
 def has_manual_copy(name: str) -> bool:
     return any((MANUAL_DATA / f"{name}.{kind}").is_file() for kind in ("dta", "csv"))
 
 
-def has_manual_data(name: str) -> bool:
+def has_manual_rows(name: str) -> bool:
     """Whether the data set itself is here, in the manual's copy or the package's."""
     return has_manual_copy(name) or name in SHIPPED
 
 
-def manual_data(name: str, *, rows: bool = False) -> pd.DataFrame:
+def manual_data(name: str) -> pd.DataFrame:
     """A data set of the manual, or what the package has in its place.
 
-    The last resort for the pigs is the stand-in with the same likelihood, unless the
-    test depends on single ``rows``. A test without its data is skipped.
+    A test whose data are not here is skipped.
     """
     if has_manual_copy(name):
         return fetch_xtmixed_data(name, local=MANUAL_DATA)
-    if name in SHIPPED:
-        return SHIPPED[name]()
-    if name == "pig" and not rows:
-        return make_xtmixed_data(name)
+    if make := {**SHIPPED, **SAME_TOTALS}.get(name):
+        return make()
     pytest.skip(f"the manual's data set {name} is not here (XMIXED_DATA)")
 
 
 __all__ = [
     "MANUAL_DATA",
+    "SAME_TOTALS",
+    "SHIPPED",
     "STRUCTURES",
     "Case",
     "Engine",
     "cases",
     "differences",
     "has_manual_copy",
-    "has_manual_data",
+    "has_manual_rows",
     "manual_data",
     "seeds",
     "simulate",

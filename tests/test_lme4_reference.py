@@ -49,7 +49,7 @@ def frame_of(case):
     elif folder == "bundled":
         frame = pd.read_csv(BUNDLED / f"{name}.csv")
     else:
-        frame = manual_data(name, rows=True)
+        frame = manual_data(name)
     if case["rows"]:
         frame = frame[frame[case["rows"]["column"]].isin(case["rows"]["among"])]
     frame = frame[frame[case["response"]].notna()].reset_index(drop=True)

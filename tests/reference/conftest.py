@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 from sklearn_xmixed import MixedLinearRegressor, RandomEffects, Residuals
-from tests.conftest import has_manual_data, manual_data
+from tests.conftest import SAME_TOTALS, has_manual_rows, manual_data
 
 HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parents[1]
@@ -35,9 +35,15 @@ class Reference:
             raise AttributeError(name) from None
 
     @property
-    def available(self) -> bool:
+    def has_rows(self) -> bool:
+        """Whether the data themselves are here, not only a stand-in."""
         folder, name = self.data.split("/")
-        return folder != "manual" or has_manual_data(name)
+        return folder != "manual" or has_manual_rows(name)
+
+    @property
+    def available(self) -> bool:
+        """Whether there are data with this likelihood."""
+        return self.has_rows or self.data.removeprefix("manual/") in SAME_TOTALS
 
     def frame(self) -> pd.DataFrame:
         """Rows and columns that were fitted, derived columns included."""
@@ -47,7 +53,7 @@ class Reference:
         elif folder == "bundled":
             frame = pd.read_csv(BUNDLED / f"{name}.csv")
         else:
-            frame = manual_data(name, rows=True)
+            frame = manual_data(name)
         if self.rows:
             frame = frame[frame[self.rows["column"]].isin(self.rows["among"])]
         frame = frame[frame[self.response].notna()].reset_index(drop=True)

@@ -32,7 +32,7 @@ def frame_of(name: str) -> pd.DataFrame:
     if path.is_file():
         frame = pd.read_csv(path)
     else:
-        frame = manual_data(name, rows=True)
+        frame = manual_data(name)
     if name == "orthodont":
         frame["t"] = (frame["age"] - 8) // 2 + 1
         frame["male"] = (frame["sex"] == "Male").astype(float)
