@@ -86,7 +86,7 @@ class TestMethods(FittedMethods):
          ( 1)  [gsp]hwy - [gsp]water = 0
         <BLANKLINE>
                    chi2(  1) =     0.04
-                 Prob > chi2 =    0.8475
+                 Prob > chi2 =    0.8476
         >>> model.wald_test(["private + emp + hwy + water + other = 1", "unemp"]).df
         2
         >>> print(model.wald_test("hwy = water", df="satterthwaite"))
