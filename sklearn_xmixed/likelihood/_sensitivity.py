@@ -6,8 +6,8 @@ X'W^-1X is the identity and nothing depends on the units of X:
 
     e(Y) = F'X'W^-1 Y W^-1 X F,        q(Y) = F'X'W^-1 Y W^-1 Y W^-1 X F.
 
-Sigma^2 itself is the direction Y = W, of which e is the identity (Eqs. S1 to S4 of the
-page on small samples).
+Sigma^2 itself is the direction Y = W, of which e is the identity (Eqs. 1-3 of the
+small_samples page).
 """
 
 from __future__ import annotations

@@ -17,7 +17,8 @@ ZERO = 1e-10
 
 
 class KenwardRoger(Reference):
-    """Phi_A and the moments of F (Kenward and Roger 1997, 2009).
+    """Phi_A and the moments of F (Kenward and Roger 1997, 2009; Eqs. 4-6 of the
+    small_samples page).
 
     Parameters
     ----------

@@ -3,8 +3,8 @@
 Everything is in the basis X F, in which (X'W^-1X)^-1 is the identity, and in units of
 sigma^2; the parameters are the elements of the D_b = Sigma_b / sigma^2, those of the
 residuals' structure and log sigma^2.  First derivatives do not depend on which
-parameters are chosen; second ones are taken in the natural ones (Eqs. S1 to S6 of the
-page on small samples).
+parameters are chosen; second ones are taken in the natural ones (Eqs. 1-5 of the
+small_samples page).
 """
 
 from __future__ import annotations

@@ -17,7 +17,8 @@ EQUAL = 1e-8
 
 
 class Satterthwaite(Reference):
-    """df = 2 (l'Phi l)^2 / (g'W g) with W from the observed information.
+    """df = 2 (l'Phi l)^2 / (g'W g), W from the observed information (Eq. 7 of the
+    small_samples page).
 
     A joint test is split into the eigenvectors of L Phi L', whose squared t are
     independent, and df_denom is such that the mean of F is that of their sum (Fai and
