@@ -91,6 +91,9 @@ class TestMethods(FittedMethods):
         2
         >>> print(model.wald_test("hwy = water", df="satterthwaite"))
          ( 1)  [gsp]hwy - [gsp]water = 0
+        <BLANKLINE>
+               F(  1,  402.70) =     0.04
+                      Prob > F =    0.8476
         """
         results = self._results()
         return wald_test(results, hypothesis, value, self._fitted.reference(df))
