@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -78,33 +79,37 @@ CASES = {
 }
 
 
-def seconds(call: Callable[[], object]) -> float:
-    """Wall time of one call."""
+def seconds(call: Callable[[], object]) -> tuple[float, object]:
+    """Wall time of one call, and what it returns; nan where that is refused."""
     start = time.perf_counter()
-    call()
-    return time.perf_counter() - start
+    try:
+        out = call()
+    except NotImplementedError:
+        return np.nan, None
+    return time.perf_counter() - start, out
+
+
+def row(fit: Callable[[], object]) -> str:
+    """Cells of one case."""
+    own: list[float] = []
+    of: dict[str, list[float]] = {method: [] for method in METHODS}
+    for _ in range(REPS):
+        took, model = seconds(fit)
+        own.append(took)
+        for method in METHODS:
+            model._fitted.small_sample._moments = None  # type: ignore[attr-defined]
+            table = partial(model.coef_table, df=method)  # type: ignore[attr-defined]
+            of[method].append(seconds(table)[0])
+    shares = [min(of[method]) / min(own) for method in METHODS]
+    cells = ["-" if np.isnan(share) else f"{share:.2f}" for share in shares]
+    return f"{min(own):.2f} | {' | '.join(cells)}"
 
 
 def main() -> None:
     """Print the table."""
     print(f"| | fit, s | {' | '.join(METHODS)} |\n|{' --- |' * (len(METHODS) + 2)}")
     for name, make in CASES.items():
-        fit = make()
-        own: list[float] = []
-        of: dict[str, list[float]] = {m: [] for m in METHODS}
-        for _ in range(REPS):
-            own.append(seconds(lambda: of.update(model=[fit()])))  # type: ignore[list-item]
-            for method in METHODS:
-                model = of["model"][0]
-                model._fitted.small_sample._moments = None  # type: ignore[attr-defined]
-                try:
-                    took = seconds(lambda m=method, e=model: e.coef_table(df=m))  # type: ignore[misc]
-                except NotImplementedError:
-                    took = np.nan
-                of[method].append(took)
-        shares = [min(of[m]) / min(own) for m in METHODS]
-        cells = ["-" if np.isnan(s) else f"{s:.2f}" for s in shares]
-        print(f"| {name} | {min(own):.2f} | {' | '.join(cells)} |", flush=True)
+        print(f"| {name} | {row(make())} |", flush=True)
 
 
 if __name__ == "__main__":
