@@ -180,13 +180,22 @@ def _degrees_of_freedom(cursor: Cursor) -> str:
     )
     if not cursor.take(","):
         return method
-    if word != "kroger":
+    if word not in ("kroger", "satterthwaite"):
         cursor.fail(
             f"dfmethod({word}) has no options.",
             "eim and oim choose the information matrix of kroger.",
         )
+    token = cursor.now
     said = _among(tuple(INFORMATION), "information matrix")(cursor)
-    return method + INFORMATION[said.upper()]
+    if word == "kroger":
+        return method + INFORMATION[said.upper()]
+    if said == "eim":
+        cursor.fail(
+            "dfmethod(satterthwaite) takes the observed information.",
+            "Write dfmethod(satterthwaite, oim), or dfmethod(kroger, eim).",
+            token.span,
+        )
+    return method
 
 
 def _technique(cursor: Cursor) -> tuple[str, ...]:
@@ -358,9 +367,7 @@ RULES: tuple[OptionRule, ...] = (
     ),
     OptionRule("EXPosure", refused="There is no exposure in linear models."),
     OptionRule(
-        "SMALL",
-        refused="Write dfmethod(), and all tables and tests are those of small samples; "
-        "of a fitted model say df= of summary(), wald_test() and lincom().",
+        "SMALL", note="with dfmethod() all tables and tests are those of small samples"
     ),
     OptionRule("EForm", refused="Coefficients of linear models are not exponentiated."),
     OptionRule("BETA", refused="Standardize the variables before."),

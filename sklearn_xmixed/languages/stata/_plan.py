@@ -505,6 +505,12 @@ class _Plan:
             "Add the option reml, or write dfmethod(satterthwaite).",
         )
         refuse(
+            has("small"),
+            parameters["df_method"] is None,
+            "small goes with dfmethod().",
+            "It says how degrees of freedom are found: dfmethod(kroger), say.",
+        )
+        refuse(
             has("pwscale"),
             parameters["weight_type"] != "sampling",
             "pwscale() scales sampling weights, and there are none.",
