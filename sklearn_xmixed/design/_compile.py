@@ -59,6 +59,8 @@ class Compiled:
         Omitted columns as combinations of the constant and the kept ones.
     factors : tuple of (Factor or None)
         One per equation of the design.
+    means : ndarray
+        Of the columns of the fixed part.
     """
 
     design: Design
@@ -74,7 +76,8 @@ class Compiled:
     dropped: Array
     clusters: Clusters | None
     dependence: Array
-    factors: tuple[Factor | None, ...] = ()
+    factors: tuple[Factor | None, ...]
+    means: Array
 
     @property
     def n_dropped(self) -> int:
@@ -145,6 +148,7 @@ def compile_design(
         clusters,
         columns.dependence,
         laid.factors,
+        columns.means,
     )
 
 

@@ -11,6 +11,7 @@ from sklearn.base import clone
 from ..._regressor import MixedLinearRegressor
 from ...design._labels import Source
 from ...inference import Coding
+from ...means import FixedVariables
 from ...reporting import Summary
 from .._fromtext import TextRegressor
 from ._codings import codings_of
@@ -98,7 +99,30 @@ class CommandRegressor(TextRegressor):
                 f"do not select; set missing='drop', got {self.missing!r}."
             )
         super().fit(table, response, weights)
+        self._keep_variables(X, groups, weights)
         return self
+
+    def _keep_variables(self, X: Any, groups: Any, weights: Any) -> None:
+        """What the fixed part's variables were like, for marginal means."""
+        used = self.sample_
+        frame, factors = self._recipe().read(X, groups).variables()
+        if weights is not None:
+            weights = np.asarray(weights, dtype=float)[used]
+        self._variables = FixedVariables.of(frame[used], factors, weights)
+
+    def _fixed_variables(self) -> FixedVariables:
+        lagged = self._recipe().lagged
+        if lagged:
+            raise ValueError(
+                f"The fixed part has time-series operators ({', '.join(lagged)}), and "
+                "rows of a reference grid have no time. Make the columns before, by "
+                "stata.generate, and use them in the command."
+            )
+        return self._variables
+
+    def _fixed_rows(self, frame: pd.DataFrame) -> tuple[Array, Array]:
+        reader = self._recipe().read(frame)
+        return self._with_constant(reader.fixed()), reader.empty()
 
     def _tables(
         self, X: Any, y: Any, groups: Any
