@@ -67,8 +67,10 @@ class Family:
 
     @property
     def asked(self) -> int:
-        """How many were asked for: for Bonferroni's, Sidak's and Tukey's methods those count
-        too that turned out not to be estimable, as in other programs.
+        """How many were asked for; what turned out not to be estimable counts.
+
+        It is so in emmeans.  The multivariate t distribution is that of the contrasts
+        that there are.
         """
         return len(self.t)
 
@@ -80,10 +82,11 @@ class Family:
 
     @cached_property
     def rank(self) -> int:
-        """How many of the contrasts are linearly independent."""
-        if not self.size:
-            return 0
-        return int(np.linalg.matrix_rank(self._correlation, 1e-8, hermitian=True))
+        """How many of the contrasts asked for are linearly independent."""
+        scale = np.sqrt(np.diagonal(self.vcov))
+        there = scale > 0
+        R = self.vcov[np.ix_(there, there)] / np.outer(scale[there], scale[there])
+        return int(np.linalg.matrix_rank(R, 1e-8, hermitian=True)) if len(R) else 0
 
     @cached_property
     def largest(self) -> LargestT:
@@ -124,7 +127,7 @@ def _holm_p(family: Family, t: Array, df: Array) -> Array:
     p = t_tail(t, df)
     order = np.argsort(p, kind="stable")
     out = np.empty_like(p)
-    out[order] = np.maximum.accumulate(p[order] * (len(p) - np.arange(len(p))))
+    out[order] = np.maximum.accumulate(p[order] * (family.asked - np.arange(len(p))))
     return out
 
 
@@ -132,7 +135,7 @@ def _fdr_p(family: Family, t: Array, df: Array) -> Array:
     p = t_tail(t, df)
     order = np.argsort(-p, kind="stable")
     out = np.empty_like(p)
-    share = len(p) / (len(p) - np.arange(len(p)))
+    share = family.asked / (len(p) - np.arange(len(p)))
     out[order] = np.minimum.accumulate(p[order] * share)
     return out
 

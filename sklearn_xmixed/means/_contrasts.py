@@ -113,9 +113,13 @@ class Contrasts(Shown, LinearEstimates):
         """
         tests = [self._joint(at) for at, _ in self._families]
         firsts = [at[0] for at, _ in self._families]
+        index: pd.Index
         if self.by:
-            outer = self.index.droplevel(["contrast"])
-            index = outer[firsts]
+            index = pd.MultiIndex.from_frame(
+                self.index.to_frame(index=False).iloc[firsts][list(self.by)]
+            )
+            if len(self.by) == 1:
+                index = index.get_level_values(0)
         else:
             index = pd.Index(["all contrasts"], name="test")
         return pd.DataFrame(
