@@ -132,7 +132,6 @@ def compile_design(
         residual=residual,
         terms=terms,
     ).sorted()
-    target = getattr(y, "name", None)
     return Compiled(
         design,
         tuple(encoders),
@@ -143,13 +142,18 @@ def compile_design(
         columns.extra_names,
         group_sizes(levels, weights, estimator.weight_type == "frequency"),
         laid.empty,
-        target if isinstance(target, str) else "y",
+        _name_of(y),
         rows.dropped,
         clusters,
         columns.dependence,
         laid.factors,
         columns.means,
     )
+
+
+def _name_of(y: Any) -> str:
+    name = getattr(y, "name", None)
+    return name if isinstance(name, str) else "y"
 
 
 def _weigh(

@@ -8,6 +8,7 @@ means or estimated marginal means.
 from ._asymptotic import Asymptotic
 from ._contrasts import Contrasts
 from ._estimates import FixedPart
+from ._marginaleffects import to_marginaleffects
 from ._means import FixedRows, MarginalMeans, marginal_means, marginal_trends
 from ._shown import BackTransformed
 from ._variables import FixedVariables, Variable
@@ -23,4 +24,5 @@ __all__ = [
     "Variable",
     "marginal_means",
     "marginal_trends",
+    "to_marginaleffects",
 ]

@@ -134,8 +134,8 @@ class MarginalMeans(Shown, LinearEstimates):
         >>> found.table[["estimate", "p_value"]].round(3).head(2)
                   estimate  p_value
         contrast
-        A - F        3.208      0.0
-        B - F        1.000      0.0
+        A - F        5.208      0.0
+        B - F        2.000      0.0
         """
         from ..inference import check_level
 
