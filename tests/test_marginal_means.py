@@ -12,6 +12,7 @@ from scipy.stats import dunnett, multivariate_t, studentized_range
 
 from sklearn_xmixed import MixedLinearRegressor, from_formula, xtmixed
 from sklearn_xmixed.datasets import load_orthodont, load_penicillin, load_sleepstudy
+from sklearn_xmixed.exceptions import CommandError
 from sklearn_xmixed.inference._reference import FTest, Reference
 from sklearn_xmixed.means import FixedPart, FixedVariables, marginal_means
 from sklearn_xmixed.means._coefficients import contrast_coefficients
@@ -664,3 +665,69 @@ def test_crossed_and_structured_models_have_means_too():
     table = robust.marginal_means("sex").table
     wanted = np.sqrt(robust.results_.beta_vcov[1, 1])
     assert table["std_error"].iloc[0] == pytest.approx(wanted)
+
+
+# ------------------------------------------------------------- lines of commands
+
+
+@pytest.fixture(scope="module")
+def command(trial):
+    return xtmixed("y i.a##i.b c.x##c.x i.k || g:", trial, show=False)
+
+
+def test_margins_average_the_observed_rows(command, trial):
+    found = command.margins("margins a").table["estimate"]
+    for level, value in found.items():
+        wanted = command.predict(trial.assign(a=level), kind="fixed").mean()
+        assert value == pytest.approx(wanted)
+    both = command.margins("a#b, at(x=(1 3) k=2) level(90)")
+    assert both.index.names == ["x", "a", "b"]
+    wanted = command.predict(trial.assign(a="a2", b="b1", x=3, k=2), kind="fixed")
+    assert both.table.loc[(3, "a2", "b1"), "estimate"] == pytest.approx(wanted.mean())
+    assert both.confidence_level == pytest.approx(0.9)
+    assert len(command.margins("margins, at(x=(0(2)6))").table) == 4
+    slope = command.margins("margins, dydx(x)").table["estimate"].iloc[0]
+    ends = [
+        command.predict(trial.assign(x=trial["x"] + h), kind="fixed").mean()
+        for h in (-1e-3, 1e-3)
+    ]
+    assert slope == pytest.approx((ends[1] - ends[0]) / 2e-3, rel=1e-6)
+    differences = command.margins("margins, dydx(a)").table["estimate"]
+    assert differences["a3 - a1"] == pytest.approx(found["a3"] - found["a1"])
+
+
+def test_contrast_and_pwcompare(command):
+    means = command.marginal_means("a")
+    pairs = command.pwcompare("pwcompare a, mcompare(tukey)").table
+    assert_allclose(pairs, means.pairs().table)
+    single = command.pwcompare("a").table
+    assert_allclose(single, means.contrasts(adjust="none").table)
+    adjacent = command.contrast("contrast ar.a@b, mcompare(sidak)").table
+    within = command.marginal_means("a", by="b")
+    assert_allclose(adjacent, within.contrasts("consecutive", adjust="sidak").table)
+    assert command.contrast("contrast a").joint_test()["df"].tolist() == [2]
+
+
+def test_marginsplot(command):
+    display = command.marginsplot("margins a")
+    assert isinstance(display, MarginalMeansDisplay)
+
+
+@pytest.mark.parametrize(
+    ("method", "line", "message"),
+    [
+        ("margins", "margins a, atmeans", "'atmeans' is not understood"),
+        ("margins", "margins a b", "'b' is one term too many"),
+        ("margins", "margins, at(x)", "is not understood in at"),
+        ("margins", "margins, dydx(*)", "must be one variable"),
+        ("margins", "margins, level(x)", "is no level"),
+        ("contrast", "contrast q.a", "The operator 'q.'"),
+        ("contrast", "contrast a b", "One term is expected"),
+        ("contrast", "contrast a#b", "is an interaction"),
+        ("pwcompare", "pwcompare a, mcompare(some)", "is no method of mcompare"),
+    ],
+)
+def test_lines_that_are_not_understood(command, method, line, message):
+    with pytest.raises(CommandError, match=message) as caught:
+        getattr(command, method)(line)
+    assert "does the same and more" in str(caught.value)

@@ -47,7 +47,7 @@ def studentized_range_tail(q: Array, k: int, df: Array) -> Array:
     >>> import numpy as np
     >>> from sklearn_xmixed.means._studentized_range import studentized_range_tail
     >>> studentized_range_tail(np.array([3.5]), 3, np.array([10.0])).round(5)
-    array([0.07799])
+    array([0.0771])
     """
     q, df = np.broadcast_arrays(np.asarray(q, dtype=float), np.asarray(df, dtype=float))
     out = np.full(q.shape, np.nan)

@@ -105,10 +105,10 @@ class MeansMethods(FittedMethods):
         >>> means.table[["estimate", "std_error"]].round(2)
                     estimate  std_error
         age sex
-        8   Female     21.21       0.64
-            Male       22.62       0.53
-        14  Female     24.09       0.64
-            Male       27.32       0.53
+        8   Female     21.21       0.63
+            Male       22.62       0.52
+        14  Female     24.09       0.63
+            Male       27.32       0.52
         >>> means.pairs().table["estimate"].round(2).tolist()
         [-1.41, -3.24]
         """
@@ -167,7 +167,7 @@ class MeansMethods(FittedMethods):
         >>> trends.pairs().table[["estimate", "p_value"]].round(3)
                        estimate  p_value
         contrast
-        Female - Male    -0.305    0.009
+        Female - Male    -0.305    0.019
         """
         part = self._fixed_part(df)
         return marginal_trends(
