@@ -166,7 +166,9 @@ def _dependence(moments: Moments, kept: Array, *, constant: bool) -> Array:
     size = np.sqrt(np.diagonal(gram))
     # a constant column has nothing but rounding on the diagonal
     mean = moments.mean[gone]
-    squares = np.diagonal(moments.centred)[gone] + (0.0 if constant else moments.n * mean**2)
+    squares = np.diagonal(moments.centred)[gone] + (
+        0.0 if constant else moments.n * mean**2
+    )
     scale = np.sqrt(np.maximum(squares, 1e-12 * moments.n * mean**2))
     share = np.linalg.solve(
         gram[:, :k] / np.outer(size, size),
