@@ -59,6 +59,8 @@ class Compiled:
         Omitted columns as combinations of the constant and the kept ones.
     factors : tuple of (Factor or None)
         One per equation of the design.
+    means : ndarray
+        Of the columns of the fixed part.
     """
 
     design: Design
@@ -74,7 +76,8 @@ class Compiled:
     dropped: Array
     clusters: Clusters | None
     dependence: Array
-    factors: tuple[Factor | None, ...] = ()
+    factors: tuple[Factor | None, ...]
+    means: Array
 
     @property
     def n_dropped(self) -> int:
@@ -129,7 +132,6 @@ def compile_design(
         residual=residual,
         terms=terms,
     ).sorted()
-    target = getattr(y, "name", None)
     return Compiled(
         design,
         tuple(encoders),
@@ -140,12 +142,18 @@ def compile_design(
         columns.extra_names,
         group_sizes(levels, weights, estimator.weight_type == "frequency"),
         laid.empty,
-        target if isinstance(target, str) else "y",
+        _name_of(y),
         rows.dropped,
         clusters,
         columns.dependence,
         laid.factors,
+        columns.means,
     )
+
+
+def _name_of(y: Any) -> str:
+    name = getattr(y, "name", None)
+    return name if isinstance(name, str) else "y"
 
 
 def _weigh(

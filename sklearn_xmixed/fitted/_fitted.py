@@ -38,6 +38,7 @@ class FittedModel(RowAnswers):
     dropped: Array
     dependence: Array
     small_sample: SmallSample
+    fixed_means: Array
     df_method: str | None = None
     robust: ClusterRobust | None = None
 
@@ -94,6 +95,7 @@ class FittedModel(RowAnswers):
             df_method=options.df_method,
             robust=variances.robust,
             dependence=compiled.dependence,
+            fixed_means=compiled.means,
         )
 
     def reference(self, df: Any = None) -> Reference | None:
@@ -114,6 +116,20 @@ class FittedModel(RowAnswers):
         if method is None or (isinstance(method, str) and method == "asymptotic"):
             return None
         return self.small_sample.reference(method)
+
+    @property
+    def relations(self) -> Array | None:
+        """Rows a with [X, 1] a = 0, one for each omitted column; None without."""
+        gone = np.flatnonzero(~self.kept)
+        if not len(gone):
+            return None
+        constant = len(self.dependence) - int(self.kept.sum())
+        out = np.zeros((len(gone), len(self.kept) + constant))
+        out[np.arange(len(gone)), gone] = 1.0
+        out[:, np.flatnonzero(self.kept)] = -self.dependence[constant:].T
+        if constant:
+            out[:, -1] = -self.dependence[0]
+        return out
 
     def __getstate__(self) -> dict:
         if self.df_method is not None:  # while there are rows

@@ -45,9 +45,13 @@ class Layout:
     ----------
     entries : tuple of Entry
         In the order of the command.
+    empty : tuple of Column
+        Combinations of levels that no row has: they are no columns of the model, and
+        nothing is known of rows in which they are not zero.
     """
 
     entries: tuple[Entry, ...]
+    empty: tuple[Column, ...] = ()
 
     def blocks(
         self,
@@ -167,8 +171,8 @@ def columns_of(
     }
     whole = {_key(term) for term, _ in terms if all(u.levels is None for u in term)}
     columns: list[Column] = []
+    empty: list[Column] = []
     entries: list[Entry] = []
-    empty: list[tuple[Cell, ...]] = []
     seen: set[str] = set()
     lagged = {u.name for term, _ in terms for u in term if len(term) == 1 and u.lag}
     for term, span in terms:
@@ -195,11 +199,12 @@ def columns_of(
                 note = "(base)"
             elif observed is not None and at not in observed:
                 note = "(empty)"
-                empty.append(cells)
+                empty.append(Column(name, cells))
             if not note:
                 columns.append(Column(name, cells))
             entries.append(_entry(term, combination, name, note, lagged))
-    return Expanded(tuple(columns), Layout(tuple(entries)), levels, tuple(empty))
+    layout = Layout(tuple(entries), tuple(empty))
+    return Expanded(tuple(columns), layout, levels, tuple(c.cells for c in empty))
 
 
 def _key(units: Iterable[Unit]) -> frozenset:

@@ -11,6 +11,7 @@ from sklearn.base import clone
 from ..._regressor import MixedLinearRegressor
 from ...design._labels import Source
 from ...inference import Coding
+from ...means import FixedVariables
 from ...reporting import Summary
 from .._fromtext import TextRegressor
 from ._codings import codings_of
@@ -98,7 +99,30 @@ class CommandRegressor(TextRegressor):
                 f"do not select; set missing='drop', got {self.missing!r}."
             )
         super().fit(table, response, weights)
+        self._keep_variables(X, groups, weights)
         return self
+
+    def _keep_variables(self, X: Any, groups: Any, weights: Any) -> None:
+        """What the fixed part's variables were like, for marginal means."""
+        used = self.sample_
+        frame, factors = self._recipe().read(X, groups).variables()
+        if weights is not None:
+            weights = np.asarray(weights, dtype=float)[used]
+        self._variables = FixedVariables.of(frame[used], factors, weights)
+
+    def _fixed_variables(self) -> FixedVariables:
+        lagged = self._recipe().lagged
+        if lagged:
+            raise ValueError(
+                f"The fixed part has time-series operators ({', '.join(lagged)}), and "
+                "rows of a reference grid have no time. Make the columns before, by "
+                "stata.generate, and use them in the command."
+            )
+        return self._variables
+
+    def _fixed_rows(self, frame: pd.DataFrame) -> tuple[Array, Array]:
+        reader = self._recipe().read(frame)
+        return self._with_constant(reader.fixed()), reader.empty()
 
     def _tables(
         self, X: Any, y: Any, groups: Any
@@ -198,6 +222,101 @@ class CommandRegressor(TextRegressor):
         True
         """
         return self._tables(X, None, None)
+
+    def margins(self, line: str = "margins") -> Any:
+        """Predictive margins, as the line says.
+
+        Parameters
+        ----------
+        line : str, default="margins"
+            Such as ``"margins program, at(age=(20 30))"`` or ``"margins, dydx(age)"``;
+            the word ``margins`` may be left out.  Options: dydx(), at(), asbalanced,
+            level().  Averages are over the observed rows.
+
+        Returns
+        -------
+        MarginalMeans or Contrasts
+            Contrasts with the base level for ``dydx()`` of a factor.
+
+        Raises
+        ------
+        CommandError
+            If the line is not understood; it points to the method that does more.
+
+        Examples
+        --------
+        >>> from sklearn_xmixed import xtmixed
+        >>> from sklearn_xmixed.datasets import load_orthodont
+        >>> data = load_orthodont().frame
+        >>> fit = xtmixed("distance i.sex##c.age || subject:", data, show=False)
+        >>> fit.margins("margins sex, at(age=(8 14))").table["estimate"].round(2).tolist()
+        [21.21, 22.62, 24.09, 27.32]
+        """
+        from ._margins import margins
+
+        return margins(self, line)
+
+    def contrast(self, line: str) -> Any:
+        """Contrasts of marginal means, as the line says.
+
+        Parameters
+        ----------
+        line : str
+            Such as ``"contrast r.group"`` or ``"contrast ar.time@group,
+            mcompare(sidak)"``; operators r. (reference), ar. (reverse adjacent), g. (grand
+            mean) and p. (polynomial).
+
+        Returns
+        -------
+        Contrasts
+            ``joint_test()`` has the joint tests.
+
+        Raises
+        ------
+        CommandError
+            If the line is not understood.
+        """
+        from ._margins import contrast
+
+        return contrast(self, line)
+
+    def pwcompare(self, line: str) -> Any:
+        """Pairwise comparisons of marginal means, as the line says.
+
+        Parameters
+        ----------
+        line : str
+            Such as ``"pwcompare group, mcompare(tukey)"``.
+
+        Returns
+        -------
+        Contrasts
+
+        Raises
+        ------
+        CommandError
+            If the line is not understood.
+        """
+        from ._margins import pwcompare
+
+        return pwcompare(self, line)
+
+    def marginsplot(self, line: str = "margins", ax: Any = None) -> Any:
+        """Draw what ``margins`` computes.
+
+        Parameters
+        ----------
+        line : str, default="margins"
+            As of ``margins``.
+        ax : Axes, default=None
+
+        Returns
+        -------
+        MarginalMeansDisplay
+        """
+        from ._margins import marginsplot
+
+        return marginsplot(self, line, ax)
 
     def response(self, X: Any, groups: Any = None) -> pd.Series:
         """The response as the command has it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -82,6 +83,11 @@ class Recipe:
 
     def __repr__(self) -> str:
         return f"Recipe({' '.join(self.command.text.split())!r})"
+
+    @property
+    def lagged(self) -> list[str]:
+        """Columns of the fixed part with time-series operators."""
+        return [c.name for c in self.fixed if any(cell.lag for cell in c.cells)]
 
     def read(self, X: Any, groups: Any = None) -> Reader:
         """The recipe laid over data."""
@@ -181,6 +187,38 @@ class Reader:
         for cell in column.cells[1:]:
             out = out * self.cell(cell)
         return out
+
+    def _columns(self, columns: Sequence[Column]) -> Array:
+        values = [self.column(c) for c in columns]
+        return np.column_stack(values) if values else np.zeros((self.data.n_rows, 0))
+
+    def fixed(self) -> Array:
+        """Columns of the fixed part."""
+        return self._columns(self.recipe.fixed)
+
+    def empty(self) -> Array:
+        """What rows have of combinations of levels that no row of the fit had."""
+        return self._columns(self.recipe.layout.empty)
+
+    def variables(self) -> tuple[pd.DataFrame, set[str]]:
+        """The variables of the fixed part, and which of them are factors."""
+        cells = [
+            cell
+            for column in (*self.recipe.fixed, *self.recipe.layout.empty)
+            for cell in column.cells
+        ]
+        factors = {cell.name for cell in cells if cell.level is not None}
+        out: dict[str, Any] = {}
+        for name in dict.fromkeys(cell.name for cell in cells):
+            values: Any = self.data.values(name)
+            if isinstance(values, Labelled):
+                values = pd.Categorical(values.texts, categories=list(values.names))
+            elif name in factors and values.dtype.kind == "f":
+                whole = values == np.floor(values)
+                if whole[~np.isnan(values)].all():
+                    values = pd.array(values, dtype="Int64")
+            out[name] = values
+        return pd.DataFrame(out), factors
 
     def expression(self, expression: Expression) -> Array:
         """Values of an expression."""
