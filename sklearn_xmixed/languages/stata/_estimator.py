@@ -10,7 +10,7 @@ from sklearn.base import clone
 
 from ..._regressor import MixedLinearRegressor
 from ...design._labels import Source
-from ...inference import Coding
+from ...inference import Coding, WaldFTest, WaldTest
 from ...means import FixedVariables
 from ...reporting import Summary
 from .._fromtext import TextRegressor
@@ -222,6 +222,80 @@ class CommandRegressor(TextRegressor):
         True
         """
         return self._tables(X, None, None)
+
+    def test(self, line: str) -> WaldTest | WaldFTest:
+        """A Wald test, as the line says.
+
+        Parameters
+        ----------
+        line : str
+            Such as ``"test x1 x2"``, ``"test x1 = x2, small"`` or
+            ``"test (x1 = x2) (x3 = 1)"``.  ``small`` takes the degrees of freedom of the
+            command's dfmethod().
+
+        Returns
+        -------
+        WaldTest or WaldFTest
+            The latter with ``small``.
+
+        Raises
+        ------
+        CommandError
+            If the line is not understood.
+
+        See Also
+        --------
+        wald_test : The same with any method of degrees of freedom.
+
+        Examples
+        --------
+        >>> from sklearn_xmixed import xtmixed
+        >>> from sklearn_xmixed.datasets import load_sleepstudy
+        >>> sleep = load_sleepstudy().frame
+        >>> command = "mixed reaction days || subject: days, reml dfmethod(kroger)"
+        >>> print(xtmixed(command, sleep, show=False).test("test days, small"))
+         ( 1)  [reaction]days = 0
+        <BLANKLINE>
+               F(  1,   17.00) =    46.07
+                      Prob > F =    0.0000
+        """
+        from ._after import test
+
+        return test(self, line)
+
+    def estat(self, line: str) -> Any:
+        """Tables after the fit, as the line says.
+
+        Parameters
+        ----------
+        line : str
+            ``"estat df"``, ``"estat df, method(kroger)"``, ``"estat ic"``,
+            ``"estat group"``, ``"estat icc"``, ``"estat recovariance"`` or
+            ``"estat vce"``; the word ``estat`` may be left out.
+
+        Returns
+        -------
+        Series or DataFrame
+            Degrees of freedom by coefficient; else what the method returns that the
+            line stands for.
+
+        Raises
+        ------
+        CommandError
+            If the line is not understood.
+
+        Examples
+        --------
+        >>> from sklearn_xmixed import xtmixed
+        >>> from sklearn_xmixed.datasets import load_sleepstudy
+        >>> sleep = load_sleepstudy().frame
+        >>> fit = xtmixed("reaction days || subject: days, reml", sleep, show=False)
+        >>> fit.estat("estat df, method(satterthwaite)").round(2).to_dict()
+        {'days': 17.0, '_cons': 17.0}
+        """
+        from ._after import estat
+
+        return estat(self, line)
 
     def margins(self, line: str = "margins") -> Any:
         """Predictive margins, as the line says.
