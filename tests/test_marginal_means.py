@@ -731,3 +731,14 @@ def test_lines_that_are_not_understood(command, method, line, message):
     with pytest.raises(CommandError, match=message) as caught:
         getattr(command, method)(line)
     assert "does the same and more" in str(caught.value)
+
+
+def test_a_fixed_part_without_variables():
+    sleep = load_sleepstudy().frame
+    for fit in (
+        xtmixed("reaction || subject:", sleep, show=False),
+        from_formula("reaction ~ 1 + (1 | subject)", sleep),
+    ):
+        for weights in ("equal", "observed"):
+            table = fit.marginal_means([], weights=weights).table
+            assert table["estimate"].iloc[0] == pytest.approx(fit.intercept_)

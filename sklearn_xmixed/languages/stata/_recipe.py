@@ -218,7 +218,7 @@ class Reader:
                 if whole[~np.isnan(values)].all():
                     values = pd.array(values, dtype="Int64")
             out[name] = values
-        return pd.DataFrame(out), factors
+        return pd.DataFrame(out, index=pd.RangeIndex(self.data.n_rows)), factors
 
     def expression(self, expression: Expression) -> Array:
         """Values of an expression."""
