@@ -28,6 +28,14 @@ def test_small_takes_the_degrees_of_freedom_of_the_command():
     assert model.test("test days = 10").constraints == ("[reaction]days = 10",)
 
 
+def test_combinations_take_small():
+    model = fit("dfmethod(kroger)")
+    expected = model.lincom("_cons + 9*days", df="kenward-roger")
+    pd.testing.assert_frame_equal(model.lincom("_cons + 9*days, small"), expected)
+    with pytest.raises(CommandError, match="needs dfmethod"):
+        fit().lincom("_cons + 9*days, small")
+
+
 def test_estat_df_has_a_method_of_its_own():
     model = fit()
     table = model.coef_table(df="kenward-roger-observed")

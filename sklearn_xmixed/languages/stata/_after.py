@@ -1,4 +1,4 @@
-"""Tests and ``estat`` as lines after a command."""
+"""Tests, combinations and ``estat`` as lines after a command."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _ESTAT = {
 }
 
 
-def is_small(estimator: Any, line: Line) -> str | None:
+def _small(estimator: Any, line: Line) -> str | None:
     """What ``df=`` is by the option small: the command's dfmethod(), else none."""
     if "small" not in line.options:
         return "asymptotic"
@@ -41,7 +41,19 @@ def test(estimator: Any, text: Any) -> Any:
         line.fail("There is nothing to test.")
     parts = re.findall(r"\(([^()]*)\)", said) if said.startswith("(") else [said]
     equations = [e for part in parts for e in ([part] if "=" in part else part.split())]
-    return estimator.wald_test(equations, df=is_small(estimator, line))
+    return estimator.wald_test(equations, df=_small(estimator, line))
+
+
+def without_small(estimator: Any, expression: Any) -> Any:
+    """An expression without the option small at its end."""
+    if not isinstance(expression, str):
+        return expression
+    head, comma, tail = expression.rpartition(",")
+    if not comma or tail.strip() != "small":
+        return expression
+    if estimator.df_method is None:
+        Line(expression, "lincom").fail("The option 'small' needs dfmethod().")
+    return head.removeprefix("lincom ")
 
 
 def estat(estimator: Any, text: Any) -> Any:

@@ -252,16 +252,48 @@ class CommandRegressor(TextRegressor):
         >>> from sklearn_xmixed import xtmixed
         >>> from sklearn_xmixed.datasets import load_sleepstudy
         >>> sleep = load_sleepstudy().frame
-        >>> command = "mixed reaction days || subject: days, reml dfmethod(kroger)"
-        >>> print(xtmixed(command, sleep, show=False).test("test days, small"))
+        >>> command = "mixed reaction days || subject: days, cov(un) reml"
+        >>> fit = xtmixed(f"{command} dfmethod(kroger)", sleep, show=False)
+        >>> print(fit.test("test days, small"))
          ( 1)  [reaction]days = 0
         <BLANKLINE>
-               F(  1,   17.00) =    46.07
+               F(  1,   17.00) =    45.85
                       Prob > F =    0.0000
         """
         from ._after import test
 
         return test(self, line)
+
+    def lincom(
+        self,
+        expression: Any,
+        confidence_level: float = 0.95,
+        *,
+        df: str | None = None,
+    ) -> pd.DataFrame:
+        """Linear combinations of estimates with standard errors and intervals.
+
+        Parameters
+        ----------
+        expression, confidence_level, df
+            As of ``MixedLinearRegressor.lincom``.  A text may end in ``, small``, which
+            takes the degrees of freedom of the command's dfmethod().
+
+        Returns
+        -------
+        DataFrame
+            As of ``MixedLinearRegressor.lincom``.
+
+        Raises
+        ------
+        CommandError
+            If ``, small`` is said without dfmethod().
+        ValueError
+            As by ``MixedLinearRegressor.lincom``.
+        """
+        from ._after import without_small
+
+        return super().lincom(without_small(self, expression), confidence_level, df=df)
 
     def estat(self, line: str) -> Any:
         """Tables after the fit, as the line says.
@@ -289,7 +321,8 @@ class CommandRegressor(TextRegressor):
         >>> from sklearn_xmixed import xtmixed
         >>> from sklearn_xmixed.datasets import load_sleepstudy
         >>> sleep = load_sleepstudy().frame
-        >>> fit = xtmixed("reaction days || subject: days, reml", sleep, show=False)
+        >>> command = "reaction days || subject: days, cov(un) reml"
+        >>> fit = xtmixed(command, sleep, show=False)
         >>> fit.estat("estat df, method(satterthwaite)").round(2).to_dict()
         {'days': 17.0, '_cons': 17.0}
         """

@@ -479,12 +479,7 @@ class _Plan:
         )
         structured = parameters["residuals"] is not None
 
-        def refuse(
-            option: Option | None, condition: bool, problem: str, hint: str
-        ) -> None:
-            if option is not None and condition:
-                self.fail(problem, hint, option.span)
-
+        refuse = self._refuse
         refuse(
             has("reml"),
             weighted,
@@ -496,19 +491,6 @@ class _Plan:
             parameters["vce"] != "oim",
             f"vce({parameters['vce']}) is not supported with reml.",
             "Fit by mle, the default.",
-        )
-        refuse(
-            has("dfmethod"),
-            parameters["method"] == "ml"
-            and str(parameters["df_method"]).startswith("kenward-roger"),
-            "dfmethod(kroger) is about REML.",
-            "Add the option reml, or write dfmethod(satterthwaite).",
-        )
-        refuse(
-            has("small"),
-            parameters["df_method"] is None,
-            "small goes with dfmethod().",
-            "It says how degrees of freedom are found: dfmethod(kroger), say.",
         )
         refuse(
             has("pwscale"),
@@ -537,7 +519,31 @@ class _Plan:
             "emonly needs EM iterations.",
             "Write emiterate(500), say.",
         )
+        self._check_degrees_of_freedom(parameters)
         self._check_levels(equations)
+
+    def _refuse(
+        self, option: Option | None, condition: bool, problem: str, hint: str
+    ) -> None:
+        """Fail at an option that is given where it must not."""
+        if option is not None and condition:
+            self.fail(problem, hint, option.span)
+
+    def _check_degrees_of_freedom(self, parameters: dict[str, Any]) -> None:
+        """What dfmethod() and small need."""
+        has, method = self.command.option, parameters["df_method"]
+        self._refuse(
+            has("dfmethod"),
+            parameters["method"] == "ml" and str(method).startswith("kenward-roger"),
+            "dfmethod(kroger) is about REML.",
+            "Add the option reml, or write dfmethod(satterthwaite).",
+        )
+        self._refuse(
+            has("small"),
+            method is None,
+            "small goes with dfmethod().",
+            "It says how degrees of freedom are found: dfmethod(kroger), say.",
+        )
 
     def _check_levels(
         self, equations: list[tuple[RandomEffects, EquationSyntax]]
