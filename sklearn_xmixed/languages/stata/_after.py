@@ -12,7 +12,7 @@ from ._dfmethods import INFORMATION, METHODS
 from ._line import Line
 from ._options import choose
 
-__all__ = ["estat", "is_small", "test"]
+__all__ = ["estat", "test", "without_small"]
 
 #: estat's word: method of the estimator
 _ESTAT = {
