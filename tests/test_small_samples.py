@@ -8,7 +8,6 @@ parameters or another depends.
 
 from __future__ import annotations
 
-import inspect
 import warnings
 from functools import cache
 
@@ -26,8 +25,6 @@ from tests.test_residuals import EFFECTS, residuals_of
 from tests.test_robust_residuals import correlated
 
 TOLERANCE = 1e-6
-READY = "df" in inspect.signature(MixedLinearRegressor.coef_table).parameters
-asks_df = pytest.mark.skipif(not READY, reason="coef_table does not take df= yet")
 
 
 # ------------------------------------------------------------------------------ models
@@ -219,7 +216,6 @@ def rows_of(p):
     return [np.eye(p)[:2], np.eye(p)[: p - 1], rng.normal(size=(2, p)), np.eye(p)]
 
 
-@asks_df
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("case", CASES, ids=ids)
 def test_tables_and_tests_are_those_of_the_definition(case, method):
@@ -249,7 +245,6 @@ def test_tables_and_tests_are_those_of_the_definition(case, method):
         assert_allclose(test.p_value, p_value, rtol=1e-9)
 
 
-@asks_df
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize(
     "case", [CASES[4], ("crossed", "two factors", 3), CASES[-1]], ids=ids
@@ -279,7 +274,6 @@ def test_values_and_combinations(case, method):
     assert_allclose(ends, [estimate - half, estimate + half], rtol=10 * TOLERANCE)
 
 
-@asks_df
 @pytest.mark.parametrize("method", ["satterthwaite", "kenward-roger"])
 def test_the_estimator_s_method_is_the_default(method):
     frame, equations, residuals, fixed = spec_of(CASES[0])
@@ -342,7 +336,6 @@ def test_the_oracle_holds_what_is_at_the_boundary(name):
     assert_allclose(oracle.score * oracle.theta, 0.0, atol=1e-4)
 
 
-@asks_df
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("name", SINGULAR)
 def test_at_the_boundary_the_free_directions_count(name, method):

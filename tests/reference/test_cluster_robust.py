@@ -15,7 +15,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from sklearn_xmixed import MixedLinearRegressor, RandomEffects, Residuals
-from tests.reference.conftest import FOLDERS
+from tests.reference.conftest import BUNDLED
 
 DOCUMENT = json.loads((Path(__file__).parent / "cluster_robust.json").read_text())
 CASES = {case["id"]: case for case in DOCUMENT["cases"]}
@@ -66,7 +66,7 @@ RESPONSES = {
 
 
 def frame_of(case) -> pd.DataFrame:
-    frame = pd.read_csv(FOLDERS["bundled"] / f"{case['data']}.csv")
+    frame = pd.read_csv(BUNDLED / f"{case['data']}.csv")
     if case["drop"]:
         frame = frame[np.arange(1, len(frame) + 1) % case["drop"] != 0]
     frame = frame.reset_index(drop=True)

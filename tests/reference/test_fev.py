@@ -7,7 +7,6 @@ digit, and the oracle at these estimates gives all that it prints.
 
 from __future__ import annotations
 
-import inspect
 import json
 from functools import cache
 from pathlib import Path
@@ -29,11 +28,6 @@ STRUCTURES = {
 ROWS = {"treated": [1.0, 0.0], "_cons": [0.0, 1.0], "sum": [1.0, 1.0]}
 # relative differences that SAS's search leaves, besides half a unit of the last place
 LEFT = {"ar(1)": 1e-7, "cs": 1e-6, "un": 2e-4}
-
-asks_df = pytest.mark.skipif(
-    "df" not in inspect.signature(MixedLinearRegressor.coef_table).parameters,
-    reason="coef_table does not take df= yet",
-)
 
 
 @cache
@@ -112,7 +106,6 @@ def test_observed_and_expected_information_differ():
         assert agrees(oracle.df(method, np.eye(2)[:1])[0], df, 0.0), method
 
 
-@asks_df
 @pytest.mark.parametrize("case", cases())
 def test_coefficient_table(case):
     model, _ = both(case["type"])

@@ -6,7 +6,6 @@ model as it stands; both are what the oracle and the package say of the singular
 
 from __future__ import annotations
 
-import inspect
 import json
 import warnings
 from functools import cache
@@ -18,7 +17,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from sklearn_xmixed import MixedLinearRegressor, RandomEffects
-from tests.reference.conftest import FOLDERS
+from tests.reference.conftest import BUNDLED
 from tests.small_sample_oracle import of_model
 
 DOCUMENT = json.loads((Path(__file__).parent / "small_samples.json").read_text())
@@ -36,17 +35,12 @@ PAIRS = [
 ERROR = 2e-7
 DF = 1e-6
 
-asks_df = pytest.mark.skipif(
-    "df" not in inspect.signature(MixedLinearRegressor.coef_table).parameters,
-    reason="coef_table does not take df= yet",
-)
-
 
 def frame_of(case):
     folder, name = case["data"].split("/")
     if folder == "stored":
         return pd.DataFrame(DOCUMENT["data"][name])
-    return pd.read_csv(FOLDERS[folder] / f"{name}.csv")
+    return pd.read_csv(BUNDLED / f"{name}.csv")
 
 
 @cache
@@ -121,7 +115,6 @@ def test_adjusted_covariance_matrix_of_the_oracle(name):
     assert_allclose(oracle.vcov("kenward-roger") / scale, expected / scale, atol=ERROR)
 
 
-@asks_df
 @pytest.mark.parametrize(("name", "method"), PAIRS)
 def test_coefficient_table(name, method):
     model, _ = both(name)
@@ -135,7 +128,6 @@ def test_coefficient_table(name, method):
     assert_allclose(table["p_value"], expected, rtol=1e-4, atol=1e-12)
 
 
-@asks_df
 @pytest.mark.parametrize(
     ("name", "method"), [pair for pair in PAIRS if CASES[pair[0]]["hypotheses"]]
 )
@@ -151,7 +143,6 @@ def test_joint_tests(name, method):
         assert_allclose(test.p_value, expected["p_value"], rtol=1e-4, atol=1e-12)
 
 
-@asks_df
 @pytest.mark.parametrize("name", ["oats", "stools", "beets", "cake"])
 def test_balanced_designs_have_whole_numbers(name):
     """Those of the analysis of variance: split plots, blocks."""
