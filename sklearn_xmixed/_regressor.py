@@ -111,6 +111,14 @@ class MixedLinearRegressor(
         Random vectors of the iterative way; its error falls with their square root.
     random_state : int, RandomState or None, default=0
         Draws them.
+    df_method : str, default=None
+        Degrees of freedom of tests and intervals of coefficients, the default of ``df``
+        in ``coef_table``, ``wald_test``, ``lincom``, ``anova`` and ``summary``.  None is
+        the large sample: normal and chi-squared.  Else one of "residual",
+        "between-within", "containment", "satterthwaite" and, under REML,
+        "kenward-roger", "kenward-roger-linear", "kenward-roger-2009", the last three
+        also with "-observed" at the end for the observed in place of the expected
+        information.  The page on small samples says which to use when.
     verbose : int, default=0
         1 prints the iteration log, 2 the EM log as well.
 
@@ -212,6 +220,7 @@ class MixedLinearRegressor(
         crossed: str = "auto",
         n_probes: int = 50,
         random_state: Any = 0,
+        df_method: str | None = None,
         verbose: int = 0,
     ):
         self.random_effects = random_effects
@@ -237,6 +246,7 @@ class MixedLinearRegressor(
         self.crossed = crossed
         self.n_probes = n_probes
         self.random_state = random_state
+        self.df_method = df_method
         self.verbose = verbose
 
     # -- parameters --------------------------------------------------------------
@@ -455,6 +465,7 @@ n_levels), default=None
                 vce=_vce(self),
                 cluster=self.cluster,
                 frequency=self.weight_type == "frequency",
+                df_method=self.df_method,
             ),
             describe(self, compiled, found),
         )

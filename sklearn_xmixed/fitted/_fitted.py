@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,11 +13,13 @@ from ..design._compile import Compiled
 from ..design._factors import factor_index
 from ..design._levels import path_frame
 from ..estimation._estimate import Estimate
-from ..inference import Specification
+from ..inference import Reference, Specification
+from ..inference.small_samples import SmallSample
 from ..optimization import Certificate, Iteration
 from ._answers import RowAnswers
 from ._equations import FittedEquation, fitted_equations
-from ._saved import ResultsOptions, make_results
+from ._saved import ResultsOptions, make_results, saved_variances
+from ._small_samples import small_sample_of
 
 __all__ = ["FittedModel"]
 
@@ -33,6 +36,8 @@ class FittedModel(RowAnswers):
     reml: bool
     unbounded: bool
     dropped: Array
+    small_sample: SmallSample
+    df_method: str | None = None
 
     @classmethod
     def of(
@@ -51,9 +56,17 @@ class FittedModel(RowAnswers):
         coef[compiled.kept] = beta_kept[a:]
         intercept = float(beta_kept[0]) if a else 0.0
         posterior = found.kind.posterior(found.D, found.pieces, found.sigma2)
+        variances = saved_variances(compiled, found, options)
         return cls(
             results=make_results(
-                compiled, found, equations, coef, intercept, options, specification
+                compiled,
+                found,
+                equations,
+                coef,
+                intercept,
+                options,
+                specification,
+                variances,
             ),
             columns=compiled.columns,
             fixed_names=compiled.fixed_names,
@@ -73,9 +86,34 @@ class FittedModel(RowAnswers):
             reml=found.objective.reml,
             unbounded=found.border is not None and found.border.unbounded,
             dropped=compiled.dropped,
+            small_sample=small_sample_of(
+                compiled, found, equations, options, variances
+            ),
+            df_method=options.df_method,
         )
 
+    def reference(self, df: Any = None) -> Reference | None:
+        """What tests of coefficients refer to; None for a large sample.
+
+        Parameters
+        ----------
+        df : str, optional
+            A method for small samples, "asymptotic" for none, or None for the
+            constructor's ``df_method``.
+
+        Raises
+        ------
+        ValueError
+            If there is no such method, or it is not defined for this fit.
+        """
+        method = self.df_method if df is None else df
+        if method is None or (isinstance(method, str) and method == "asymptotic"):
+            return None
+        return self.small_sample.reference(method)
+
     def __getstate__(self) -> dict:
+        if self.df_method is not None:  # while there are rows
+            self.small_sample.reference(self.df_method)
         return {k: v for k, v in self.__dict__.items() if k != "_effects"}
 
     @property

@@ -15,13 +15,14 @@ from ..estimation._estimate import Estimate
 from ..estimation._messages import convergence_message
 from ..inference import (
     EquationSummary,
+    FreeDirections,
     GroupSummary,
     Results,
     Specification,
     VarianceParameter,
     likelihood_ratio,
     monte_carlo,
-    natural_vcov,
+    natural_estimates,
     sandwich,
     wald,
 )
@@ -29,7 +30,14 @@ from ..inference._tests import ASSUMED, CONSERVATIVE
 from ..likelihood import Pieces, Root
 from ._equations import FittedEquation
 
-__all__ = ["ResultsOptions", "describe", "make_results"]
+__all__ = [
+    "Order",
+    "ResultsOptions",
+    "SavedVariances",
+    "describe",
+    "make_results",
+    "saved_variances",
+]
 
 Array = np.ndarray
 
@@ -46,6 +54,8 @@ class ResultsOptions:
         Name of the variable of clusters.
     frequency : bool
         Whether weights are frequencies.
+    df_method : str or None
+        Degrees of freedom that tests have by default.
     """
 
     std_errors: bool
@@ -53,6 +63,7 @@ class ResultsOptions:
     vce: str
     cluster: str | None
     frequency: bool
+    df_method: str | None = None
 
 
 def make_results(
@@ -63,17 +74,17 @@ def make_results(
     intercept: float,
     options: ResultsOptions,
     specification: Specification,
+    variances: SavedVariances,
 ) -> Results:
     """What there is to save of an estimate."""
     design, objective = compiled.design, found.objective
     blocks = objective.model.blocks
     a = int(design.intercept)
-    order = _Order.of(compiled)
+    order = Order.of(compiled)
     parameters = _parameters(found, equations)
     m = sum(b.structure.n_params for b in blocks)
     n_residual = sum(p.equation is None for p in parameters)
     n_sd = sum(b.structure.n_variances for b in blocks)
-    variances = _variances(compiled, found, options)
     vcov = order.matrix(variances.beta)
     tested = order.place[: design.p - a]
     chi2, df, p = wald(coef[tested], vcov[np.ix_(tested, tested)])
@@ -123,7 +134,7 @@ def make_results(
 
 
 @dataclass(frozen=True, eq=False)
-class _Order:
+class Order:
     """From the engine's order, the constant first, to the user's, which has it last."""
 
     names: tuple[str, ...]
@@ -131,7 +142,7 @@ class _Order:
     order: Array
 
     @classmethod
-    def of(cls, compiled: Compiled) -> _Order:
+    def of(cls, compiled: Compiled) -> Order:
         a, p = int(compiled.design.intercept), compiled.design.p
         names = (*compiled.fixed_names, *(("_cons",) if a else ()))
         last = [len(compiled.fixed_names)] * a
@@ -147,10 +158,12 @@ class _Order:
 
 
 @dataclass(frozen=True, eq=False)
-class _Variances:
+class SavedVariances:
     """Covariance matrices of all estimates.
 
-    ``model`` is that of the coefficients under the model, ``beta`` the one asked for.
+    ``model`` is that of the coefficients under the model, ``beta`` the one asked for;
+    ``free`` are the directions off the boundary, None where they are not identified or
+    were not asked for.
     """
 
     alpha: Array
@@ -159,18 +172,21 @@ class _Variances:
     model: Array
     n_clusters: float
     unidentified: int | None
+    free: FreeDirections | None
 
 
-def _variances(
+def saved_variances(
     compiled: Compiled, found: Estimate, options: ResultsOptions
-) -> _Variances:
+) -> SavedVariances:
+    """Covariance matrices of the coefficients and of the variance parameters."""
     blocks, certificate = found.kind.model.blocks, found.certificate
     model = found.sigma2 * found.pool.vcov(found.pieces.root.F)
-    unidentified = certificate.unidentified
+    unidentified, free = certificate.unidentified, None
     if found.sigma2 > 0 and (options.std_errors or not blocks):
-        alpha, alpha_vcov, definite = natural_vcov(found)
+        natural = natural_estimates(found)
+        alpha, alpha_vcov, free = natural.alpha, natural.vcov, natural.free
         searched = found.kind.searched
-        if searched and not definite and unidentified is None and certificate.converged:
+        if searched and free is None and unidentified is None and certificate.converged:
             unidentified = _weakest(found)
     else:
         alpha, alpha_vcov = _estimates_only(found)
@@ -180,7 +196,9 @@ def _variances(
         robust = sandwich(found, alpha_vcov, clusters.codes, clusters.counts)
         beta, alpha_vcov = robust.beta, robust.alpha
         n_clusters = robust.n_clusters
-    return _Variances(alpha, alpha_vcov, beta, model, n_clusters, unidentified)
+    return SavedVariances(
+        alpha, alpha_vcov, beta, model, n_clusters, unidentified, free
+    )
 
 
 def _comparison(

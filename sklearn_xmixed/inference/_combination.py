@@ -8,28 +8,36 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.special import ndtr, ndtri
 
 from ..exceptions import MixedModelWarning
+from ._coefficients import t_p_value, t_quantile
 from ._expression import read
+from ._reference import Reference
 from ._results import Results
 from ._symbols import Symbols
 from ._tests import check_level
 
-__all__ = ["combine"]
+__all__ = ["coefficients_only", "combine"]
+
+Array = np.ndarray
 
 
 def combine(
-    results: Results, expressions: Any, confidence_level: float, *, linear: bool
+    results: Results,
+    expressions: Any,
+    confidence_level: float,
+    *,
+    linear: bool,
+    reference: Reference | None = None,
 ) -> pd.DataFrame:
-    """Estimates, standard errors, z tests and intervals of expressions.
+    """Estimates, standard errors, tests and intervals of expressions.
 
     See ``MixedLinearRegressor.lincom`` and ``nlcom``.
     """
-    zq = float(ndtri(0.5 + 0.5 * check_level(confidence_level)))
+    level = check_level(confidence_level)
     named = _named(expressions)
     symbols = Symbols(results)
-    rows = []
+    values, slopes, lost_any = [], [], []
     for text in named.values():
         expression = read(text, symbols)
         dual = expression.evaluate(symbols)
@@ -50,27 +58,56 @@ def combine(
                 MixedModelWarning,
                 stacklevel=4,
             )
-            se = np.nan
-        else:
-            used = np.flatnonzero(dual.slope)
-            slope = dual.slope[used]
-            V = symbols.vcov[np.ix_(used, used)]
-            # a combination of omitted coefficients has no variance
-            se = float(np.sqrt(max(0.0, slope @ V @ slope))) or np.nan
-        z = dual.value / se
-        rows.append(
-            (
-                dual.value,
-                se,
-                z,
-                float(2.0 * ndtr(-abs(z))),
-                dual.value - zq * se,
-                dual.value + zq * se,
-            )
-        )
-    columns = ["estimate", "std_error", "z", "p_value", "ci_lower", "ci_upper"]
+        values.append(dual.value)
+        slopes.append(dual.slope)
+        lost_any.append(bool(lost))
+    L = np.array(slopes)
+    value, hidden = np.array(values), np.array(lost_any)
+    if reference is None:
+        variance = np.full(len(value), np.nan)
+        for k in np.flatnonzero(~hidden):
+            used = np.flatnonzero(L[k])
+            variance[k] = L[k, used] @ symbols.vcov[np.ix_(used, used)] @ L[k, used]
+        df = np.full(len(value), np.inf)
+    else:
+        L = coefficients_only(results, L, list(named.values()))
+        variance = np.einsum("ka,ab,kb->k", L, reference.vcov, L)
+        df = reference.df(L)
+    # a combination of omitted coefficients has no variance
+    se = np.sqrt(np.where(variance > 0, variance, np.nan))
+    test = value / se
+    half = t_quantile(level, df) * se
+    columns = {
+        "estimate": value,
+        "std_error": se,
+        "z" if reference is None else "t": test,
+        "df": df,
+        "p_value": t_p_value(test, df),
+        "ci_lower": value - half,
+        "ci_upper": value + half,
+    }
+    if reference is None:
+        del columns["df"]
     index = pd.Index(list(named), dtype=object, name="expression")
-    return pd.DataFrame(rows, index=index, columns=columns)
+    return pd.DataFrame(columns, index=index)
+
+
+def coefficients_only(results: Results, L: Array, texts: Sequence[str]) -> Array:
+    """Rows about the fixed effects.
+
+    Raises
+    ------
+    ValueError
+        If one is about parameters of the random part.
+    """
+    p = len(results.beta)
+    for row, text in zip(L, texts, strict=True):
+        if row[p:].any():
+            raise ValueError(
+                f"{text!r} is about parameters of the random part, which have no "
+                "degrees of freedom for small samples. Use df='asymptotic' for it."
+            )
+    return L[:, :p]
 
 
 def _named(expressions: Any) -> dict[str, str]:

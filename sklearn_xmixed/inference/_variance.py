@@ -16,9 +16,10 @@ from ..estimation._estimate import Estimate
 from ..likelihood import Pieces
 
 __all__ = [
+    "FreeDirections",
     "VarianceParameter",
     "VarianceTable",
-    "natural_vcov",
+    "natural_estimates",
     "of_residuals",
     "variance_table",
 ]
@@ -97,19 +98,47 @@ class VarianceTable:
     ci_upper: Array
 
 
-def natural_vcov(estimate: Estimate) -> tuple[Array, Array, bool]:
-    """Estimates and covariance matrix in the estimation metric.
+@dataclass(frozen=True, eq=False)
+class FreeDirections:
+    """Where the variance parameters can go from an estimate.
 
-    Returns
-    -------
+    Coordinates are the elements of the D_b = Sigma_b / sigma^2, psi and log sigma^2.
+
+    Parameters
+    ----------
+    basis : ndarray of shape (m, f)
+        Columns span the directions that do not leave the boundary.
+    root : ndarray of shape (m, f)
+        root root' is the covariance matrix of the estimates by the observed
+        information.
+    """
+
+    basis: Array
+    root: Array
+
+
+@dataclass(frozen=True, eq=False)
+class NaturalEstimates:
+    """Estimates and their covariance matrix in the estimation metric.
+
+    Parameters
+    ----------
     alpha : ndarray of shape (m + 1,)
         log sd and atanh correlation of each equation, then log sigma, or the
         parameters of structured residuals in their metrics.
     vcov : ndarray of shape (m + 1, m + 1)
         nan in the rows of parameters on the boundary.
-    definite : bool
-        Whether the information about the free parameters is positive definite.
+    free : FreeDirections or None
+        None where the information about the free parameters is not positive definite.
     """
+
+    alpha: Array
+    vcov: Array
+    free: FreeDirections | None
+
+
+def natural_estimates(estimate: Estimate) -> NaturalEstimates:
+    """Estimates and covariance matrix in the estimation metric."""
     sigma2 = estimate.sigma2
     alphas, free, curves = [], [], []
     for block, D, Sigma in zip(
@@ -145,8 +174,10 @@ def natural_vcov(estimate: Estimate) -> tuple[Array, Array, bool]:
     else:
         half = _inverse_root(_joint_hessian(estimate, curves), inside)
         J = np.eye(int(mask.sum()))
+        steps = _steps_of_free(estimate, curves)
     if half is None:
-        return alpha, vcov, False
+        return NaturalEstimates(alpha, vcov, None)
+    directions = _free_directions(steps, half, inside)
     half = J @ half
     half[-len(own) :] = slope @ half[-len(own) :]
     vcov[np.ix_(mask, mask)] = 2.0 * half @ half.T
@@ -156,7 +187,36 @@ def natural_vcov(estimate: Estimate) -> tuple[Array, Array, bool]:
         lost |= (np.abs(slope[:, inside]) < 1e-3).all(axis=1)
     at = len(alpha) - len(own) + np.flatnonzero(lost)
     vcov[at] = vcov[:, at] = np.nan
-    return alpha, vcov, True
+    return NaturalEstimates(alpha, vcov, directions)
+
+
+def _steps_of_free(
+    estimate: Estimate, curves: list[tuple[list[Array], list[list[Array]]]]
+) -> Array:
+    """Elements of the D_b, psi and log sigma along the free alpha, psi and log sigma.
+
+    Along alpha and log sigma it is Sigma that moves or stays.
+    """
+    model, psi = estimate.objective.model, len(estimate.psi)
+    ends = np.cumsum([0, *(len(first) for first, _ in curves)])
+    rest = psi + 1
+    steps = np.zeros((model.n_params + rest, int(ends[-1]) + rest))
+    steps[-rest:, -rest:] = np.eye(rest)
+    for k, (block, s) in enumerate(zip(model.blocks, model.slices, strict=True)):
+        gather = block.structure.gather
+        for i, M in enumerate(curves[k][0]):
+            steps[s, ends[k] + i] = gather(M)
+        steps[s, -1] = -2.0 * gather(estimate.D_blocks[k])
+    return steps
+
+
+def _free_directions(steps: Array, half: Array, inside: Array) -> FreeDirections:
+    """In the elements, psi and log sigma^2; parameters at their end are held."""
+    scale = np.ones(len(steps))
+    scale[-1] = 2.0  # of log sigma
+    held = np.append(np.ones(steps.shape[1] - len(inside), dtype=bool), inside)
+    root = np.sqrt(2.0) * steps @ half
+    return FreeDirections(scale[:, None] * steps[:, held], scale[:, None] * root)
 
 
 def _inverse_root(H: Array, inside: Array) -> Array | None:

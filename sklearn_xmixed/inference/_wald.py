@@ -10,12 +10,14 @@ import numpy as np
 import pandas as pd
 from scipy.special import chdtrc
 
+from ._combination import coefficients_only
 from ._dual import Dual
 from ._expression import Equation, read_equations
+from ._reference import Reference
 from ._results import Results
 from ._symbols import Symbols
 
-__all__ = ["WaldTest", "wald_test"]
+__all__ = ["WaldFTest", "WaldTest", "wald_test"]
 
 Array = np.ndarray
 
@@ -47,11 +49,9 @@ class WaldTest:
     dropped: tuple[int, ...] = ()
 
     def __str__(self) -> str:
-        lines = [f" ({k:2d})  {text}" for k, text in enumerate(self.constraints, 1)]
-        lines += [f"       Constraint {k} dropped" for k in self.dropped]
         return "\n".join(
             [
-                *lines,
+                *_constraint_lines(self.constraints, self.dropped),
                 "",
                 f"           chi2({self.df:3d}) = {self.chi2:8.2f}",
                 f"         Prob > chi2 = {self.p_value:9.4f}",
@@ -59,7 +59,61 @@ class WaldTest:
         )
 
 
-def wald_test(results: Results, hypothesis: Any, value: Any = None) -> WaldTest:
+@dataclass(frozen=True)
+class WaldFTest:
+    """A Wald test that refers to a small sample.
+
+    Attributes
+    ----------
+    f_value : float
+    df : int
+        Number of constraints that are not redundant.
+    df_denom : float
+        Denominator degrees of freedom.
+    p_value : float
+    scale : float
+        Factor by which the Wald statistic over ``df`` was multiplied.
+    method : str
+        How the degrees of freedom were found.
+    constraints : tuple of str
+        What was tested.
+    dropped : tuple of int
+        Constraints, counted from 1, that follow from others or bear on omitted
+        coefficients alone.
+    """
+
+    f_value: float
+    df: int
+    df_denom: float
+    p_value: float
+    scale: float
+    method: str
+    constraints: tuple[str, ...]
+    dropped: tuple[int, ...] = ()
+
+    def __str__(self) -> str:
+        name = f"F({self.df:3d},{self.df_denom:8.2f})"
+        return "\n".join(
+            [
+                *_constraint_lines(self.constraints, self.dropped),
+                "",
+                f"{name:>22} = {self.f_value:8.2f}",
+                f"{'Prob > F':>22} = {self.p_value:9.4f}",
+            ]
+        )
+
+
+def _constraint_lines(constraints: Sequence[str], dropped: Sequence[int]) -> list[str]:
+    lines = [f" ({k:2d})  {text}" for k, text in enumerate(constraints, 1)]
+    return lines + [f"       Constraint {k} dropped" for k in dropped]
+
+
+def wald_test(
+    results: Results,
+    hypothesis: Any,
+    value: Any = None,
+    reference: Reference | None = None,
+) -> WaldTest | WaldFTest:
     """Test equations between estimates.
 
     See ``MixedLinearRegressor.wald_test``.
@@ -86,13 +140,57 @@ def wald_test(results: Results, hypothesis: Any, value: Any = None) -> WaldTest:
         gaps = np.array([dual.value for dual in duals])
         R = np.array([dual.slope for dual in duals])
         linear = np.array([dual.degree < 2 for dual in duals])
-        return _test(symbols, R, gaps, words, linear)
+        return _referred(symbols, Constraints(R, gaps, words, linear), reference)
     R, right = _matrix(symbols, hypothesis, value)
     gaps = R @ _finite(symbols) - right
     words = [
         _in_words(Dual(gap, row, 1), symbols) for gap, row in zip(gaps, R, strict=True)
     ]
-    return _test(symbols, R, gaps, words, np.ones(len(R), dtype=bool))
+    all_linear = np.ones(len(R), dtype=bool)
+    return _referred(symbols, Constraints(R, gaps, words, all_linear), reference)
+
+
+@dataclass(frozen=True, eq=False)
+class Constraints:
+    """Equations R theta = value, with the gaps R theta - value at the estimates."""
+
+    R: Array
+    gaps: Array
+    words: list[str]
+    linear: Array
+
+
+def _referred(
+    symbols: Symbols, constraints: Constraints, reference: Reference | None
+) -> WaldTest | WaldFTest:
+    test = _test(
+        symbols,
+        constraints.R,
+        constraints.gaps,
+        constraints.words,
+        constraints.linear,
+    )
+    if reference is None:
+        return test
+    if not constraints.linear.all():
+        word = constraints.words[int(np.argmin(constraints.linear))]
+        raise ValueError(
+            f"{word!r} is not linear in the coefficients, and degrees of freedom for "
+            "small samples are those of linear hypotheses. Use df='asymptotic' for it."
+        )
+    L = coefficients_only(symbols.results, constraints.R, constraints.words)
+    kept = [k for k in range(len(L)) if k + 1 not in test.dropped]
+    found = reference.test(L[kept], constraints.gaps[kept])
+    return WaldFTest(
+        found.f_value,
+        found.df,
+        found.df_denom,
+        found.p_value,
+        found.scale,
+        reference.method,
+        test.constraints,
+        test.dropped,
+    )
 
 
 def _difference(equation: Equation, symbols: Symbols) -> Dual:

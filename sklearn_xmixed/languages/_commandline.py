@@ -28,6 +28,8 @@ examples:
   python -m sklearn_xmixed 'weight week || id: week, cov(un)' --data pig.dta
   python -m sklearn_xmixed 'y x || school: || class:' --data pupils.csv --level 90
   python -m sklearn_xmixed --formula 'y ~ x + (x | school)' --data pupils.parquet
+  python -m sklearn_xmixed --data trial.csv \\
+      --formula 'y ~ arm + residuals(unstructured, time=visit | id)'
   cat pig.csv | python -m sklearn_xmixed 'weight week || id:' --data - --format json
 
 The command is that of Stata 12, with or without its name; options of the command

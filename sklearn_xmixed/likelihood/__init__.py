@@ -12,6 +12,7 @@ from ._oracle import Oracle, oracle
 from ._pieces import Pieces, Root
 from ._posterior import Posterior
 from ._scores import Scores
+from ._sensitivity import INFINITE, Sensitivity
 from .crossed._crossing import Crossing, build_crossing
 from .crossed._elimination import Elimination
 from .crossed._exact import Exact, Frame
@@ -37,6 +38,7 @@ from .structured._objective import StructuredObjective
 from .structured._rows import Rows
 
 __all__ = [
+    "INFINITE",
     "Block",
     "Border",
     "CrossedModel",
@@ -71,6 +73,7 @@ __all__ = [
     "Root",
     "Rows",
     "Scores",
+    "Sensitivity",
     "StructuredObjective",
     "Tree",
     "VarianceModel",

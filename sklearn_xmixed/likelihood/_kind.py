@@ -22,6 +22,7 @@ from ._objective import Objective
 from ._pieces import Pieces, Root
 from ._posterior import Posterior
 from ._scores import Scores
+from ._sensitivity import Sensitivity
 
 __all__ = ["Kind"]
 
@@ -87,6 +88,21 @@ class Kind(ABC):
         """Whether y does not vary within the lowest-level groups beyond ``noise``."""
         return False
 
+    @property
+    def constants(self) -> list[Array | None]:
+        """Per floor or term the combination of its columns that is one in every row."""
+        design, pool = self.design, self.pool
+        out: list[Array | None] = [
+            basis.T[:, 0] if level.constant else None
+            for level, basis in zip(design.levels[::-1], pool.levels, strict=True)
+        ]
+        for term, own in zip(design.terms, pool.terms, strict=True):
+            if own is None:
+                out.append(np.ones(1))
+            else:
+                out.append(own.T[:, 0] if 0 in term.positions else None)
+        return out
+
     # -- the search ----------------------------------------------------------------
 
     def rough(self, D_blocks: list[Array]) -> Array | None:
@@ -123,6 +139,10 @@ class Kind(ABC):
     def errors(self, posterior: Posterior) -> Errors:
         """Residual errors given the data."""
         return WhiteErrors(posterior.sigma2)
+
+    @abstractmethod
+    def sensitivity(self, D_blocks: list[Array], pieces: Pieces) -> Sensitivity:
+        """How X'V^-1X answers to the variance parameters, at the last ``settle``."""
 
     @abstractmethod
     def scores(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from ..inference import check_level
+from ..inference import check_level, coefficient_table
 from ._base import FittedMethods
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ class TableMethods(FittedMethods):
         coef_legend: bool = False,
         omitted: bool = True,
         width: int = 78,
+        df: str | None = None,
     ) -> Summary:
         """Output of the fit, arranged as in the manual.
 
@@ -54,6 +55,9 @@ class TableMethods(FittedMethods):
             Whether to list collinear columns that were left out.
         width : int, default=78
             Characters per line of the text.
+        df : str, default=None
+            Degrees of freedom for small samples: a method as of ``df_method`` in the
+            constructor, which is the default; "asymptotic" is the large sample.
 
         Returns
         -------
@@ -82,8 +86,9 @@ class TableMethods(FittedMethods):
         """
         from ..reporting import Summary
 
+        results = self._results()
         return Summary(
-            self._results(),
+            results,
             metric=metric,
             confidence_level=confidence_level,
             header=header,
@@ -97,23 +102,50 @@ class TableMethods(FittedMethods):
             coef_legend=coef_legend,
             omitted=omitted,
             width=width,
+            reference=self._fitted.reference(df),
         )
 
-    def coef_table(self, confidence_level: float = 0.95) -> pd.DataFrame:
+    def coef_table(
+        self, confidence_level: float = 0.95, *, df: str | None = None
+    ) -> pd.DataFrame:
         """Fixed effects with standard errors, z tests and intervals.
 
         Parameters
         ----------
         confidence_level : float, default=0.95
+        df : str, default=None
+            Degrees of freedom for small samples: a method as of ``df_method`` in the
+            constructor, which is the default; "asymptotic" is the large sample.
 
         Returns
         -------
         DataFrame
             Index: ``fixed_names_``, then ``_cons``; columns: estimate, std_error, z,
-            p_value, ci_lower, ci_upper.
+            p_value, ci_lower, ci_upper.  With degrees of freedom for small samples t
+            and df stand in place of z, and Kenward and Roger's standard errors are
+            adjusted.
+
+        Raises
+        ------
+        ValueError
+            If the confidence level does not lie between 0 and 1, or there is no such
+            method or it is not defined for this fit.
+
+        Examples
+        --------
+        >>> from sklearn_xmixed import MixedLinearRegressor, RandomEffects
+        >>> from sklearn_xmixed.datasets import load_sleepstudy
+        >>> X, y = load_sleepstudy(return_X_y=True)
+        >>> effects = RandomEffects("subject", ["days"], covariance="unstructured")
+        >>> model = MixedLinearRegressor(effects, method="reml").fit(X, y)
+        >>> model.coef_table(df="kenward-roger")[["std_error", "t", "df"]].round(2)
+               std_error      t    df
+        days        1.55   6.77  17.0
+        _cons       6.82  36.84  17.0
         """
         results = self._results()
-        return results.fixed_table(check_level(confidence_level))
+        level = check_level(confidence_level)
+        return coefficient_table(results, self._fitted.reference(df), level)
 
     def vcov(self) -> pd.DataFrame:
         """Covariance matrix of all estimates, variance parameters as log sd and atanh.

@@ -6,7 +6,13 @@ from typing import Any
 
 import pandas as pd
 
-from ..inference import WaldTest, combine, information_criteria, wald_test
+from ..inference import (
+    WaldFTest,
+    WaldTest,
+    combine,
+    information_criteria,
+    wald_test,
+)
 from ._base import FittedMethods
 
 __all__ = ["TestMethods"]
@@ -26,7 +32,9 @@ class TestMethods(FittedMethods):
 
     __test__ = False
 
-    def wald_test(self, hypothesis: Any, value: Any = None) -> WaldTest:
+    def wald_test(
+        self, hypothesis: Any, value: Any = None, *, df: str | None = None
+    ) -> WaldTest | WaldFTest:
         """Test equations between estimates, the manual's ``test`` and ``testnl``.
 
         Parameters
@@ -39,11 +47,16 @@ class TestMethods(FittedMethods):
             the order of ``vcov()``; a frame's columns are found by name.
         value : float or array-like, default=None
             Right-hand side of a matrix, default 0.
+        df : str, default=None
+            Degrees of freedom for small samples: a method as of ``df_method`` in the
+            constructor, which is the default; "asymptotic" is the large sample.
 
         Returns
         -------
-        WaldTest
-            With ``chi2``, ``df``, ``p_value``, ``constraints``; prints as in the manual.
+        WaldTest or WaldFTest
+            With ``chi2``, ``df``, ``p_value``, ``constraints``; with degrees of freedom
+            for small samples ``f_value``, ``df`` (numerator), ``df_denom``, ``p_value``
+            and ``scale``, the factor of Kenward and Roger's F.  Prints as in the manual.
 
         Raises
         ------
@@ -73,10 +86,19 @@ class TestMethods(FittedMethods):
                  Prob > chi2 =    0.8475
         >>> model.wald_test(["private + emp + hwy + water + other = 1", "unemp"]).df
         2
+        >>> print(model.wald_test("hwy = water", df="satterthwaite"))
+         ( 1)  [gsp]hwy - [gsp]water = 0
         """
-        return wald_test(self._results(), hypothesis, value)
+        results = self._results()
+        return wald_test(results, hypothesis, value, self._fitted.reference(df))
 
-    def lincom(self, expression: Any, confidence_level: float = 0.95) -> pd.DataFrame:
+    def lincom(
+        self,
+        expression: Any,
+        confidence_level: float = 0.95,
+        *,
+        df: str | None = None,
+    ) -> pd.DataFrame:
         """Linear combinations of estimates with standard errors and intervals.
 
         Parameters
@@ -84,17 +106,21 @@ class TestMethods(FittedMethods):
         expression : str, list of str or dict of str
             Such as ``"_cons + 10 * days"``; the keys of a dict name the rows.
         confidence_level : float, default=0.95
+        df : str, default=None
+            Degrees of freedom for small samples: a method as of ``df_method`` in the
+            constructor, which is the default; "asymptotic" is the large sample.
 
         Returns
         -------
         DataFrame
-            One row per expression: estimate, std_error, z, p_value, ci_lower, ci_upper.
+            One row per expression: estimate, std_error, z, p_value, ci_lower, ci_upper;
+            t and df in place of z with degrees of freedom for small samples.
 
         Raises
         ------
         ValueError
             On an expression that cannot be read (the place is marked) or is not
-            linear.
+            linear, and on ``df`` where it is not defined.
 
         Examples
         --------
@@ -108,7 +134,13 @@ class TestMethods(FittedMethods):
         day 0         251.41       9.51  26.45      0.0    232.77    270.04
         day 9         345.61       9.51  36.36      0.0    326.98    364.24
         """
-        return combine(self._results(), expression, confidence_level, linear=True)
+        return combine(
+            self._results(),
+            expression,
+            confidence_level,
+            linear=True,
+            reference=self._fitted.reference(df),
+        )
 
     def nlcom(self, expression: Any, confidence_level: float = 0.95) -> pd.DataFrame:
         """Nonlinear combinations of estimates by the delta method.

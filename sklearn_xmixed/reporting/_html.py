@@ -74,6 +74,9 @@ def _header(header: Header) -> str:
         name, count, *sizes = header.group
         facts += [name, count]
         facts += [Fact(f"Obs per group: {f.label}", f.value) for f in sizes]
+    if header.df:
+        method, *values = header.df
+        facts += [method, *(Fact(f"DF: {f.label}", f.value) for f in values)]
     facts += [*header.wald, header.likelihood]
     rows = [
         f'<tr><th scope="row">{_text(fact)}</th><td>{escape(fact.value)}</td></tr>'

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..inference import Results
+from ..inference import Reference, Results, coefficient_table, overall_test
 from ._format import count, decimal, general
 from ._tables import Table, group_table
 
@@ -37,6 +37,9 @@ class Header:
         Statistic and p-value.
     clusters : str
         What robust standard errors allow for; empty where they are not robust.
+    df : tuple of Fact
+        Method of the degrees of freedom, and the smallest, average and largest of the
+        coefficients; empty for a large sample.
     """
 
     title: str
@@ -46,6 +49,7 @@ class Header:
     likelihood: Fact
     wald: tuple[Fact, Fact]
     clusters: str
+    df: tuple[Fact, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -68,7 +72,9 @@ class Page:
     notes: tuple[str, ...]
 
 
-def make_header(results: Results, show_groups: bool) -> Header:
+def make_header(
+    results: Results, show_groups: bool, reference: Reference | None = None
+) -> Header:
     groups = results.groups if show_groups else ()
     single: tuple[Fact, ...] = ()
     if len(groups) == 1:
@@ -92,11 +98,36 @@ def make_header(results: Results, show_groups: bool) -> Header:
         single,
         group_table(groups) if len(groups) > 1 else None,
         Fact(_likelihood(results), general(results.log_likelihood, 10)),
-        (
+        _overall(results, reference),
+        clusters,
+        () if reference is None else _degrees_of_freedom(results, reference),
+    )
+
+
+def _overall(results: Results, reference: Reference | None) -> tuple[Fact, Fact]:
+    """Joint test of all coefficients but the constant."""
+    test = None if reference is None else overall_test(results, reference)
+    if test is None:
+        return (
             Fact(f"Wald chi2({results.wald_df})", decimal(results.wald_chi2, 10, 2)),
             Fact("Prob > chi2", decimal(results.wald_p, 10, 4)),
-        ),
-        clusters,
+        )
+    return (
+        Fact(f"F({test.df}, {test.df_denom:.2f})", decimal(test.f_value, 10, 2)),
+        Fact("Prob > F", decimal(test.p_value, 10, 4)),
+    )
+
+
+def _degrees_of_freedom(results: Results, reference: Reference) -> tuple[Fact, ...]:
+    df = coefficient_table(results, reference, 0.95)["df"].dropna()
+    if not len(df):
+        return ()
+    name = reference.method.title() if "-" in reference.method else reference.method
+    return (
+        Fact("DF method", name[:1].upper() + name[1:]),
+        Fact("min", decimal(float(df.min()), 10, 2)),
+        Fact("avg", decimal(float(df.mean()), 10, 2)),
+        Fact("max", decimal(float(df.max()), 10, 2)),
     )
 
 

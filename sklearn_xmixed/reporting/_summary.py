@@ -8,7 +8,7 @@ from numbers import Integral
 
 import numpy as np
 
-from ..inference import Results, check_level
+from ..inference import Reference, Results, check_level
 from ._format import Formats
 from ._html import render_html
 from ._page import Page, lr_facts, make_header, notes_of
@@ -66,6 +66,8 @@ class Summary:
     fixed_blocks : tuple of FixedBlock, default=None
         How the lines of the fixed part are written: with the levels of a factor under
         its name, say.  None is one line per coefficient, by its name.
+    reference : Reference, default=None
+        What tests of coefficients refer to; None is the large sample.
     width : int, default=78
         Characters per line of the text, at least 78; what is more goes to the names.
         Names too long for their column continue on the next line.
@@ -109,6 +111,7 @@ class Summary:
     omitted: bool = True
     fixed_blocks: tuple[FixedBlock, ...] | None = None
     width: int = WIDTH
+    reference: Reference | None = None
 
     def __post_init__(self) -> None:
         if self.metric not in METRICS:
@@ -136,7 +139,7 @@ class Summary:
         lr = lr_facts(results) if self.lr_test and results.has_lr_test else None
         header = fixed = random = None
         if self.header:
-            header = make_header(results, self.group_table)
+            header = make_header(results, self.group_table, self.reference)
         if self.fixed_table:
             fixed = fixed_table(
                 results,
@@ -145,6 +148,7 @@ class Summary:
                 legend=legend,
                 omitted=self.omitted,
                 blocks=self.fixed_blocks,
+                reference=self.reference,
             )
         if self.random_table:
             random = random_table(results, self.metric, level, formats, legend=legend)

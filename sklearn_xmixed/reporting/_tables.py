@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..inference import GroupSummary, Results
+from ..inference import GroupSummary, Reference, Results, coefficient_table
 from ._format import Formats, count, decimal, level_percent
 
 __all__ = [
@@ -133,6 +133,7 @@ def fixed_table(
     legend: bool = False,
     omitted: bool = True,
     blocks: Sequence[FixedBlock] | None = None,
+    reference: Reference | None = None,
 ) -> Table | None:
     """Coefficients of the fixed part; None where it has none.
 
@@ -140,7 +141,9 @@ def fixed_table(
     ``omitted`` collinear columns are not listed.  ``blocks`` say how the lines are
     written; coefficients that are in none of them follow at the end.
     """
-    numbers = results.fixed_table(confidence_level)
+    numbers = coefficient_table(results, reference, confidence_level)
+    letter = "z" if reference is None else "t"
+    numbers = numbers.drop(columns="df", errors="ignore")
     if not len(numbers):
         return None
     written: dict[str, tuple[str, ...]] = {}
@@ -171,8 +174,8 @@ def fixed_table(
         (
             "Coef.",
             _std_error(results),
-            "z",
-            "P>|z|",
+            letter,
+            f"P>|{letter}|",
             _interval(confidence_level),
         ),
         section,

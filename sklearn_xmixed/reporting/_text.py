@@ -102,6 +102,12 @@ def _header(header: Header, width: int, layout: Layout) -> list[str]:
             lines += line("", f"{fact.label:>18}", fact.value)
     elif header.groups is not None:
         lines += ["", *_group_table(header.groups, layout)]
+    if header.df:
+        method, least, average, largest = header.df
+        left = f"{method.label}: {method.value}"
+        lines += ["", *line(left, f"{'DF:':<15}{least.label}", least.value)]
+        for fact in (average, largest):
+            lines += line("", f"{fact.label:>18}", fact.value)
     statistic, p = header.wald
     likelihood: Fact = header.likelihood
     lines += ["", *line("", statistic.label, statistic.value)]

@@ -21,6 +21,7 @@ class Exchangeable(ResidualStructure):
     """Correlation r between -1 / (s - 1) and 1, s the largest group size."""
 
     name = "exchangeable"
+    linear = True
     n_shape = 1
 
     def __init__(self, low: float):
@@ -59,6 +60,10 @@ class Exchangeable(ResidualStructure):
     def estimates(self, log_sd: complex, shape: Array) -> Array:
         r, _, _ = self.correlation(shape)
         return np.array([log_sd, np.arctanh(r)])
+
+    def natural(self, log_sd: complex, shape: Array) -> Array:
+        variance = np.exp(2.0 * log_sd)
+        return np.array([variance, variance * self.correlation(shape)[0]])
 
     def covariance(self, shape: Array, a: Array, b: Array) -> Array:
         shared = np.broadcast_shapes(a.shape, b.shape)

@@ -17,6 +17,8 @@ class Independent(ResidualStructure):
 
     name = "independent"
     within_groups = False
+    diagonal = True
+    linear = True
     n_shape = 0
 
     @classmethod
@@ -39,6 +41,9 @@ class Independent(ResidualStructure):
 
     def estimates(self, log_sd: complex, shape: Array) -> Array:
         return np.array([log_sd])
+
+    def natural(self, log_sd: complex, shape: Array) -> Array:
+        return np.array([np.exp(2.0 * log_sd)])
 
     def covariance(self, shape: Array, a: Array, b: Array) -> Array:
         return np.zeros(np.broadcast_shapes(a.shape, b.shape))

@@ -149,6 +149,10 @@ class AutoRegressive(Lagged):
     def estimates(self, log_sd: complex, shape: Array) -> Array:
         return np.append(autoregression(np.tanh(shape))[0], log_sd)
 
+    def natural(self, log_sd: complex, shape: Array) -> Array:
+        phi = autoregression(np.tanh(shape))[0]
+        return np.append(phi, np.exp(2.0 * log_sd))
+
 
 class MovingAverage(Lagged):
     """MA(q), invertible."""
@@ -183,6 +187,10 @@ class MovingAverage(Lagged):
         theta = moving_average(-np.tanh(shape))[0]
         return np.append(np.arctanh(theta) if self.order == 1 else theta, log_sd)
 
+    def natural(self, log_sd: complex, shape: Array) -> Array:
+        theta = moving_average(-np.tanh(shape))[0]
+        return np.append(theta, np.exp(2.0 * log_sd))
+
 
 class Toeplitz(Lagged):
     """One correlation per observed lag up to the order; psi = atanh of each.
@@ -199,6 +207,7 @@ class Toeplitz(Lagged):
 
     name = "toeplitz"
     word = "Toeplitz"
+    linear = True
 
     def __init__(self, order: int, lags: Array):
         super().__init__(order)
@@ -241,3 +250,6 @@ class Toeplitz(Lagged):
 
     def estimates(self, log_sd: complex, shape: Array) -> Array:
         return np.append(shape, log_sd)
+
+    def natural(self, log_sd: complex, shape: Array) -> Array:
+        return np.exp(2.0 * log_sd) * np.append(np.tanh(shape), 1.0)

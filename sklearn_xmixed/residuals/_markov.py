@@ -71,6 +71,9 @@ class AR1(Markov):
     def estimates(self, log_sd: complex, shape: Array) -> Array:
         return np.array([shape[0], log_sd])
 
+    def natural(self, log_sd: complex, shape: Array) -> Array:
+        return np.array([np.tanh(shape[0]), np.exp(2.0 * log_sd)])
+
 
 class Exponential(Markov):
     """The correlation at a typical distance is 1 / (1 + exp(-psi)), any lags.
@@ -119,6 +122,10 @@ class Exponential(Markov):
     def estimates(self, log_sd: complex, shape: Array) -> Array:
         log_rho = self._log(shape[0]) / self.step
         return np.array([log_rho - np.log(-np.expm1(log_rho)), log_sd])
+
+    def natural(self, log_sd: complex, shape: Array) -> Array:
+        rho = np.exp(self._log(shape[0]) / self.step)
+        return np.array([rho, np.exp(2.0 * log_sd)])
 
 
 class MarkovKernel:

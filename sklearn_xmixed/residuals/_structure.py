@@ -102,6 +102,11 @@ class ResidualStructure(ABC):
     #: whether only distances between times matter
     lags_only: ClassVar[bool] = True
 
+    #: whether Lambda is diagonal
+    diagonal: ClassVar[bool] = False
+    #: whether the covariance matrix is linear in the ``natural`` parameters
+    linear: ClassVar[bool] = False
+
     n_shape: int
     #: times that have parameters of their own, ascending
     times: Array = np.empty(0)
@@ -150,6 +155,22 @@ class ResidualStructure(ABC):
     def shown(self, time: float) -> str:
         """A time as messages have it."""
         return shown_time(time, self.names)
+
+    @abstractmethod
+    def natural(self, log_sd: complex, shape: Array) -> Array:
+        """Parameters of which the covariance matrix is the simplest function.
+
+        Variances and covariances where it is linear in them, else the variance and what
+        is reported; safe for complex steps.
+        """
+
+    def matrix(self, shape: Array, times: Array) -> Array:
+        """Lambda of whole groups, shape (P, s) -> (P, s, s); safe for complex steps."""
+        out = self.covariance(shape, times[:, :, None], times[:, None, :])
+        if self.time_kind != "identifier":
+            at = np.arange(times.shape[1])
+            out[:, at, at] = 1.0
+        return out
 
     def at_boundary(self, shape: Array) -> Array:
         """Which elements of ``shape`` have gone to the end of their range."""

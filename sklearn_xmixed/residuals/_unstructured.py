@@ -42,6 +42,7 @@ class Unstructured(PatternStructure):
     name = "unstructured"
     time_kind = "identifier"
     lags_only = False
+    linear = True
 
     def __init__(self, times: Array, band: int, names: tuple[str, ...] = ()):
         self.times = times
@@ -131,6 +132,12 @@ class Unstructured(PatternStructure):
         i, j = self.lower
         r = Lambda[i, j] * np.exp(-logs[i] - logs[j])
         return np.concatenate([log_sd + logs, np.arctanh(r)])
+
+    def natural(self, log_sd: complex, shape: Array) -> Array:
+        T = len(self.times)
+        Lambda = self.table(shape).reshape(T, T)
+        elements = np.append(np.diagonal(Lambda), Lambda[self.lower])
+        return np.exp(2.0 * log_sd) * elements
 
 
 class Banded(Unstructured):

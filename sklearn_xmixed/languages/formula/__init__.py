@@ -1,6 +1,6 @@
 """Models in lme4's notation."""
 
+from ._error import FormulaError
 from ._estimator import FormulaRegressor, from_formula
-from ._parser import FormulaError
 
 __all__ = ["FormulaError", "FormulaRegressor", "from_formula"]

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from ...design._labels import Source
-from ._parser import FormulaError, ParsedFormula
+from ._error import FormulaError
+from ._parser import ParsedFormula
 from ._safety import BARE, check_terms
 
 __all__ = [

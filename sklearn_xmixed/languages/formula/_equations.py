@@ -8,8 +8,9 @@ import pandas as pd
 
 from ..._spec import RandomEffects
 from ._columns import CONSTANT, has_constant, make_columns, without_constant
+from ._error import FormulaError
 from ._groupings import Arrangement, Grouping, arrange
-from ._parser import FormulaError, ParsedFormula, RandomTerm
+from ._parser import ParsedFormula, RandomTerm
 
 __all__ = ["arrange_groupings", "equations_of_formula"]
 
@@ -34,7 +35,33 @@ def arrange_groupings(parsed: ParsedFormula, frame: pd.DataFrame) -> Arrangement
         constant, columns = effects_of(term, frame, parsed)
         if columns or not constant:
             slopes.add(key)
-    return arrange(list(groupings.values()), slopes)
+    arrangement = arrange(list(groupings.values()), slopes)
+    _check_lowest(parsed, arrangement, groupings)
+    return arrangement
+
+
+def _check_lowest(
+    parsed: ParsedFormula,
+    arrangement: Arrangement,
+    groupings: dict[tuple[str, ...], Grouping],
+) -> None:
+    """Residuals are correlated within the groups of the lowest level."""
+    said = parsed.residual
+    if said is None or not said.grouping:
+        return
+    own = next(g for g in groupings.values() if set(g.variables) == set(said.grouping))
+    if own.variables in arrangement.crossed or not arrangement.chain:
+        return  # equations_of_formula says so of a grouping without effects
+    lowest, _ = arrangement.chain[-1]
+    if groupings[lowest].n_groups > own.n_groups:
+        raise FormulaError(
+            f"Residuals are correlated within the groups of the lowest level, which are "
+            f"those of {':'.join(lowest)}, not of {own.name}.",
+            parsed.text,
+            said.grouping_span,
+            f"Write | {':'.join(lowest)}), or leave the random effects of "
+            f"{':'.join(lowest)} out.",
+        )
 
 
 def effects_of(

@@ -21,8 +21,9 @@ from ._columns import (
     without_constant,
 )
 from ._equations import arrange_groupings, equations_of_formula
+from ._error import FormulaError
 from ._groupings import Arrangement, labels_of
-from ._parser import FormulaError, ParsedFormula, parse_formula
+from ._parser import ParsedFormula, parse_formula
 from ._safety import check_formula, check_functions
 
 __all__ = ["FormulaRegressor", "from_formula"]
@@ -67,8 +68,37 @@ class FormulaRegressor(TextRegressor):
         """The formula as it was given."""
         return self._recipe().parsed.text
 
+    @property
+    def effects_formula(self) -> str:
+        """The formula without what it says of residuals: what lme4 understands."""
+        return self._recipe().parsed.effects_text
+
     def _text(self) -> str:
         return self.formula
+
+    @property
+    def fixed(self) -> Any:
+        """Columns of the fixed part; None for all that the formula makes."""
+        # a time or cluster that is set later must not take a covariate away
+        given = self.__dict__["fixed"]
+        return self.__dict__.get("_fixed_columns") if given is None else given
+
+    @fixed.setter
+    def fixed(self, value: Any) -> None:
+        self.__dict__["fixed"] = value
+
+    def _named_columns(self, columns: list[str]) -> list[str] | None:
+        """All columns by name where one is a label or a time as well, else None."""
+        arrangement = self._recipe().arrangement
+        labels: set[Any] = {name for _, name in arrangement.chain}
+        labels |= {":".join(v) for v in arrangement.crossed}
+        labels |= set(self._row_variables())
+        return columns if not columns or labels & set(columns) else None
+
+    def _row_variables(self) -> list[str]:
+        """Times, by-variables and clusters that the parameters name."""
+        names = [getattr(self.residuals, role, None) for role in ("time", "by")]
+        return [n for n in (*names, self.cluster) if isinstance(n, str)]
 
     # -- columns -----------------------------------------------------------------
 
@@ -77,14 +107,22 @@ class FormulaRegressor(TextRegressor):
         if fitting:
             parsed = self._recipe().parsed
             found, self._spec = make_columns(parsed.fixed, frame, parsed)
+            columns = list(without_constant(found).columns)
+            self._fixed_columns = self._named_columns(columns)
         else:
             found = make_again(self._spec, frame, self._recipe().parsed)
         return without_constant(found)
 
-    def _groups_table(self, frame: pd.DataFrame, *, fitting: bool) -> pd.DataFrame:
-        """Labels, and columns with random coefficients that the fixed part lacks."""
+    def _groups_table(
+        self, frame: pd.DataFrame, fixed: pd.DataFrame, *, fitting: bool
+    ) -> pd.DataFrame:
+        """Labels, times, and columns with random coefficients that the fixed part lacks."""
         recipe = self._recipe()
-        out: dict[str, Any] = {}
+        out: dict[str, Any] = {
+            name: frame[name].array
+            for name in self._row_variables()
+            if name in frame.columns and name not in fixed.columns
+        }
         levels = [*recipe.arrangement.chain]
         levels += [(v, ":".join(v)) for v in recipe.arrangement.crossed]
         for variables, name in levels:
@@ -113,15 +151,7 @@ class FormulaRegressor(TextRegressor):
                 found = make_again(self._random_specs[key], frame, recipe.parsed)
             table = without_constant(found)
             out.update({c: table[c].to_numpy() for c in table.columns})
-        for name in self._others():
-            if name in frame.columns:
-                out.setdefault(name, frame[name])
         return pd.DataFrame(out, index=frame.index)
-
-    def _others(self) -> list[str]:
-        """Times and by-categories of residuals, clusters: in no part of a formula."""
-        names = [getattr(self.residuals, role, None) for role in ("time", "by")]
-        return [name for name in (*names, self.cluster) if isinstance(name, str)]
 
     def fit(
         self,
@@ -164,7 +194,7 @@ class FormulaRegressor(TextRegressor):
     ) -> tuple[pd.DataFrame, pd.Series, pd.DataFrame]:
         check_formula(self._recipe().parsed, frame.columns)
         fixed = self._fixed_table(frame, fitting=True)
-        table = self._groups_table(frame, fitting=True)
+        table = self._groups_table(frame, fixed, fitting=True)
         if y is None:
             return fixed, self.response(frame), table
         name = getattr(y, "name", None)
@@ -192,7 +222,8 @@ class FormulaRegressor(TextRegressor):
         check_is_fitted(self)
         frame = as_frame(X, groups, self.residuals)
         fixed = self._fixed_table(frame, fitting=False)
-        return super()._source(fixed, self._groups_table(frame, fitting=False))
+        table = self._groups_table(frame, fixed, fitting=False)
+        return super()._source(fixed, table)
 
     def _as_compiled(
         self, X: Any, y: Any, sample_weight: Any, groups: Any
@@ -204,13 +235,11 @@ class FormulaRegressor(TextRegressor):
         self, X: Any, y: Any, groups: Any
     ) -> tuple[MixedLinearRegressor, pd.DataFrame, pd.Series, pd.DataFrame]:
         """The same model without the formula, with the columns that it needs."""
-        plain = MixedLinearRegressor(
-            **{k: v for k, v in self.get_params(deep=False).items() if k != "recipe"}
-        )
-        maker = FormulaRegressor(
-            recipe=self._recipe(), residuals=self.residuals, cluster=self.cluster
-        )
+        parameters = self.get_params(deep=False)
+        maker = FormulaRegressor(**parameters)
         fixed, response, table = maker._tables(as_frame(X, groups, self.residuals), y)
+        del parameters["recipe"]
+        plain = MixedLinearRegressor(**{**parameters, "fixed": maker.fixed})
         return plain, fixed, response, table
 
 
@@ -231,6 +260,9 @@ def from_formula(
         ``(x | g)`` is a random intercept and slope, correlated; ``(x || g)``
         without correlation; ``(0 + x | g)`` the slope alone; ``(1 | a/b)`` stands
         for ``(1 | a) + (1 | a:b)``.  Whether groupings nest or cross is seen in the data.
+        ``residuals(ar, order=2, time=week, by=arm | id)`` is the structure of the
+        residuals within the groups of ``id``: before the bar stands what ``Residuals``
+        takes.
     data : data frame
         With the variables of the formula.
     functions : dict of str to callable, default=None
@@ -251,7 +283,8 @@ def from_formula(
     ------
     FormulaError
         If the formula cannot be understood or does not fit to the data; the message
-        marks the place.
+        marks the place.  Also if the residuals' structure is given by the formula and
+        by ``residuals=``.
     ImportError
         If formulaic is not installed.
 
@@ -265,6 +298,14 @@ def from_formula(
     -871.8141
     >>> fit.predict(sleep.head(2)).round(1)
     array([253.7, 273.3])
+
+    Residuals that follow an autoregression within subjects:
+
+    >>> fit = from_formula(
+    ...     "reaction ~ days + (1 | subject) + residuals(ar, time=days | subject)", sleep
+    ... )
+    >>> fit.residuals
+    Residuals(structure='ar', time='days')
     """
     import_formulaic()
     for name in ("random_effects", "fixed", "fit_intercept", "recipe"):
@@ -278,33 +319,46 @@ def from_formula(
     parsed = replace(parse_formula(formula), functions=check_functions(functions))
     frame = as_frame(data, None, parameters.get("residuals"))
     check_formula(parsed, frame.columns)
+    parameters["residuals"] = _residuals(parsed, frame, parameters.get("residuals"))
+    arrangement = arrange_groupings(parsed, frame)
+    equations = list(equations_of_formula(parsed, arrangement, frame))
+    table, _ = make_columns(parsed.fixed, frame, parsed)
+    estimator = FormulaRegressor(
+        equations or None,
+        recipe=Recipe(parsed, arrangement),
+        fit_intercept=has_constant(table),
+        **parameters,
+    )
+    columns = list(without_constant(table).columns)
+    estimator.fixed = estimator._named_columns(columns)
+    return estimator.fit(frame, sample_weight=weight)
+
+
+def _residuals(parsed: ParsedFormula, frame: pd.DataFrame, given: Any) -> Any:
+    """The structure of the residuals, by the formula or by the parameter."""
+    said = parsed.residual
+    if said is not None:
+        if given is not None:
+            raise FormulaError(
+                "The structure of the residuals is said twice: here, and by "
+                f"residuals={given!r}.",
+                parsed.text,
+                said.span,
+                "Keep one of them.",
+            )
+        said.check_variables(parsed.text, frame.columns)
+        return said.make()
     for term in parsed.random:
-        if term.empty and parameters.get("residuals") is None:
+        if term.empty and given is None:
             raise FormulaError(
                 "This random term has no effects.",
                 parsed.text,
                 term.span,
-                "A grouping without effects says which rows belong together: give the "
-                "structure of their residuals by residuals=.",
+                "A grouping without effects says which rows belong together: say how "
+                "their residuals are correlated by residuals(structure, time=variable | "
+                "group), or by the parameter residuals=.",
             )
-    arrangement = arrange_groupings(parsed, frame)
-    equations = list(equations_of_formula(parsed, arrangement, frame))
-    table, _ = make_columns(parsed.fixed, frame, parsed)
-    columns = list(without_constant(table).columns)
-    # a covariate that is a grouping variable, a time or a cluster as well has to be named
-    labels: set[Any] = {name for _, name in arrangement.chain}
-    labels |= {":".join(v) for v in arrangement.crossed}
-    residuals = parameters.get("residuals")
-    labels |= {getattr(residuals, "time", None), getattr(residuals, "by", None)}
-    labels |= {parameters.get("cluster")}
-    estimator = FormulaRegressor(
-        equations or None,
-        recipe=Recipe(parsed, arrangement),
-        fixed=columns if not columns or labels & set(columns) else None,
-        fit_intercept=has_constant(table),
-        **parameters,
-    )
-    return estimator.fit(frame, sample_weight=weight)
+    return given
 
 
 def _weight(name: str, data: Any) -> Array:

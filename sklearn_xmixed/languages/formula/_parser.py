@@ -1,33 +1,25 @@
 """Formulas in lme4's notation: ``y ~ x + (x | g) + (1 | a/b) + (0 + z || h)``.
 
-The text is cut into the response, the fixed part, which is left to formulaic, and the
-random terms in parentheses with a bar.  Every piece knows where it stood.
+The text is cut into the response, the fixed part, which is left to formulaic, the
+random terms in parentheses with a bar, and the structure of the residuals, which no
+random term can be mistaken for.  Every piece knows where it stood.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ...exceptions import CommandError
+from ._error import FormulaError
+from ._foreign import refuse_word
+from ._residual_term import ResidualTerm, read_residual_term
+from ._text import NAME, Span, bracket_depths, read_groupings, stripped, summands
 
-__all__ = ["FormulaError", "ParsedFormula", "RandomTerm", "parse_formula"]
+__all__ = ["ParsedFormula", "RandomTerm", "parse_formula"]
 
-Span = tuple[int, int]
-
-#: words before a random term that say its covariance
-STRUCTURES = {"us": "unstructured", "diag": "independent"}
-NAME = re.compile(r"[^\W\d][\w.]*|`[^`]+`")
-
-
-class FormulaError(CommandError):
-    """A formula that cannot be understood, or that its data do not fit.
-
-    Prints what is wrong, the formula with the place marked, and what to do; see
-    ``CommandError`` for its attributes.
-    """
+#: words before a random term that say its covariance, and mean that in all programs
+STRUCTURES = {"diag": "independent"}
 
 
 @dataclass(frozen=True)
@@ -67,6 +59,8 @@ class ParsedFormula:
     response, fixed : str
         In formulaic's notation; ``response`` is empty without a tilde.
     random : tuple of RandomTerm
+        With a grouping that only the residuals have, as ``(0 | g)``.
+    residual : ResidualTerm or None
     functions : mapping of str to callable
         The user's own, by the names that the formula calls them by.
     """
@@ -75,12 +69,22 @@ class ParsedFormula:
     response: str
     fixed: str
     random: tuple[RandomTerm, ...]
+    residual: ResidualTerm | None = None
     functions: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
 
     @property
     def parts(self) -> tuple[str, ...]:
         """All parts that make columns, in formulaic's notation."""
         return self.response, self.fixed, *(term.effects for term in self.random)
+
+    @property
+    def effects_text(self) -> str:
+        """What lme4 understands of it: neither residuals nor groupings without effects."""
+        if self.residual is None and not any(term.empty for term in self.random):
+            return self.text
+        spans = dict.fromkeys(term.span for term in self.random if not term.empty)
+        terms = [self.fixed, *(self.text[slice(*span)] for span in spans)]
+        return f"{self.response} ~ {' + '.join(terms)}"
 
 
 def parse_formula(text: str) -> ParsedFormula:
@@ -95,7 +99,7 @@ def parse_formula(text: str) -> ParsedFormula:
     """
     if not isinstance(text, str):
         raise TypeError(f"The formula must be text, got {type(text).__name__}.")
-    depths = _depths(text)
+    depths = bracket_depths(text)
     tildes = [i for i, c in enumerate(text) if c == "~" and depths[i] == 0]
     if not tildes:
         raise FormulaError(
@@ -114,7 +118,8 @@ def parse_formula(text: str) -> ParsedFormula:
         )
     fixed: list[str] = []
     random: list[RandomTerm] = []
-    for sign, start, stop in _summands(text, depths, tildes[0] + 1):
+    residual: ResidualTerm | None = None
+    for sign, start, stop in summands(text, depths, tildes[0] + 1):
         piece = text[start:stop]
         if not piece.strip():
             raise FormulaError(
@@ -123,71 +128,40 @@ def parse_formula(text: str) -> ParsedFormula:
                 (min(start, len(text) - 1), max(start, stop)),
                 "Terms are joined by '+'.",
             )
-        found = _random(text, depths, start, stop)
-        if found is None:
+        said = read_residual_term(text, depths, start, stop)
+        found = None if said else _random(text, depths, start, stop)
+        if said is None and found is None:
             fixed.append(f"{sign} {piece.strip()}")
             continue
         if sign == "-":
+            what = "random" if said is None else "residual"
             raise FormulaError(
-                "A random term cannot be taken away.", text, (start, stop)
+                f"A {what} term cannot be taken away.", text, (start, stop)
             )
-        random += found
+        if said is not None and residual is not None:
+            raise FormulaError(
+                "The structure of the residuals is said twice.",
+                text,
+                (start, stop),
+                "A formula has one residuals(...); by=variable gives each category of a "
+                "variable its own parameters.",
+            )
+        residual = said or residual
+        random += found or []
     joined = " ".join(fixed).removeprefix("+ ") or "1"
-    return ParsedFormula(text, response, joined, tuple(random))
+    random += _grouping_of(residual, random)
+    return ParsedFormula(text, response, joined, tuple(random), residual)
 
 
-def _depths(text: str) -> list[int]:
-    """How many parentheses are open at each character; -1 inside quotes."""
-    depths: list[int] = []
-    opened: list[int] = []
-    quote = ""
-    pairs = {")": "(", "]": "[", "}": "{"}
-    for i, c in enumerate(text):
-        if quote:
-            depths.append(-1)
-            if c == quote:
-                quote = ""
-            continue
-        if c in "\"'`":
-            quote = c
-            depths.append(-1)
-            begun = i
-            continue
-        if c in "([{":
-            opened.append(i)
-        depths.append(len(opened))
-        if c in pairs:
-            if not opened or text[opened[-1]] != pairs[c]:
-                raise FormulaError(
-                    f"This {c!r} closes nothing that is open.", text, (i, i + 1)
-                )
-            opened.pop()
-    if quote:
-        raise FormulaError("This quote is not closed.", text, (begun, begun + 1))
-    if opened:
-        at = opened[-1]
-        raise FormulaError("This parenthesis is not closed.", text, (at, at + 1))
-    return depths
-
-
-def _summands(text: str, depths: list[int], first: int) -> list[tuple[str, int, int]]:
-    """Terms of the right side with their signs: (sign, start, stop)."""
-    out: list[tuple[str, int, int]] = []
-    sign, start = "+", first
-    for i in range(first, len(text)):
-        if depths[i] == 0 and text[i] in "+-":
-            if out or text[start:i].strip():
-                out.append((sign, *_stripped(text, start, i)))
-            sign, start = text[i], i + 1
-    out.append((sign, *_stripped(text, start, len(text))))
-    return out
-
-
-def _stripped(text: str, start: int, stop: int) -> Span:
-    piece = text[start:stop]
-    if not piece.strip():
-        return start, stop
-    return start + len(piece) - len(piece.lstrip()), start + len(piece.rstrip())
+def _grouping_of(
+    residual: ResidualTerm | None, random: list[RandomTerm]
+) -> list[RandomTerm]:
+    """The term ``(0 | g)`` of a grouping that only the residuals have."""
+    if residual is None or not residual.grouping:
+        return []
+    if any(set(term.grouping) == set(residual.grouping) for term in random):
+        return []
+    return [RandomTerm("0", residual.grouping, "unstructured", residual.grouping_span)]
 
 
 def _random(
@@ -221,14 +195,7 @@ def _random(
             "It cannot be multiplied, crossed or nested in other terms.",
         )
     if word and word not in STRUCTURES:
-        raise FormulaError(
-            f"{word!r} is no covariance structure of this package's formulas.",
-            text,
-            (start, start + len(word)),
-            f"Those that are: {', '.join(STRUCTURES)}; without a word, (x | g) is "
-            "unstructured and (x || g) independent. Exchangeable and identity "
-            "covariances: pass random_effects= to MixedLinearRegressor.",
-        )
+        refuse_word(text, start, opening, bar, closing)
     double = text[bar : bar + 2] == "||"
     after = bar + 1 + double
     others = [i for i in bars if i >= after]
@@ -238,8 +205,8 @@ def _random(
             text,
             (others[0], others[0] + 1),
         )
-    effects = _stripped(text, opening + 1, bar)
-    groups = _stripped(text, after, stop - 1)
+    effects = stripped(text, opening + 1, bar)
+    groups = stripped(text, after, stop - 1)
     _check_sides(text, bar, effects, groups)
     if word and double:
         raise FormulaError(
@@ -252,7 +219,7 @@ def _random(
     shown = text[slice(*effects)]
     return [
         RandomTerm(shown, grouping, covariance, (start, stop), effects)
-        for grouping in _groupings(text, *groups)
+        for grouping in read_groupings(text, *groups)
     ]
 
 
@@ -274,43 +241,3 @@ def _check_sides(
             (bar, bar + 1),
             "Write (x | group).",
         )
-
-
-def _groupings(text: str, start: int, stop: int) -> list[tuple[str, ...]]:
-    """``a/b/c`` is a, a:b and a:b:c; ``a:b`` the combinations of both."""
-    out: list[tuple[str, ...]] = []
-    names: list[str] = []
-    at = start
-    while True:
-        while at < stop and text[at].isspace():
-            at += 1
-        found = NAME.match(text, at, stop)
-        if found is None:
-            raise FormulaError(
-                "A grouping variable is expected here.",
-                text,
-                (min(at, stop - 1), min(at, stop - 1) + 1),
-                "Groupings are names, a:b for their combinations and a/b for b within a.",
-            )
-        name = found.group().strip("`")
-        if name in names:
-            raise FormulaError(
-                f"{name!r} stands twice in one grouping.", text, found.span()
-            )
-        names.append(name)
-        at = found.end()
-        while at < stop and text[at].isspace():
-            at += 1
-        if at == stop:
-            return [*out, tuple(names)]
-        if text[at] == "/":
-            out.append(tuple(names))
-        elif text[at] != ":":
-            raise FormulaError(
-                f"{text[at]!r} is not understood in a grouping.",
-                text,
-                (at, at + 1),
-                "Groupings are names, a:b for their combinations and a/b for b within "
-                "a; write one term for each grouping.",
-            )
-        at += 1

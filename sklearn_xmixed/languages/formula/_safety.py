@@ -16,7 +16,8 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from ._parser import FormulaError, ParsedFormula
+from ._error import FormulaError
+from ._parser import ParsedFormula
 
 __all__ = ["BARE", "check_formula", "check_functions", "check_terms"]
 
@@ -94,7 +95,8 @@ def check_functions(functions: Any) -> dict[str, Callable[..., Any]]:
             "functions must be a dict of names and functions, such as "
             f"{{'stretch': stretch}}; got {functions!r}."
         )
-    taken = sorted(set(functions) & (TRANSFORMS | set(BARE) | {"np", "contr"}))
+    words = {"np", "contr", "residuals"}
+    taken = sorted(set(functions) & (TRANSFORMS | set(BARE) | words))
     if taken:
         raise ValueError(
             f"functions gives {taken[0]!r}, which formulas have already; choose another "

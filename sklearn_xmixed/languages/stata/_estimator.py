@@ -220,4 +220,6 @@ class CommandRegressor(TextRegressor):
         merged = {**recipe.reporting, **options}
         layout = {k: merged.pop(k, default) for k, default in _LAYOUT.items()}
         merged.setdefault("fixed_blocks", recipe.layout.blocks(**layout))
-        return Summary(self._results(), **merged)
+        results = self._results()
+        reference = self._fitted.reference(merged.pop("df", None))
+        return Summary(results, reference=reference, **merged)

@@ -8,13 +8,12 @@ from ...expressions import Expression
 from ._cursor import Cursor
 from ._expressions import parse_expression
 from ._options import parse_options
+from ._random_factor import combined, read_factor
 from ._syntax import (
     Command,
     EquationSyntax,
     Option,
     Pattern,
-    Prefixed,
-    Random,
     Rows,
     Weight,
 )
@@ -348,6 +347,8 @@ def _equation(cursor: Cursor) -> tuple[EquationSyntax, list[Option]]:
             "An equation is levelvar: variables, or _all: R.variable",
         )
     level = parse_name(cursor, "The variable with the groups")
+    if cursor.sees("#", "##"):
+        _refuse_product(cursor, level)
     if not cursor.sees(":"):
         cursor.fail(
             f"':' is expected after {level.text}, found {cursor.found()}.",
@@ -360,16 +361,9 @@ def _equation(cursor: Cursor) -> tuple[EquationSyntax, list[Option]]:
             "if, in and weights belong to the first equation.",
             "Write them before the first ||; weights of groups by fweight() or pweight().",
         )
-    factor: Pattern | None = None
-    for item in items:
-        if isinstance(item, Prefixed) and isinstance(item.operators[0], Random):
-            if len(items) > 1 or not isinstance(item.inner, Pattern):
-                cursor.fail(
-                    "R.variable stands alone in its equation.",
-                    f"Repeat the level: || {level.text}: R.a || {level.text}: x",
-                    item.span,
-                )
-            factor, items = item.inner, ()
+    factor = read_factor(cursor, level, items)
+    if factor is not None:
+        items = ()
     own: tuple[Option, ...] = ()
     common: tuple[Option, ...] = ()
     if cursor.take(","):
@@ -381,4 +375,18 @@ def _equation(cursor: Cursor) -> tuple[EquationSyntax, list[Option]]:
     return (
         EquationSyntax(level, items, factor, own, cursor.span_from(start)),
         list(common),
+    )
+
+
+def _refuse_product(cursor: Cursor, level: Pattern) -> None:
+    """``|| a#b:``, the groups of which are combinations."""
+    names = [level.text]
+    while cursor.take("#", "##"):
+        names.append(parse_name(cursor, "A variable").text)
+    cursor.fail(
+        "The groups of a level are those of one variable, not an interaction.",
+        "Groups within groups are levels one after another, "
+        f"|| {' || '.join(f'{name}:' for name in names)}; for the combinations alone "
+        f"number them, {combined(names)}, and write || {'_'.join(names)}:",
+        cursor.span_from(level.span[0]),
     )

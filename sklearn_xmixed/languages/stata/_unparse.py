@@ -87,9 +87,10 @@ def to_command(
     spec = estimator.get_params(deep=False)
     equations = equations_of(spec["random_effects"])
     options: list[str]
-    # one that was made from a command knows how its columns were written
+    # one that was made from a command knows how its columns were written; a formula has
+    # a recipe too, of which the columns alone can be said
     recipe = getattr(estimator, "recipe", None)
-    if recipe is not None:
+    if recipe is not None and hasattr(recipe, "command"):
         name, first, options = _as_written(recipe)
     else:
         name, first, options = _from_columns(estimator, spec, equations, target, weight)

@@ -195,6 +195,12 @@ def _operators(cursor: Cursor) -> tuple[Operator, ...] | None:
 def _read_operators(cursor: Cursor, text: str, span: Span) -> list[Operator]:
     out: list[Operator] = []
     at = 0
+    if text.startswith("R."):
+        cursor.fail(
+            "R. takes all levels of a variable, and none of them as a base.",
+            "Write R.variable, without a number.",
+            span,
+        )
     while at < len(text):
         tried = ((p.match(text, at), kind) for p, kind in _OPERATORS)
         found, kind = next(((f, k) for f, k in tried if f is not None), (None, ""))

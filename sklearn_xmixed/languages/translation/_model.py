@@ -120,7 +120,7 @@ class Model:
     reml : bool
     residuals : Residuals or None
     formula : str
-        Of an estimator made by one; empty otherwise.
+        Of an estimator made by one, as lme4 understands it; empty otherwise.
     """
 
     target: str
@@ -170,7 +170,7 @@ def model_of(estimator: Any) -> Model:
         tuple(groups),
         results.method == "REML",
         residuals,
-        getattr(estimator, "formula", ""),
+        getattr(estimator, "effects_formula", ""),
         results,
         estimator,
     )

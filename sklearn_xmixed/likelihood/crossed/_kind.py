@@ -14,6 +14,7 @@ from ._crossing import Crossing
 from ._objective import CrossedObjective
 from ._posterior import CrossedPosterior
 from ._scores import crossed_scores
+from ._sensitivity import CrossedSensitivity
 
 __all__ = ["Crossed"]
 
@@ -64,6 +65,17 @@ class Crossed(Kind):
         """Random effects given the data."""
         return CrossedPosterior(
             self.tree, D, pieces, self.pool, sigma2, self.objective.seeds
+        )
+
+    def sensitivity(self, D_blocks: list[Array], pieces: Pieces) -> CrossedSensitivity:
+        """How X'V^-1X answers to the variances."""
+        return CrossedSensitivity(
+            self.tree,
+            self.model,
+            self.objective.seeds,
+            D_blocks,
+            pieces.root.F,
+            self.constants,
         )
 
     def scores(

@@ -14,6 +14,7 @@ from ._compress import compress
 from ._objective import NestedObjective
 from ._posterior import NestedPosterior
 from ._scores import tree_scores
+from ._sensitivity import NestedSensitivity
 from ._tree import Tree
 
 __all__ = ["Nested"]
@@ -65,6 +66,12 @@ class Nested(Kind):
     ) -> NestedPosterior:
         """Random effects given the data."""
         return NestedPosterior(self.tree, D, pieces, self.pool, sigma2)
+
+    def sensitivity(self, D_blocks: list[Array], pieces: Pieces) -> NestedSensitivity:
+        """How X'V^-1X answers to the covariance matrices."""
+        return NestedSensitivity(
+            self.tree, self.model, D_blocks, pieces.root.F, self.constants
+        )
 
     def scores(
         self, D: list[Array], root: Root, sigma2: float, clusters: Array

@@ -24,6 +24,7 @@ from ._objective import StructuredObjective
 from ._posterior import StructuredPosterior
 from ._rows import Rows
 from ._scores import whitened_scores
+from ._sensitivity import StructuredSensitivity
 
 __all__ = ["Structured"]
 
@@ -178,6 +179,20 @@ class Structured(Kind):
         if not posterior.sigma2 > 0:
             return super().errors(posterior)
         return StructuredErrors.of(self.rows, self.psi, posterior)
+
+    def sensitivity(
+        self, D_blocks: list[Array], pieces: Pieces
+    ) -> StructuredSensitivity:
+        """How X'V^-1X answers to covariance matrices and residuals."""
+        return StructuredSensitivity(
+            self.rows,
+            self.objective,
+            self.tree,
+            self.psi,
+            D_blocks,
+            pieces.root.F,
+            self.constants,
+        )
 
     def scores(
         self, D: list[Array], root: Root, sigma2: float, clusters: Array
