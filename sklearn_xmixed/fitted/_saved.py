@@ -28,6 +28,7 @@ from ..inference import (
 )
 from ..inference._tests import ASSUMED, CONSERVATIVE
 from ..likelihood import Pieces, Root
+from ..residuals import STRUCTURES
 from ._equations import FittedEquation
 
 __all__ = [
@@ -271,13 +272,15 @@ def describe(estimator: Any, compiled: Compiled, found: Estimate) -> Specificati
         order = getattr(structure, "order", getattr(structure, "band", None))
         if within.structure in ("ar", "ma") and order is None:
             order = 1
-        if within.structure == "unstructured":
+        if not STRUCTURES[within.structure].ordered:
             order = None
         occasions = residual.occasions
         if not residual.named:
             times = [float(t) for t in structure.times]
         categories = tuple(c for c in residual.categories if c)
     spec = estimator.residuals
+    used = {} if spec is None or within is None else spec.variables
+    times_used = [name for role, name in used.items() if role not in ("by", "variance")]
     how = "em" if estimator.em_only else estimator.solver
     return Specification(
         weight_type=estimator.weight_type if weighted else "",
@@ -286,7 +289,8 @@ def describe(estimator: Any, compiled: Compiled, found: Estimate) -> Specificati
         weight_scaling=estimator.weight_scaling or "",
         residual_structure="independent" if spec is None else spec.structure,
         residual_order=None if order is None else int(order),
-        residual_time="" if spec is None or within is None else spec.time or "",
+        residual_time=", ".join(times_used),
+        residual_variance="" if within is None else used.get("variance", ""),
         residual_by="" if within is None else within.by_name or "",
         residual_categories=categories,
         residual_times=tuple(times),

@@ -96,8 +96,8 @@ class FormulaRegressor(TextRegressor):
         return columns if not columns or labels & set(columns) else None
 
     def _row_variables(self) -> list[str]:
-        """Times, by-variables and clusters that the parameters name."""
-        names = [getattr(self.residuals, role, None) for role in ("time", "by")]
+        """Variables of the residuals and clusters that the parameters name."""
+        names = getattr(self.residuals, "variables", {}).values()
         return [n for n in (*names, self.cluster) if isinstance(n, str)]
 
     # -- columns -----------------------------------------------------------------

@@ -238,12 +238,7 @@ class Rows:
             matrix=np.empty((self.pool.matrix.shape[0], q + m)),
             levels=tuple(LevelBasis(np.arange(q), b.T) for b in self.pool.levels),
         )
-        fewer = replace(
-            within,
-            codes=code,
-            time=None if within.time is None else within.time[order][at],
-            by=None if within.by is None else within.by[order][at],
-        )
+        fewer = within.take(order[at], code)
         G = len(new_sizes)
         level = tuple(
             Level(x.group, code, G, np.zeros(G, dtype=np.intp), x.columns, x.constant)
@@ -258,7 +253,9 @@ class Rows:
             starts=starts if level else None,
             residual=fewer,
         )
-        model = fewer.model(np.arange(len(code)), per_group[code])
+        # the same structures: what psi is measured in may hang on all rows
+        each = per_group[code]
+        model = self.residual.over(fewer.layout(np.arange(len(code)), each), each)
         return Rows(smaller, pool, W, model, self.n, per_group)
 
     def _stand_ins(
@@ -331,12 +328,7 @@ class Rows:
                     weights=None if level.weights is None else level.weights[groups],
                 )
             )
-        fewer = replace(
-            within,
-            codes=np.unique(within.codes[at], return_inverse=True)[1],
-            time=None if within.time is None else within.time[at],
-            by=by,
-        )
+        fewer = within.take(at, np.unique(within.codes[at], return_inverse=True)[1])
         first_rows = None
         if levels:
             first_rows = np.searchsorted(
@@ -365,11 +357,11 @@ class Rows:
         columns: list[Array] = []
         if within.by is not None:
             columns.append(within.by[order])
-        if within.time is not None:
-            time = within.time[order]
+        if within.place is not None:
+            place = within.place[order]
             if self.residual.parts[0].structure.lags_only:
-                time = time - np.repeat(time[starts], sizes)
-            columns.append(time)
+                place = place - np.repeat(place[starts], sizes, axis=0)
+            columns += [*np.atleast_2d(place.T)]
         for z in self._Z:
             for column in z.T:
                 size = np.abs(column).max(initial=0.0)
