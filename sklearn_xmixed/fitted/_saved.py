@@ -28,7 +28,7 @@ from ..inference import (
 )
 from ..inference._tests import ASSUMED, CONSERVATIVE
 from ..likelihood import Pieces, Root
-from ..residuals import STRUCTURES
+from ..residuals import STRUCTURES, NotPositiveDefiniteError
 from ._equations import FittedEquation
 
 __all__ = [
@@ -184,8 +184,7 @@ def saved_variances(
     model = found.sigma2 * found.pool.vcov(found.pieces.root.F)
     unidentified, free = certificate.unidentified, None
     if found.sigma2 > 0 and (options.std_errors or not blocks):
-        natural = natural_estimates(found)
-        alpha, alpha_vcov, free = natural.alpha, natural.vcov, natural.free
+        alpha, alpha_vcov, free = _natural(found)
         searched = found.kind.searched
         if searched and free is None and unidentified is None and certificate.converged:
             unidentified = _weakest(found)
@@ -200,6 +199,16 @@ def saved_variances(
     return SavedVariances(
         alpha, alpha_vcov, beta, model, n_clusters, unidentified, free
     )
+
+
+def _natural(found: Estimate) -> tuple[Array, Array, FreeDirections | None]:
+    """Estimates with their covariance matrix, nan where the residuals are singular."""
+    try:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            natural = natural_estimates(found)
+    except NotPositiveDefiniteError:  # next to it there is nothing to differentiate
+        return *_estimates_only(found), None
+    return natural.alpha, natural.vcov, natural.free
 
 
 def _comparison(
@@ -315,6 +324,8 @@ def _residual_label(compiled: Compiled, objective: Any) -> str:
 def _weakest(found: Estimate) -> int:
     """Equation whose groups have the fewest rows: the likeliest to be undetermined."""
     blocks = found.objective.model.blocks
+    if not blocks:
+        return 0  # the number of equations stands for the residuals
     return int(np.argmax([np.max(b.n_groups) for b in blocks]))
 
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from ._groups import Groups
 from ._structure import (
+    FAR,
     STEP,
     Kernel,
     ResidualParameter,
@@ -209,6 +210,24 @@ class ResidualModel:
         for part, (_, s) in zip(self.parts, self.slices, strict=True):
             psi[s] = part.structure.start()
         return psi
+
+    def near(self, residual: Array) -> Array:
+        """psi to begin with, from the residuals of linear regression."""
+        psi, first = np.zeros(self.n_params), 0.0
+        for part, (at, s) in zip(self.parts, self.slices, strict=True):
+            log_sd, psi[s] = part.structure.near(residual[part.rows], part.groups)
+            if at is None:
+                first = log_sd
+            else:
+                psi[at] = log_sd - first
+        return psi
+
+    def beyond(self, psi: Array) -> bool:
+        """Whether a search has left all sensible parameters behind."""
+        return any(
+            part.structure.beyond(psi[s]) or (at is not None and abs(psi[at]) > FAR)
+            for part, (at, s) in zip(self.parts, self.slices, strict=True)
+        )
 
     def whiten(self, psi: Array, W: Array) -> tuple[Array, complex]:
         """Lambda^-1/2 W and log|Lambda|; safe for complex steps.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from ._groups import Groups, apart
-from ._structure import Kernel, ResidualParameter, ResidualStructure
+from ._structure import FAR, Kernel, ResidualParameter, ResidualStructure
 from ._variance import Spread
 
 __all__ = ["Scaled"]
@@ -77,6 +77,16 @@ class Scaled(ResidualStructure):
 
     def start(self) -> Array:
         return np.append(self.inner.start(), np.zeros(self.spread.n_params))
+
+    def near(self, residual: Array, groups: Groups) -> tuple[float, Array]:
+        inner, values = groups.apart()
+        log_sd, psi = self.spread.near(residual, groups.row_count, values)
+        white = residual * np.exp(-self.spread.logs(psi, values))
+        return log_sd, np.append(self.inner.near(white, inner)[1], psi)
+
+    def beyond(self, shape: Array) -> bool:
+        own, psi = self._apart(shape)
+        return self.inner.beyond(own) or bool(np.abs(psi).max(initial=0.0) > FAR)
 
     def kernel(self, groups: Groups) -> Kernel:
         return ScaledKernel(self, groups)

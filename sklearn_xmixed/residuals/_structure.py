@@ -14,12 +14,14 @@ from ._groups import Groups
 __all__ = [
     "ATANH_END",
     "DEGENERATE",
+    "FAR",
     "STEP",
     "Kernel",
     "NotPositiveDefiniteError",
     "ResidualParameter",
     "ResidualStructure",
     "error_name",
+    "mean_log_sd",
     "shown_time",
 ]
 
@@ -27,6 +29,8 @@ Array = np.ndarray
 STEP = 1e-30
 #: an atanh beyond this is one of +-1
 ATANH_END = 8.0
+#: no log or atanh is searched for beyond this
+FAR = 50.0
 #: a standard deviation this small beside another is none; so is that of a combination
 #: of the standardised errors
 DEGENERATE = 1e-5
@@ -48,6 +52,12 @@ def error_name(name: str) -> str:
     # other characters would read as two errors, sd(e1 e2), or end the name
     quoted = '"' + name.replace('"', '""') + '"'
     return f"e{name if PLAIN.fullmatch(name) else quoted}"
+
+
+def mean_log_sd(residual: Array, count: Array) -> float:
+    """Log of the root mean square; 0 where all are zero."""
+    square = float(np.sum(count * residual**2))
+    return 0.5 * float(np.log(square / np.sum(count))) if square > 0 else 0.0
 
 
 @dataclass(frozen=True)
@@ -160,6 +170,14 @@ class ResidualStructure(ABC):
     @abstractmethod
     def start(self) -> Array:
         """Where a search begins."""
+
+    def near(self, residual: Array, groups: Groups) -> tuple[float, Array]:
+        """Log sd and shape to begin with, from the residuals of linear regression."""
+        return mean_log_sd(residual, groups.row_count), self.start()
+
+    def beyond(self, shape: Array) -> bool:
+        """Whether a search has left all sensible parameters behind."""
+        return bool(np.abs(shape).max(initial=0.0) > FAR)
 
     @abstractmethod
     def kernel(self, groups: Groups) -> Kernel:

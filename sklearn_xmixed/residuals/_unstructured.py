@@ -11,11 +11,14 @@ import numpy as np
 
 from ._groups import Groups
 from ._pattern import PatternStructure
-from ._structure import DEGENERATE, ResidualParameter, error_name
+from ._structure import DEGENERATE, ResidualParameter, error_name, mean_log_sd
 
 __all__ = ["Banded", "Correlations", "Unstructured"]
 
 Array = np.ndarray
+
+#: eigenvalue of correlations to begin with
+SMALLEST = 1e-9
 
 
 class Unstructured(PatternStructure):
@@ -77,6 +80,25 @@ class Unstructured(PatternStructure):
     def start(self) -> Array:
         return np.zeros(self.n_shape)
 
+    def near(self, residual: Array, groups: Groups) -> tuple[float, Array]:
+        sd, R = self._moments(residual, groups)
+        L = sd[:, None] * np.linalg.cholesky(safely(self._banded(R)))
+        logs = np.log(np.diagonal(L))
+        shape = np.append(logs[1:] - logs[0], L[self.lower] / L[0, 0])
+        return float(logs[0]), shape
+
+    def _moments(self, residual: Array, groups: Groups) -> tuple[Array, Array]:
+        assert groups.time is not None
+        return moments(self.number(groups.time), len(self.times), residual, groups)
+
+    def _banded(self, R: Array) -> Array:
+        i, j = np.indices(R.shape)
+        return np.where(np.abs(i - j) <= self.band, R, 0.0)
+
+    def beyond(self, shape: Array) -> bool:
+        # the lower elements of L are as large as the variances have them
+        return super().beyond(shape[: len(self.times) - 1])
+
     def factor(self, shape: Array) -> Array:
         """L, with L[0, 0] = 1."""
         T = len(self.times)
@@ -123,6 +145,39 @@ class Unstructured(PatternStructure):
         Lambda = self.table(shape).reshape(T, T)
         elements = np.append(np.diagonal(Lambda), Lambda[self.lower])
         return np.exp(2.0 * log_sd) * elements
+
+
+def moments(at: Array, T: int, residual: Array, groups: Groups) -> tuple[Array, Array]:
+    """Standard deviations and correlations of T occasions, by the residuals' products.
+
+    Of groups with all occasions if these are many, which makes the matrix positive
+    definite; else of all that have both.
+    """
+    owner = np.repeat(np.arange(groups.n_groups), groups.sizes)
+    rows, there = np.zeros((groups.n_groups, T)), np.zeros((groups.n_groups, T))
+    rows[owner, at], there[owner, at] = residual, 1.0
+    count = groups.counts
+    whole = there.all(axis=1)
+    if count[whole].sum() >= 2 * T:
+        rows, there, count = rows[whole], there[whole], count[whole]
+    pairs = there.T @ (there * count[:, None])
+    S = rows.T @ (rows * count[:, None]) / np.where(pairs > 0, pairs, 1.0)
+    v = np.diagonal(S)
+    few = (np.diagonal(pairs) < 2) | (v <= 1e-8 * v.max())
+    v = np.where(few, v.mean() if v.any() else 1.0, v)
+    sd = np.sqrt(v)
+    R = np.clip(S / np.outer(sd, sd), -1.0, 1.0)
+    np.fill_diagonal(R, 1.0)
+    return sd, R
+
+
+def safely(R: Array) -> Array:
+    """Correlations, shrunk as little as makes them positive definite."""
+    for share in (0.0, 0.01, 0.1, 0.3, 0.6):
+        out = (1.0 - share) * R + share * np.eye(len(R))
+        if np.linalg.eigvalsh(out)[0] > SMALLEST:
+            return out
+    return np.eye(len(R))
 
 
 class Banded(Unstructured):
@@ -184,6 +239,15 @@ class Correlations(Unstructured):
             for i, j in zip(*self.lower, strict=True)
         ]
         return (*corrs, ResidualParameter("sd", ("e",), "log"))
+
+    def near(self, residual: Array, groups: Groups) -> tuple[float, Array]:
+        R = self._moments(residual, groups)[1]
+        L = np.linalg.cholesky(safely(self._banded(R)))
+        lower = (L / np.diagonal(L)[:, None])[self.lower]
+        return mean_log_sd(residual, groups.row_count), lower
+
+    def beyond(self, shape: Array) -> bool:
+        return False
 
     def _rows(self, shape: Array) -> tuple[Array, Array]:
         """U, and the lengths of the rows of L."""

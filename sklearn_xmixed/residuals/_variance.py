@@ -11,7 +11,13 @@ from functools import partial
 
 import numpy as np
 
-from ._structure import DEGENERATE, ResidualParameter, error_name, shown_time
+from ._structure import (
+    DEGENERATE,
+    ResidualParameter,
+    error_name,
+    mean_log_sd,
+    shown_time,
+)
 
 __all__ = [
     "ByCategory",
@@ -42,6 +48,10 @@ class Spread(ABC):
     @abstractmethod
     def columns(self, values: Array) -> list[Array]:
         """Its derivative in each element of psi."""
+
+    @abstractmethod
+    def near(self, residual: Array, count: Array, values: Array) -> tuple[float, Array]:
+        """Log sd of the reference and psi to begin with."""
 
     @property
     @abstractmethod
@@ -99,6 +109,14 @@ class ByCategory(Spread):
     def logs(self, psi: Array, values: Array) -> Array:
         return np.append(np.zeros(1, dtype=psi.dtype), psi)[self._number(values)]
 
+    def near(self, residual: Array, count: Array, values: Array) -> tuple[float, Array]:
+        number = self._number(values)
+        size = np.bincount(number, count)
+        v = np.bincount(number, count * residual**2) / size
+        few = (size < 2) | (v <= 1e-8 * v.max())  # one row says little
+        v = np.where(few, v.mean() if v.any() else 1.0, v)
+        return 0.5 * float(np.log(v[0])), 0.5 * np.log(v[1:] / v[0])
+
     def columns(self, values: Array) -> list[Array]:
         number = self._number(values)
         return [number == k for k in range(1, len(self.codes))]
@@ -145,6 +163,16 @@ class ByCovariate(Spread):
 
     def logs(self, psi: Array, values: Array) -> Array:
         return psi[0] * self.columns(values)[0]
+
+    def near(self, residual: Array, count: Array, values: Array) -> tuple[float, Array]:
+        (x,) = self.columns(values)
+        square = residual**2
+        logs = 0.5 * np.log(np.maximum(square, 1e-6 * square.mean() + 1e-300))
+        middle = (count @ x) / count.sum()
+        x = x - middle
+        spread = count @ x**2
+        psi = np.array([(count @ (x * logs)) / spread if spread > 0 else 0.0])
+        return mean_log_sd(residual * np.exp(-psi[0] * (x + middle)), count), psi
 
     def columns(self, values: Array) -> list[Array]:
         return [(values - self.centre) / self.width]
