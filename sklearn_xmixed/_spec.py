@@ -1,4 +1,4 @@
-"""What the user asks for: random-effects equations and residual structures.
+"""What the user asks for: random-effects equations, and structures of the residuals.
 
 Small estimator-like objects without fitted state, so that ``get_params``,
 ``set_params``, ``clone`` and grid searches reach inside them.
@@ -7,6 +7,7 @@ Small estimator-like objects without fitted state, so that ``get_params``,
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from sklearn.base import BaseEstimator
 
@@ -101,7 +102,8 @@ class Residuals(BaseEstimator):
     Parameters
     ----------
     structure : {"independent", "exchangeable", "ar", "ma", "unstructured", \
-"banded", "toeplitz", "exponential"}, default="independent"
+"banded", "toeplitz", "exponential", "gaussian", "antedependence", "arma"}, \
+default="independent"
         Residuals of different groups are always independent; within a group they
 
         - independent: are so too;
@@ -110,20 +112,32 @@ class Residuals(BaseEstimator):
         - unstructured: have a variance per time and a covariance per pair of times;
         - banded: the same with zeros beyond the first ``order`` off-diagonals;
         - toeplitz: have one correlation per lag up to ``order``, and zero beyond;
-        - exponential: have the correlation rho^(distance in time).
+        - exponential: have the correlation rho^(distance);
+        - gaussian: have the correlation exp(-(distance / range)^2);
+        - antedependence: have a correlation for each two neighbouring times, and that
+          of others is the product along the path between them;
+        - arma: follow an autoregression with a moving average, both of order one.
     order : int, default=None
         Order of ar and ma (default 1), of banded (default: all bands) and of toeplitz
         (default: the longest observed lag).
-    time : str, default=None
+    time : str or list of str, default=None
         Name of the variable that orders the observations of a group (integers for ar,
-        ma and toeplitz, any numbers for exponential) or says which observations of
-        different groups correspond, for unstructured and banded.  Such occasions are
-        nonnegative integers or have names: categories in their order (pandas'
-        Categorical, polars' Enum), texts and booleans sorted.  Its values must be
-        distinct within a group.
+        ma, arma and toeplitz, any numbers for exponential and gaussian) or says which
+        observations of different groups correspond, for unstructured, banded and
+        antedependence.  Such occasions are nonnegative integers or have names:
+        categories in their order (pandas' Categorical, polars' Enum), texts and
+        booleans sorted.  Its values must be distinct within a group.  For exponential
+        and gaussian it may be a list of names, the coordinates of a place, with
+        Euclidean distances.
     by : str, default=None
         Name of a variable each category of which has its own parameters.  It must be
         constant within groups, except for independent residuals.
+    variance : str, Power or Exponential, default=None
+        What standard deviations depend on; the structure then says the correlations.
+        The name of a variable: each of its categories has a standard deviation of its
+        own, in every category of ``by``; it may vary within groups, and may be the time.
+        ``Power("x")`` and ``Exponential("x")`` of ``sklearn_xmixed.residuals``: sigma
+        |x|^delta and sigma exp(delta x).
 
     Notes
     -----
@@ -149,6 +163,14 @@ class Residuals(BaseEstimator):
     >>> [f"{k} {v:.3f}" for k, v in model.residual_parameters_.items()]
     ['rho2 0.471', 'rho4 0.513', 'var(e) 5.427']
 
+    An autoregression with a variance for each age, SAS's ARH(1):
+
+    >>> visit = (X["age"] - 6) // 2
+    >>> model = model.set_params(residuals=Residuals("ar", time="visit", variance="age"))
+    >>> model = model.fit(X.assign(visit=visit), y)
+    >>> [f"{k} {v:.3f}" for k, v in model.residual_parameters_.items()][:3]
+    ['rho 0.641', 'var(e8) 5.777', 'var(e10) 4.241']
+
     Occasions with names:
 
     >>> visits = X["age"].map({8: "VIS1", 10: "VIS2", 12: "VIS3", 14: "VIS4"})
@@ -163,10 +185,36 @@ class Residuals(BaseEstimator):
         structure: str = "independent",
         *,
         order: int | None = None,
-        time: str | None = None,
+        time: str | Sequence[str] | None = None,
         by: str | None = None,
+        variance: Any = None,
     ):
         self.structure = structure
         self.order = order
         self.time = time
         self.by = by
+        self.variance = variance
+
+    @property
+    def white(self) -> bool:
+        """Whether all residuals are independent with one variance."""
+        alone = self.by is None and self.variance is None
+        return self.structure == "independent" and alone
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Names of variables that the order of categories matters of."""
+        names = (self.time, self.variance)
+        return tuple(name for name in names if isinstance(name, str))
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """Names of the variables that it needs, by what they are."""
+        time = [self.time] if isinstance(self.time, str) else list(self.time or ())
+        roles = ["time", *(f"{k}. coordinate" for k in range(2, len(time) + 1))]
+        out = dict(zip(roles, time, strict=False))
+        if self.by is not None:
+            out["by"] = self.by
+        if self.variance is not None:
+            out["variance"] = getattr(self.variance, "variable", self.variance)
+        return out

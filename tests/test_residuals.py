@@ -21,7 +21,7 @@ from sklearn_xmixed.likelihood import (
     equation_blocks,
     oracle,
 )
-from sklearn_xmixed.residuals import NotPositiveDefiniteError
+from sklearn_xmixed.residuals import Exponential, NotPositiveDefiniteError, Power
 from sklearn_xmixed.residuals._partial import autocorrelations, autoregression
 from tests.conftest import differences, manual_data
 
@@ -38,6 +38,23 @@ SPECS = {
     "toeplitz": {"order": 2, "time": "t"},
     "toeplitz_all": {"time": "t"},
     "exponential": {"time": "s"},
+    "exponential_places": {"time": ["s", "x1"]},
+    "gaussian": {"time": "s"},
+    "gaussian_places": {"time": ["s", "x1"]},
+    "antedependence": {"time": "t"},
+    "arma": {"time": "t"},
+    # the same as correlations, with variances
+    "independent_v": {"variance": "v"},
+    "independent_x": {"variance": Power("x")},
+    "exchangeable_t": {"variance": "t"},
+    "ar_t": {"time": "t", "variance": "t"},
+    "ar2_x": {"order": 2, "time": "t", "variance": Exponential("z")},
+    "toeplitz_t": {"time": "t", "variance": "t"},
+    "antedependence_t": {"time": "t", "variance": "t"},
+    "exponential_v": {"time": "s", "variance": "v"},
+    "gaussian_places_x": {"time": ["s", "x1"], "variance": Power("x")},
+    "unstructured_v": {"time": "t", "variance": "v"},
+    "banded_v": {"order": 1, "time": "t", "variance": "v"},
 }
 EFFECTS = {
     "none": [RandomEffects("g", intercept=False)],
@@ -49,9 +66,7 @@ EFFECTS = {
 
 
 def residuals_of(name: str, by: str | None = None) -> Residuals:
-    return Residuals(
-        name.rstrip("0123456789").removesuffix("_all"), by=by, **SPECS[name]
-    )
+    return Residuals(name.split("_")[0].rstrip("0123456789"), by=by, **SPECS[name])
 
 
 def data(seed: int, groups: int = 14, balanced: bool = False) -> pd.DataFrame:
@@ -68,6 +83,8 @@ def data(seed: int, groups: int = 14, balanced: bool = False) -> pd.DataFrame:
     frame = pd.DataFrame(rows, columns=["h", "g", "t", "s", "b"])
     n = len(frame)
     frame["x0"], frame["x1"] = rng.normal(size=n), rng.normal(1.0, 0.5, size=n)
+    frame["x"], frame["z"] = np.exp(frame.x0), frame.x0
+    frame["v"] = frame.t.map(lambda t: "uvw"[t % 3])
     common = rng.normal(size=groups)
     frame["y"] = 1 + frame.x0 + common[frame.g] + rng.normal(size=n)
     frame["y"] += 0.5 * rng.normal(size=n).cumsum() / np.sqrt(n)
@@ -122,17 +139,16 @@ def dense_lambda(model, within, psi):
     """Lambda of all rows in the order of the frame."""
     n = len(within.codes)
     out = np.zeros((n, n))
-    time = np.zeros(n) if within.time is None else within.time
+    place = np.zeros(n) if within.place is None else within.place
     by = np.zeros(n, dtype=int) if within.by is None else within.by
     for g in np.unique(within.codes):
         at = np.flatnonzero(within.codes == g)
         out[np.ix_(at, at)] = model.covariance(
-            psi, by[at[0]], time[at][:, None], time[at][None]
+            psi, by[at[0]], place[at][:, None], place[at][None]
         )
-    if within.structure in ("independent", "exchangeable"):
-        for b, (scale, _) in enumerate(model.slices):
-            rows = np.flatnonzero(by == b)
-            out[rows, rows] = 1.0 if scale is None else np.exp(2.0 * psi[scale])
+    for b in range(len(model.parts)):
+        rows = np.flatnonzero(by == b)
+        out[rows, rows] = model.variances(psi, b, place[rows])
     return out
 
 
@@ -226,6 +242,7 @@ def test_gradient_and_hessian_by_differences(setting):
 def test_stand_ins_for_equal_groups_change_nothing(name, effects, method):
     spec = residuals_of(name, "b")
     frame = data(3, groups=150, balanced=True)
+    frame["x1"], frame["x"], frame["z"] = np.sin(frame.t), 1.0 + frame.t, frame.t / 3.0
     frame = frame.drop(frame.index[(frame.t == 2) & (frame.g % 4 == 1)])
     frame = frame.reset_index(drop=True)
     full = engine(frame, EFFECTS[effects], spec, method)
@@ -358,7 +375,7 @@ def test_blups_forecasts_and_standardised_residuals(name):
     S_new, V_new = S[:, known] @ solved, V[:, known] @ solved
     assert_allclose(model.predict(X) - model.predict(X, kind="fixed"), S_new, atol=1e-9)
     at = np.flatnonzero(new)
-    if name != "independent":
+    if not name.startswith("independent"):
         assert np.abs(V_new[at]).max() > 0.01
     assert_allclose(
         model.forecast(X[new]) - model.predict(X[new]), V_new[at], rtol=1e-7, atol=1e-9
@@ -370,7 +387,7 @@ def test_blups_forecasts_and_standardised_residuals(name):
     order = np.lexsort((frame.s[~new], frame.g[~new]))
     L = np.linalg.cholesky(V[np.ix_(known[order], known[order])])
     white = np.linalg.solve(L, (left - S_new)[known[order]])
-    if name == "exchangeable":  # the symmetric root
+    if name.startswith("exchangeable"):  # the symmetric root
         assert_allclose(z @ z, white @ white)
     else:
         assert_allclose(z[order], white, rtol=1e-7, atol=1e-9)

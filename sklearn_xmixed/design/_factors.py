@@ -90,9 +90,7 @@ def check_factors(estimator: Any, equations: Sequence[RandomEffects]) -> None:
             "weights that are scaled already, and weight_scaling=None."
         )
     residuals = estimator.residuals
-    if residuals is not None and (
-        residuals.structure != "independent" or residuals.by is not None
-    ):
+    if residuals is not None and not residuals.white:
         raise NotImplementedError(
             f"{shown} with residuals={residuals!r}: models with factors have "
             "independent residuals with one variance in this version."

@@ -178,11 +178,11 @@ class Source:
             break
         return self._categories(name)
 
-    def every(self, labels: Any = None) -> dict[str, Any]:
-        """All columns by name; that of the name ``labels`` with its categories."""
+    def every(self, labels: Sequence[str] = ()) -> dict[str, Any]:
+        """All columns by name; those of the names ``labels`` with their categories."""
         names = dict.fromkeys([*self.columns, *(self._group_columns or ())])
         return {
-            name: self.categorized(name) if name == labels else self.column(name)
+            name: self.categorized(name) if name in labels else self.column(name)
             for name in names
         }
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -25,6 +25,8 @@ Array = np.ndarray
 
 #: occasions that a message names
 SHOWN = 8
+#: roles of variables that are no times
+NO_TIMES = ("by", "variance")
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,14 +46,14 @@ class Times:
 
 
 def read_times(
-    values: Any, residuals: Residuals, known: ResidualModel | None = None
-) -> Times:
-    """The time variable as what the structure needs.
+    values: Mapping[str, Any], residuals: Residuals, known: ResidualModel | None = None
+) -> Times | None:
+    """The time variables as what the structure needs; None without any.
 
     Parameters
     ----------
-    values : array-like of shape (n,)
-        Without missing values; a pandas Categorical where categories have an order.
+    values : mapping
+        From ``read_variables``, without missing values.
     residuals : Residuals
     known : ResidualModel, optional
         A fitted structure whose occasions the rows are to be found among.
@@ -62,6 +64,21 @@ def read_times(
         On dates, on texts where times have distances, and on occasions that are not
         among those known.
     """
+    names = {k: v for k, v in residuals.variables.items() if k not in NO_TIMES}
+    columns = [
+        _read(values[role], name, residuals, known)
+        for role, name in names.items()
+        if role in values
+    ]
+    if len(columns) < 2:
+        return columns[0] if columns else None
+    return Times(np.column_stack([column.values for column in columns]))
+
+
+def _read(
+    values: Any, name: str, residuals: Residuals, known: ResidualModel | None
+) -> Times:
+    """One time variable."""
     kind = STRUCTURES[residuals.structure].time_kind
     if is_time(values):
         what = {
@@ -69,7 +86,7 @@ def read_times(
             "identifier": "names, by t.astype(str) say, or nonnegative integers",
         }.get(str(kind), "integers, the number of the day say")
         raise ValueError(
-            f"The time variable {residuals.time!r} of residuals holds dates or times; "
+            f"The time variable {name!r} of residuals holds dates or times; "
             f"{residuals.structure} residuals need {what}: "
             f"(t - t.min()) / pandas.Timedelta('1D')."
         )
@@ -77,7 +94,7 @@ def read_times(
         named = _are_names(values, residuals) if known is None else known.named
         if named:
             return _occasions(values, residuals, known)
-    return Times(_numbers(values, residuals, known))
+    return Times(_numbers(values, name, residuals, known))
 
 
 def word(label: Any) -> str:
@@ -131,7 +148,8 @@ def _occasions(values: Any, residuals: Residuals, known: ResidualModel | None) -
             f"both read {twice!r}; occasions need names that differ. Rename one of them."
         )
     if known is None:
-        if residuals.structure == "banded" and not isinstance(values, pd.Categorical):
+        ordered = STRUCTURES[residuals.structure].ordered_times
+        if ordered and not isinstance(values, pd.Categorical):
             _warn_of_order(names, residuals)
         return Times(codes.astype(float), names)
     place = {name: float(k) for k, name in enumerate(known.occasions)}
@@ -172,11 +190,13 @@ def _warn_of_order(names: tuple[str, ...], residuals: Residuals) -> None:
         parts = re.findall(r"\d+|\D+", name)
         return [(p.isdecimal(), int(p) if p.isdecimal() else 0, p) for p in parts]
 
-    if residuals.order is not None and list(names) != sorted(names, key=by_number):
+    matters = residuals.structure != "banded" or residuals.order is not None
+    if matters and list(names) != sorted(names, key=by_number):
         warnings.warn(
-            f"Which occasions of banded residuals are correlated depends on their order, "
-            f"and the texts of {residuals.time!r} are sorted: {_listed(names)}. Pass a "
-            "pandas.Categorical with the categories in their order if that is another.",
+            f"How occasions of {residuals.structure} residuals are correlated depends on "
+            f"their order, and the texts of {residuals.time!r} are sorted: "
+            f"{_listed(names)}. Pass a pandas.Categorical with the categories in their "
+            "order if that is another.",
             UserWarning,
             stacklevel=2,
         )
@@ -185,13 +205,14 @@ def _warn_of_order(names: tuple[str, ...], residuals: Residuals) -> None:
 # -- numbers ---------------------------------------------------------------------------
 
 
-def _numbers(values: Any, residuals: Residuals, known: ResidualModel | None) -> Array:
+def _numbers(
+    values: Any, name: str, residuals: Residuals, known: ResidualModel | None
+) -> Array:
     kind = STRUCTURES[residuals.structure].time_kind
-    name = residuals.time
     try:
         time = np.asarray(values, dtype=float)
     except (TypeError, ValueError):
-        _refuse_texts(values, residuals, known)
+        _refuse_texts(values, name, residuals, known)
     if not np.isfinite(time).all():
         raise ValueError(
             f"The time variable {name!r} of residuals is infinite somewhere."
@@ -220,7 +241,7 @@ def _numbers(values: Any, residuals: Residuals, known: ResidualModel | None) -> 
 
 
 def _refuse_texts(
-    values: Any, residuals: Residuals, known: ResidualModel | None
+    values: Any, name: str, residuals: Residuals, known: ResidualModel | None
 ) -> NoReturn:
     """Of values that are no numbers, where numbers are needed."""
     given = np.asarray(values, dtype=object)
@@ -232,15 +253,15 @@ def _refuse_texts(
     row = int(np.argmax(bad))
     if kind == "identifier":
         raise ValueError(
-            f"The time variable {residuals.time!r} of residuals holds {given[row]!r} in "
+            f"The time variable {name!r} of residuals holds {given[row]!r} in "
             f"row {row}; {residuals.structure} residuals take nonnegative integers, or "
             "names: texts, booleans or categories. Make them texts, by astype(str) say."
         )
     takers = [k for k, s in STRUCTURES.items() if s.time_kind == "identifier"]
     raise ValueError(
-        f"The time variable {residuals.time!r} of residuals must hold numbers, found "
+        f"The time variable {name!r} of residuals must hold numbers, found "
         f"{given[row]!r} in row {row}: the correlation of {residuals.structure} "
         "residuals depends on the distance between two times, which names do not have. "
-        f"Number the occasions, X[{residuals.time!r}].map({{{texts[0]!r}: 1, ...}}) "
+        f"Number the occasions, X[{name!r}].map({{{texts[0]!r}: 1, ...}}) "
         f"say, or use residuals that take names: {' or '.join(takers)}."
     )

@@ -76,9 +76,7 @@ def check_parameters(estimator: Any) -> None:
 def _check_residuals(estimator: Any) -> None:
     """What the manual does not offer together with structured residuals."""
     residuals = estimator.residuals
-    if residuals is not None and (
-        residuals.structure != "independent" or residuals.by is not None
-    ):
+    if residuals is not None and not residuals.white:
         for name, wanted in (("em_only", False), ("std_errors", True)):
             if bool(getattr(estimator, name)) is not wanted:
                 raise ValueError(

@@ -209,7 +209,10 @@ def variables_in_X(estimator: Any, equations: Sequence[RandomEffects]) -> set[st
     names |= {e.factor for e in equations if e.factor is not None}
     residuals = estimator.residuals
     if residuals is not None:
-        names |= {v for v in (residuals.time, residuals.by) if v is not None}
+        named = residuals.variables
+        if not isinstance(residuals.variance, str):
+            named.pop("variance", None)  # of a covariate of the fixed part as well
+        names |= set(named.values())
     if isinstance(estimator.cluster, str):
         names.add(estimator.cluster)
     return names

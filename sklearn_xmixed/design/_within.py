@@ -10,14 +10,23 @@ import numpy as np
 import pandas as pd
 
 from .._spec import RandomEffects, Residuals
-from ..residuals import STRUCTURES, Groups, ResidualModel, Within, make_structure
+from ..residuals import (
+    STRUCTURES,
+    Groups,
+    ResidualModel,
+    VarianceFunction,
+    Within,
+    make_structure,
+)
 from ._labels import Encoder, Source, missing_rows
+from ._spreads import read_spread
 from ._times import read_times, word
 
 __all__ = [
     "category_numbers",
     "check_residuals",
     "compile_residuals",
+    "read_places",
     "read_variables",
     "rows_with_values",
 ]
@@ -50,12 +59,7 @@ def check_residuals(residuals: Residuals, equations: Sequence[RandomEffects]) ->
                 f"The order of {name} residuals must be an integer that is at least "
                 f"{least}, got {order!r}."
             )
-    for role in ("time", "by"):
-        value = getattr(residuals, role)
-        if value is not None and not isinstance(value, str):
-            raise TypeError(
-                f"The {role} of residuals must be the name of a variable, got {value!r}."
-            )
+    _check_variables(residuals)
     if kind.time_kind is not None and residuals.time is None:
         what = {
             "integer": "an integer-valued time that orders the rows of a group",
@@ -75,22 +79,56 @@ def check_residuals(residuals: Residuals, equations: Sequence[RandomEffects]) ->
         )
 
 
+def _check_variables(residuals: Residuals) -> None:
+    """Names of variables, and where several may stand."""
+    time = residuals.time
+    if time is not None and not isinstance(time, str):
+        listed = isinstance(time, list | tuple) and len(time) > 0
+        if not listed or not all(isinstance(name, str) for name in time):
+            raise TypeError(
+                "The time of residuals must be the name of a variable, or a list of names, "
+                f"the coordinates of a place; got {time!r}."
+            )
+        if not STRUCTURES[residuals.structure].several_times:
+            takers = [k for k, s in STRUCTURES.items() if s.several_times]
+            raise ValueError(
+                f"{residuals.structure} residuals have one time, got the list {time!r}. "
+                f"Residuals by the distance of places are {' or '.join(takers)}."
+            )
+        if len(set(time)) < len(time):
+            raise ValueError(f"The coordinates {time!r} name a variable twice.")
+    if residuals.by is not None and not isinstance(residuals.by, str):
+        raise TypeError(
+            f"The by of residuals must be the name of a variable, got {residuals.by!r}."
+        )
+    variance = residuals.variance
+    named = getattr(variance, "variable", variance)
+    function = isinstance(variance, VarianceFunction)
+    if variance is None or (isinstance(named, str) and (function or named is variance)):
+        return
+    raise TypeError(
+        "The variance of residuals must be the name of a variable, each category of "
+        "which has a variance, or Power(name) or Exponential(name) from "
+        f"sklearn_xmixed.residuals; got {variance!r}."
+    )
+
+
 def read_variables(
     source: Source | None, residuals: Residuals | None
 ) -> dict[str, Any]:
-    """Values of the time and by-variables, by role."""
+    """Values of the variables of residuals, by role."""
     out: dict[str, Any] = {}
     if residuals is None:
         return out
     kind = STRUCTURES[residuals.structure]
-    for role in ("time", "by"):
-        name = getattr(residuals, role)
-        if name is None:
-            continue
+    for role, name in residuals.variables.items():
         if role == "time" and kind.time_kind is None:
             continue  # allowed, but of no use
+        if role == "variance" and not _has_spread(residuals):
+            continue
         assert source is not None
         labels = role == "time" and kind.time_kind == "identifier"
+        labels |= role == "variance" and name is residuals.variance
         values = source.categorized(name) if labels else source.column(name)
         if values is None:
             raise ValueError(
@@ -101,10 +139,17 @@ def read_variables(
     return out
 
 
+def _has_spread(residuals: Residuals) -> bool:
+    """Whether standard deviations depend on more than the structure has them do."""
+    own = STRUCTURES[residuals.structure].own_variances
+    same = residuals.variance == residuals.time
+    return residuals.variance is not None and not (own and same)
+
+
 def rows_with_values(
     values: dict[str, Any], residuals: Residuals | None, missing: str
 ) -> Array | None:
-    """Rows in which no time or by-category is missing; None for all.
+    """Rows in which no variable of the residuals is missing; None for all.
 
     Raises
     ------
@@ -118,13 +163,17 @@ def rows_with_values(
             continue
         if missing != "drop":
             raise ValueError(
-                f"The {role} variable {getattr(residuals, role)!r} of residuals is "
+                f"The {role} variable {_name(residuals, role)!r} of residuals is "
                 f"missing in {int(gone.sum())} rows (the first is row "
                 f"{int(np.argmax(gone))}). Fill it in, or set missing='drop' to leave "
                 "these rows out."
             )
         keep = ~gone if keep is None else keep & ~gone
     return keep
+
+
+def _name(residuals: Residuals | None, role: str) -> str:
+    return "" if residuals is None else residuals.variables[role]
 
 
 def compile_residuals(
@@ -167,7 +216,7 @@ def compile_residuals(
         if known is not None:
             by = _renumber(by, categories, known.categories, residuals)
             categories = known.categories
-    if by is None and name == "independent":
+    if by is None and name == "independent" and "variance" not in values:
         return None
     group = encoders[-1].group if encoders else ""
     if weighted and kind.within_groups:
@@ -178,9 +227,8 @@ def compile_residuals(
         )
     if by is not None and kind.within_groups:
         _check_constant(by, codes, residuals, encoders, categories)
-    time = None
-    if "time" in values:
-        time = read_times(values["time"], residuals, known)
+    time = read_times(values, residuals, known)
+    spread = read_spread(values, residuals, known)
     within = Within(
         name,
         None if residuals.order is None else int(residuals.order),
@@ -191,6 +239,8 @@ def compile_residuals(
         residuals.by if by is not None else None,
         categories,
         () if time is None else time.names,
+        None if spread is None else spread.values,
+        None if spread is None else spread.variance,
     )
     _check_repeats(within, residuals, encoders)
     _check_lags(within, residuals, encoders)
@@ -205,6 +255,23 @@ def _categories(values: Any) -> tuple[Array, tuple[str, ...]]:
     except TypeError:
         codes, labels = pd.factorize(values)
     return codes, tuple(word(x) for x in labels)
+
+
+def read_places(
+    values: dict[str, Any], residuals: Residuals, known: ResidualModel
+) -> Array | None:
+    """What a fitted structure is told of rows; None where it is told nothing."""
+    time = read_times(values, residuals, known)
+    spread = read_spread(values, residuals, known)
+    n = len(next(iter(values.values()))) if values else 0
+    return Within(
+        residuals.structure,
+        None,
+        "",
+        np.zeros(n, dtype=int),
+        None if time is None else time.values,
+        spread=None if spread is None else spread.values,
+    ).place
 
 
 def category_numbers(
@@ -271,7 +338,7 @@ def _check_lags(
     within: Within, residuals: Residuals, encoders: Sequence[Encoder]
 ) -> None:
     """Structures with a correlation for every lag need lags of a reasonable number."""
-    by_lag = within.structure in ("ma", "toeplitz") or (
+    by_lag = within.structure in ("ma", "arma", "toeplitz") or (
         within.structure == "ar" and (within.order or 1) > 1
     )
     if not by_lag or within.time is None:
@@ -296,10 +363,16 @@ def _check_repeats(
     if within.time is None:
         return
     order = within.order_of_rows
-    t, c = within.time[order], within.codes[order]
-    same = np.flatnonzero((t[1:] == t[:-1]) & (c[1:] == c[:-1]))
+    c = within.codes[order]
+    repeated = c[1:] == c[:-1]
+    for column in within.coordinates:
+        t = column[order]
+        repeated &= t[1:] == t[:-1]
+    same = np.flatnonzero(repeated)
     if len(same):
-        g, value = int(c[same[0]]), within.shown(t[same[0]])
+        first = order[same[0]]
+        at = [within.shown(column[first]) for column in within.coordinates]
+        g, value = int(c[same[0]]), at[0] if len(at) == 1 else f"({', '.join(at)})"
         raise ValueError(
             f"The time {residuals.time!r} = {value} is repeated within group "
             f"{path_of(encoders, g)} ({len(same)} repetitions in all), which makes the "

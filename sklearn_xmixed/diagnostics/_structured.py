@@ -78,7 +78,7 @@ class StructuredSample(NestedSample):
         Taking a row from a group takes (Lambda^-1 W)_i (Lambda^-1 W)_i' /
         (Lambda^-1)_ii from the group's cross-products.
         """
-        if self.rows.residual.parts[0].structure.n_shape == 0:
+        if self.rows.residual.parts[0].structure.diagonal:
             precision = self.rows.residual.solve(self.psi, np.ones((len(self.W), 1)))
             w = self._row_weights
             return self.whitened, precision[:, 0] * (1.0 if w is None else w)
@@ -110,13 +110,22 @@ class StructuredSample(NestedSample):
 
     @property
     def times(self) -> Array | None:
-        """Times of the rows, where the structure has them."""
+        """Times of the rows, where the structure has them, as numbers."""
         within = self.compiled.design.residual
         assert within is not None
-        return None if within.time is None else within.time[self.place].astype(float)
+        if len(within.coordinates) != 1:
+            return None
+        return within.coordinates[0][self.place].astype(float)
+
+    @cached_property
+    def _places(self) -> Array | None:
+        """What the structure is told of each row."""
+        within = self.compiled.design.residual
+        assert within is not None
+        return None if within.place is None else within.place[self.place]
 
     def _error_variances(self) -> Array:
-        return self.fitted.errors.variance(self.times, self._by) / self.fitted.sigma2
+        return self.fitted.errors.variance(self._places, self._by) / self.fitted.sigma2
 
     def _error_covariances(self, i: Array, j: Array) -> Array:
         out = np.zeros(len(i))
@@ -124,7 +133,7 @@ class StructuredSample(NestedSample):
         assert within is not None
         codes = within.codes[self.place]
         same = (codes[i] == codes[j]) & (by[i] == by[j])
-        times = np.zeros(len(codes)) if self.times is None else self.times
+        times = np.zeros(len(codes)) if self._places is None else self._places
         for b in np.unique(by):
             mine = np.flatnonzero(same & (by[i] == b))
             out[mine] = self.rows.residual.covariance(

@@ -11,8 +11,12 @@ from ..design._factors import owned_codes
 from ..design._fixed import read_fixed
 from ..design._labels import Encoder, Source, encode
 from ..design._levels import shown_path
-from ..design._times import read_times
-from ..design._within import compile_residuals, read_variables, rows_with_values
+from ..design._within import (
+    compile_residuals,
+    read_places,
+    read_variables,
+    rows_with_values,
+)
 from ..inference import Results
 from ..likelihood import Errors, Pool, Posterior
 from ._equations import FittedEquation
@@ -205,14 +209,15 @@ class RowAnswers:
         codes = self._lowest_codes(source)
         values = read_variables(source, residuals)
         rows_with_values(values, residuals, "raise")
-        time = None
-        if "time" in values:
-            # nothing is known of errors in unknown groups, whatever their times
-            known = codes >= 0
-            given = read_times(values["time"][known], residuals, self.errors.model)
-            time = np.zeros(len(codes))
-            time[known] = given.values
-        return mean + self.errors.forecast(codes, time)
+        # nothing is known of errors in unknown groups, whatever their times
+        known = codes >= 0
+        theirs = {role: column[known] for role, column in values.items()}
+        given = read_places(theirs, residuals, self.errors.model)
+        place = None
+        if given is not None:
+            place = np.zeros((len(codes), *given.shape[1:]))
+            place[known] = given
+        return mean + self.errors.forecast(codes, place)
 
     def standardized_residuals(self, estimator: Any, source: Source, y: Array) -> Array:
         """See ``MixedLinearRegressor.standardized_residuals``."""

@@ -31,6 +31,7 @@ from ..inference import (
 )
 from ..inference._tests import ASSUMED, CONSERVATIVE
 from ..likelihood import Pieces, Root
+from ..residuals import STRUCTURES, NotPositiveDefiniteError
 from ._equations import FittedEquation
 
 __all__ = [
@@ -204,8 +205,7 @@ def saved_variances(
     model = found.sigma2 * found.pool.vcov(found.pieces.root.F)
     unidentified, free = certificate.unidentified, None
     if found.sigma2 > 0 and (options.std_errors or not blocks):
-        natural = natural_estimates(found)
-        alpha, alpha_vcov, free = natural.alpha, natural.vcov, natural.free
+        alpha, alpha_vcov, free = _natural(found)
         searched = found.kind.searched
         if searched and free is None and unidentified is None and certificate.converged:
             unidentified = _weakest(found)
@@ -229,6 +229,16 @@ def saved_variances(
         free,
         _robust_reference(compiled, found, options.vce),
     )
+
+
+def _natural(found: Estimate) -> tuple[Array, Array, FreeDirections | None]:
+    """Estimates with their covariance matrix, nan where the residuals are singular."""
+    try:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            natural = natural_estimates(found)
+    except NotPositiveDefiniteError:  # next to it there is nothing to differentiate
+        return *_estimates_only(found), None
+    return natural.alpha, natural.vcov, natural.free
 
 
 def _comparison(
@@ -301,13 +311,15 @@ def describe(estimator: Any, compiled: Compiled, found: Estimate) -> Specificati
         order = getattr(structure, "order", getattr(structure, "band", None))
         if within.structure in ("ar", "ma") and order is None:
             order = 1
-        if within.structure == "unstructured":
+        if not STRUCTURES[within.structure].ordered:
             order = None
         occasions = residual.occasions
         if not residual.named:
             times = [float(t) for t in structure.times]
         categories = tuple(c for c in residual.categories if c)
     spec = estimator.residuals
+    used = {} if spec is None or within is None else spec.variables
+    times_used = [name for role, name in used.items() if role not in ("by", "variance")]
     how = "em" if estimator.em_only else estimator.solver
     return Specification(
         weight_type=estimator.weight_type if weighted else "",
@@ -316,7 +328,8 @@ def describe(estimator: Any, compiled: Compiled, found: Estimate) -> Specificati
         weight_scaling=estimator.weight_scaling or "",
         residual_structure="independent" if spec is None else spec.structure,
         residual_order=None if order is None else int(order),
-        residual_time="" if spec is None or within is None else spec.time or "",
+        residual_time=", ".join(times_used),
+        residual_variance="" if within is None else used.get("variance", ""),
         residual_by="" if within is None else within.by_name or "",
         residual_categories=categories,
         residual_times=tuple(times),
@@ -341,6 +354,8 @@ def _residual_label(compiled: Compiled, objective: Any) -> str:
 def _weakest(found: Estimate) -> int:
     """Equation whose groups have the fewest rows: the likeliest to be undetermined."""
     blocks = found.objective.model.blocks
+    if not blocks:
+        return 0  # the number of equations stands for the residuals
     return int(np.argmax([np.max(b.n_groups) for b in blocks]))
 
 

@@ -76,8 +76,9 @@ class Specification:
     residual_structure : str
     residual_order : int or None
         Order of ar, ma, banded and Toeplitz residuals.
-    residual_time, residual_by : str
-        Variables with the times and the by-categories, empty without.
+    residual_time, residual_by, residual_variance : str
+        Variables with the times (coordinates of a place joined by ", "), the
+        by-categories, and what standard deviations depend on; empty without.
     residual_categories : tuple of str
         By-categories of the residuals.
     residual_times : tuple of float
@@ -104,6 +105,7 @@ class Specification:
     residual_order: int | None = None
     residual_time: str = ""
     residual_by: str = ""
+    residual_variance: str = ""
     residual_categories: tuple[str, ...] = ()
     residual_times: tuple[float, ...] = ()
     residual_occasions: tuple[str, ...] = ()

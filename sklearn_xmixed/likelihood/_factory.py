@@ -80,7 +80,7 @@ def lay(
         model = VarianceModel(equation_blocks(design, pool, tree), tree.depth, metric)
         return Nested(design, pool, tree, model, reml=reml)
     rows = Rows.of(design, pool)
-    tree, _ = rows.tree(rows.residual.start())
+    tree, _ = rows.tree(rows.start)
     model = VarianceModel(equation_blocks(design, pool, tree), tree.depth, metric)
     return Structured(design, pool, rows, tree, model, reml=reml)
 

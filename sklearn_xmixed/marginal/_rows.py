@@ -11,10 +11,10 @@ import numpy as np
 
 from ..design._labels import Source, encode, missing_rows
 from ..design._levels import read_labels
-from ..design._times import read_times
 from ..design._within import (
     category_numbers,
     compile_residuals,
+    read_places,
     read_variables,
     rows_with_values,
 )
@@ -138,15 +138,13 @@ class Rows:
             return errors.variance(None, np.zeros(self.n, dtype=int))
         values = read_variables(self.source, residuals)
         rows_with_values(values, residuals, "raise")
-        time = None
-        if "time" in values:
-            time = read_times(values["time"], residuals, errors.model).values
+        place = read_places(values, residuals, errors.model)
         category = np.zeros(self.n, dtype=int)
         if "by" in values:
             category = category_numbers(
                 values["by"], errors.model.categories, residuals
             )
-        return errors.variance(time, category)
+        return errors.variance(place, category)
 
     def residual_covariance(self) -> Array:
         """Covariance matrix of the residual errors (n, n)."""
@@ -164,7 +162,7 @@ class Rows:
         )
         assert within is not None
         category = np.zeros(self.n, dtype=int) if within.by is None else within.by
-        return errors.covariance(within.codes, within.time, category)
+        return errors.covariance(within.codes, within.place, category)
 
 
 def _one_per_level(equation: FittedEquation) -> bool:

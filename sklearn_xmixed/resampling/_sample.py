@@ -105,9 +105,9 @@ class Sample:
                         f"{name!r} is no column of X or groups. {source.describe()}"
                     )
                 columns[name] = values
-        time = getattr(estimator.residuals, "time", None)
-        if time in columns:  # occasions keep the order of their categories
-            columns[time] = source.categorized(time)
+        for label in getattr(estimator.residuals, "labels", ()):
+            if label in columns:  # occasions keep the order of their categories
+                columns[label] = source.categorized(label)
         frame = pd.DataFrame(columns)
         fixed = estimator.fixed
         if fixed is None:
@@ -157,7 +157,7 @@ class Sample:
             )
         _check_estimator(estimator)
         source = Source.of(X, groups)
-        columns = source.every(getattr(estimator.residuals, "time", None))
+        columns = source.every(getattr(estimator.residuals, "labels", ()))
         for name in (*aside, *besides):
             if name not in columns:
                 raise ValueError(

@@ -1,5 +1,6 @@
 """Covariance structures of the residuals within lowest-level groups."""
 
+from ._function import Exponential, Power, VarianceFunction
 from ._groups import Groups, patterns
 from ._model import ResidualModel, Within
 from ._structure import (
@@ -9,17 +10,23 @@ from ._structure import (
     shown_time,
 )
 from ._table import STRUCTURES, make_structure
+from ._variance import by_category, by_covariate
 from ._white import WhiteResiduals
 
 __all__ = [
     "STRUCTURES",
+    "Exponential",
     "Groups",
     "NotPositiveDefiniteError",
+    "Power",
     "ResidualModel",
     "ResidualParameter",
     "ResidualStructure",
+    "VarianceFunction",
     "WhiteResiduals",
     "Within",
+    "by_category",
+    "by_covariate",
     "make_structure",
     "patterns",
     "shown_time",

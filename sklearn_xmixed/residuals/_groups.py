@@ -6,12 +6,12 @@ the same distances from their first time) share one covariance matrix.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
-__all__ = ["Groups", "SizeClass", "patterns"]
+__all__ = ["Groups", "SizeClass", "apart", "patterns"]
 
 Array = np.ndarray
 
@@ -24,9 +24,11 @@ class Groups:
     ----------
     starts : ndarray of int, shape (G + 1,)
         First row of each group.
-    time : ndarray of shape (n,) or None
-    count : ndarray of shape (G,) or None
-        How many groups each one stands for; None means one.
+    time : ndarray of shape (n,) or (n, k), or None
+        Times, or the coordinates of places; where standard deviations depend on a
+        value, that is the last one.
+    count : ndarray of shape (n,) or None
+        How many rows each one stands for; None means one.
     occasions : tuple of str
         Names of the times 0, 1, ...; empty where times have none.
     """
@@ -54,7 +56,9 @@ class Groups:
     @cached_property
     def counts(self) -> Array:
         """How many groups each one stands for."""
-        return np.ones(self.n_groups) if self.count is None else self.count
+        if self.count is None:
+            return np.ones(self.n_groups)
+        return self.count[self.starts[:-1]]
 
     @cached_property
     def first(self) -> Array:
@@ -70,7 +74,7 @@ class Groups:
         return rows, Groups(
             starts,
             None if self.time is None else self.time[rows],
-            None if self.count is None else self.count[which],
+            None if self.count is None else self.count[rows],
             self.occasions,
         )
 
@@ -82,8 +86,25 @@ class Groups:
 
     @cached_property
     def row_count(self) -> Array:
-        """The count of each row's group."""
-        return np.repeat(self.counts, self.sizes)
+        """How many rows each one stands for."""
+        return np.ones(self.n_rows) if self.count is None else self.count
+
+    def apart(self) -> tuple[Groups, Array]:
+        """The same without the value that standard deviations depend on, and that."""
+        assert self.time is not None
+        inner, values = apart(self.time)
+        time = None if self.time.shape[-1] == 1 else inner
+        return replace(self, time=time), values
+
+
+def apart(places: Array) -> tuple[Array, Array]:
+    """Times or coordinates, and the value behind them; zeros where there is no time."""
+    values = places[..., -1]
+    k = places.shape[-1] - 1
+    inner = (
+        places[..., :-1] if k > 1 else places[..., 0] if k else np.zeros(values.shape)
+    )
+    return inner, values
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,7 +119,7 @@ class SizeClass:
     starts : ndarray of int, shape (P,)
         First group of each pattern.
     pattern : ndarray of int, shape (G,)
-    times : ndarray of shape (P, s)
+    times : ndarray of shape (P, s) or (P, s, k)
     count : ndarray of shape (P,)
         How many groups have the pattern, stand-ins by what they stand for.
     """

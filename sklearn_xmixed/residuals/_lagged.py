@@ -12,7 +12,14 @@ from ._pattern import PatternKernel, PatternStructure
 from ._regression import RegressionKernel, SplitKernel, gapless
 from ._structure import ATANH_END, Kernel, ResidualParameter
 
-__all__ = ["AutoRegressive", "Lagged", "MovingAverage", "Toeplitz", "observed_lags"]
+__all__ = [
+    "AutoRegressive",
+    "AutoRegressiveMovingAverage",
+    "Lagged",
+    "MovingAverage",
+    "Toeplitz",
+    "observed_lags",
+]
 
 Array = np.ndarray
 
@@ -190,6 +197,68 @@ class MovingAverage(Lagged):
     def natural(self, log_sd: complex, shape: Array) -> Array:
         theta = moving_average(-np.tanh(shape))[0]
         return np.append(theta, np.exp(2.0 * log_sd))
+
+
+class AutoRegressiveMovingAverage(Lagged):
+    """ARMA(1, 1): correlation gamma phi^(lag - 1) beyond lag 0; psi = atanh of phi, theta.
+
+    gamma = (1 + phi theta)(phi + theta) / (1 + 2 phi theta + theta^2) (Box, Jenkins &
+    Reinsel 1994, section 3.4.3), which for invertible theta takes every value that
+    keeps groups of any size positive definite.
+    """
+
+    name = "arma"
+    ordered = False
+    n_shape = 2
+
+    @classmethod
+    def of(cls, order: int | None, groups: Groups) -> AutoRegressiveMovingAverage:
+        return cls(1)
+
+    @property
+    def label(self) -> str:
+        return "ARMA(1,1)"
+
+    @property
+    def parameters(self) -> tuple[ResidualParameter, ...]:
+        return (
+            ResidualParameter("coef", ("phi1",), "atanh"),
+            ResidualParameter("coef", ("theta1",), "atanh"),
+            ResidualParameter("sd", ("e",), "log"),
+        )
+
+    def start(self) -> Array:
+        return np.array([0.3, 0.0])
+
+    @staticmethod
+    def _gamma(phi: complex, theta: complex) -> tuple[complex, complex, complex]:
+        """The correlation at lag 1 and its derivatives in phi and theta."""
+        up = (1.0 + phi * theta) * (phi + theta)
+        down = 1.0 + 2.0 * phi * theta + theta**2
+        gamma = up / down
+        on_phi = theta * (phi + theta) + 1.0 + phi * theta - 2.0 * theta * gamma
+        on_theta = phi * (phi + theta) + 1.0 + phi * theta - 2.0 * (phi + theta) * gamma
+        return gamma, on_phi / down, on_theta / down
+
+    def _correlations(self, shape: Array, n_lags: int) -> tuple[Array, Array]:
+        phi, theta = np.tanh(shape)
+        gamma, on_phi, on_theta = self._gamma(phi, theta)
+        r = np.ones(n_lags + 1, dtype=shape.dtype)
+        J = np.zeros((n_lags + 1, 2), dtype=shape.dtype)
+        power, slope = phi**0, 0.0 * phi  # phi^k and k phi^(k - 1)
+        for k in range(1, n_lags + 1):
+            r[k] = gamma * power
+            J[k] = on_phi * power + gamma * slope, on_theta * power
+            power, slope = power * phi, power + slope * phi
+        return r, J / np.cosh(shape) ** 2
+
+    def estimates(self, log_sd: complex, shape: Array) -> Array:
+        return np.append(shape, log_sd)
+
+    def natural(self, log_sd: complex, shape: Array) -> Array:
+        phi, theta = np.tanh(shape)
+        gamma = self._gamma(phi, theta)[0]
+        return np.array([phi, gamma, np.exp(2.0 * log_sd)])
 
 
 class Toeplitz(Lagged):

@@ -23,16 +23,20 @@ class Markov(ResidualStructure):
     n_shape = 1
     end = ATANH_END
 
-    def powers(self, shape: Array, lags: Array) -> tuple[Array, Array, Array]:
-        """phi = rho^lag, 1 - phi^2 and dphi/dpsi."""
+    def steps(self, before: Array, after: Array) -> Array:
+        """What the correlation of two times depends on (broadcast): their distance."""
+        return np.abs(after - before)
+
+    def powers(self, shape: Array, steps: Array) -> tuple[Array, Array, Array]:
+        """phi, 1 - phi^2 and dphi/dpsi, shape (steps, n_shape)."""
         raise NotImplementedError
 
     def kernel(self, groups: Groups) -> MarkovKernel:
         return MarkovKernel(self, groups)
 
     def covariance(self, shape: Array, a: Array, b: Array) -> Array:
-        lags = np.abs(a - b)
-        return self.powers(shape, lags.ravel())[0].reshape(lags.shape)
+        steps = self.steps(a, b)
+        return self.powers(shape, steps.ravel())[0].reshape(steps.shape)
 
 
 class AR1(Markov):
@@ -66,7 +70,7 @@ class AR1(Markov):
         phi, slope = _power(rho, lags), lags * _power(rho, lags - 1.0)
         # near lag 1 the difference 1 - phi^2 is formed without cancellation
         sums = np.where(lags == 1, bend, 1.0 - phi * phi)
-        return phi, sums, slope * bend
+        return phi, sums, (slope * bend)[:, None]
 
     def estimates(self, log_sd: complex, shape: Array) -> Array:
         return np.array([shape[0], log_sd])
@@ -83,6 +87,7 @@ class Exponential(Markov):
 
     name = "exponential"
     time_kind = "real"
+    several_times = True
     end = 16.0
 
     def __init__(self, step: float):
@@ -117,7 +122,7 @@ class Exponential(Markov):
         log_r, lags = self._log(shape[0]), lags / self.step
         phi = np.exp(lags * log_r)
         slope = 1.0 / (1.0 + np.exp(shape[0]))  # 1 - r
-        return phi, -np.expm1(2.0 * lags * log_r), lags * phi * slope
+        return phi, -np.expm1(2.0 * lags * log_r), (lags * phi * slope)[:, None]
 
     def estimates(self, log_sd: complex, shape: Array) -> Array:
         log_rho = self._log(shape[0]) / self.step
@@ -131,8 +136,8 @@ class Exponential(Markov):
 class MarkovKernel:
     """Differences to the row before.
 
-    Rows with the same lag share their numbers, and all that the slope needs of the
-    data are three sums per distinct lag.  Neighbours are taken from all rows; the
+    Rows with the same step share their numbers, and all that the slope needs of the
+    data are three sums per distinct step.  Neighbours are taken from all rows; the
     first row of a group has the last code, which stands for no lag.
     """
 
@@ -141,24 +146,24 @@ class MarkovKernel:
         self.structure = structure
         self.groups = groups
         first = groups.first[1:]
-        lags = np.diff(groups.time)
-        self.lags, code = np.unique(lags[~first], return_inverse=True)
-        self.code = np.full(len(lags), len(self.lags))
+        steps = structure.steps(groups.time[:-1], groups.time[1:])
+        self.steps, code = np.unique(steps[~first], return_inverse=True)
+        self.code = np.full(len(steps), len(self.steps))
         self.code[~first] = code
         self.count = np.bincount(
-            self.code, groups.row_count[1:], minlength=len(self.lags) + 1
+            self.code, groups.row_count[1:], minlength=len(self.steps) + 1
         )[:-1]
 
-    def _steps(self, shape: Array) -> tuple[Array, Array, Array]:
+    def _factors(self, shape: Array) -> tuple[Array, Array, Array]:
         """Factors of each row and of the one before it, and 1 - phi^2 by lag."""
-        phi, rest, _ = self.structure.powers(shape, self.lags)
+        phi, rest, _ = self.structure.powers(shape, self.steps)
         scale = 1.0 / np.sqrt(rest)
         own = np.append(scale, 1.0)[self.code]
         before = np.append(-phi * scale, 0.0)[self.code]
         return own, before, rest
 
     def whiten(self, shape: Array, W: Array) -> tuple[Array, complex]:
-        own, before, rest = self._steps(shape)
+        own, before, rest = self._factors(shape)
         # column by column: long rows of numbers are faster than short ones
         out = np.empty((W.shape[1], W.shape[0]), dtype=np.result_type(W, own))
         for w, column in zip(out, W.T, strict=True):
@@ -170,7 +175,7 @@ class MarkovKernel:
     def slope(
         self, shape: Array, left: Array, right: Array, *, log_det: bool
     ) -> tuple[complex, Array]:
-        phi, rest, dphi = self.structure.powers(shape, self.lags)
+        phi, rest, dphi = self.structure.powers(shape, self.steps)
         dtype = np.result_type(left, right)
         own = np.zeros(len(left), dtype=dtype)
         cross = np.zeros(max(0, len(left) - 1), dtype=dtype)
@@ -178,7 +183,7 @@ class MarkovKernel:
             own += x * y
             cross += x[1:] * y[:-1]
             cross += x[:-1] * y[1:]
-        size = len(self.lags)
+        size = len(self.steps)
         P = _bincount(self.code, own[1:], size)
         Q = _bincount(self.code, cross, size)
         S = _bincount(self.code, own[:-1], size)
@@ -188,15 +193,12 @@ class MarkovKernel:
         slope = (2.0 * phi * S - Q) / rest + 2.0 * phi * form / rest**2
         if log_det:
             slope = slope - 2.0 * phi * self.count / rest
-        return trace, np.array([np.sum(slope * dphi)])
+        return trace, slope @ dphi
 
     def slopes(self, shape: Array, left: Array, right: Array) -> tuple[Array, Array]:
-        phi, rest, dphi = (
-            np.append(x, fill)[self.code]
-            for x, fill in zip(
-                self.structure.powers(shape, self.lags), (0.0, 1.0, 0.0), strict=True
-            )
-        )
+        phi, rest, dphi = self.structure.powers(shape, self.steps)
+        phi, rest = np.append(phi, 0.0)[self.code], np.append(rest, 1.0)[self.code]
+        dphi = np.concatenate([dphi, np.zeros((1, dphi.shape[1]))])[self.code]
         own = np.einsum("ij,ij->i", left, right)
         cross = np.einsum("ij,ij->i", left[1:], right[:-1])
         cross += np.einsum("ij,ij->i", left[:-1], right[1:])
@@ -205,11 +207,12 @@ class MarkovKernel:
         slope -= 2.0 * phi * self.groups.row_count[1:] / rest
         # the first row of all has none before it
         traces = np.append(own[:1], form / rest)
-        slopes = np.append(np.zeros(min(1, len(own))), slope * dphi)
-        return self.groups.sums(traces), self.groups.sums(slopes)[:, None]
+        none = np.zeros((min(1, len(own)), dphi.shape[1]))
+        slopes = np.concatenate([none, slope[:, None] * dphi])
+        return self.groups.sums(traces), self.groups.sums(slopes)
 
     def solve(self, shape: Array, x: Array) -> Array:
-        own, before, _ = self._steps(shape)
+        own, before, _ = self._factors(shape)
         w, _ = self.whiten(shape, x)
         out = w.copy()
         out[1:] *= own[:, None]

@@ -7,13 +7,15 @@ within a group; s of the first category is zero, so that sigma is its standard d
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
 from ._groups import Groups
 from ._structure import (
+    FAR,
     STEP,
     Kernel,
     ResidualParameter,
@@ -21,6 +23,7 @@ from ._structure import (
     shown_time,
 )
 from ._table import make_structure
+from ._variance import Spread
 
 __all__ = ["Part", "ResidualModel", "Within"]
 
@@ -39,13 +42,18 @@ class Within:
         Name of the lowest-level grouping variable.
     codes : ndarray of int, shape (n,)
         Lowest-level group of each row, numbered in the order of the paths.
-    time : ndarray of shape (n,) or None
+    time : ndarray of shape (n,) or (n, k), or None
+        Times, or the coordinates of places.
     by : ndarray of int, shape (n,) or None
         Category of each row.
     by_name : str or None
     categories : tuple of str
     occasions : tuple of str
         Names of the times 0, 1, ...; empty where times are the user's numbers.
+    spread : ndarray of shape (n,) or None
+        What the standard deviation of a row depends on.
+    variance : callable or None
+        What makes standard deviations of it.
     """
 
     structure: str
@@ -57,11 +65,36 @@ class Within:
     by_name: str | None = None
     categories: tuple[str, ...] = ("",)
     occasions: tuple[str, ...] = ()
+    spread: Array | None = None
+    variance: Callable[[Array], Spread] | None = None
 
     @property
     def plain(self) -> bool:
         """Whether all residuals are independent with one variance."""
-        return self.structure == "independent" and self.by is None
+        alone = self.by is None and self.spread is None
+        return self.structure == "independent" and alone
+
+    @cached_property
+    def place(self) -> Array | None:
+        """What the structure is told of a row: its time, and what its sd depends on."""
+        if self.spread is None:
+            return self.time
+        return np.column_stack([*self.coordinates, self.spread])
+
+    @cached_property
+    def coordinates(self) -> list[Array]:
+        """Columns of the time."""
+        return [] if self.time is None else [*np.atleast_2d(self.time.T)]
+
+    def take(self, rows: Array, codes: Array) -> Within:
+        """Some rows, whose groups have new numbers."""
+        return replace(
+            self,
+            codes=codes,
+            time=None if self.time is None else self.time[rows],
+            by=None if self.by is None else self.by[rows],
+            spread=None if self.spread is None else self.spread[rows],
+        )
 
     def shown(self, time: float) -> str:
         """A time as messages have it."""
@@ -70,18 +103,18 @@ class Within:
     @cached_property
     def order_of_rows(self) -> Array:
         """Order of the rows by group and time."""
-        c, t = self.codes, self.time
+        c, keys = self.codes, self.coordinates[::-1]
+        if self.time is None:  # groups that are alike have their rows in one order
+            keys = [k for k in (self.spread, self.by) if k is not None]
         step = np.diff(c)
         if (step >= 0).all() and (
-            (t is None and self.by is None)
-            or (t is not None and ((np.diff(t) >= 0) | (step > 0)).all())
+            not keys
+            or (len(keys) == 1 and ((np.diff(keys[0]) >= 0) | (step > 0)).all())
         ):
             return np.arange(len(c))
-        if self.time is None:
-            if self.by is None:
-                return np.argsort(self.codes, kind="stable")
-            return np.lexsort((self.by, self.codes))
-        return np.lexsort((self.time, self.codes))
+        if not keys:
+            return np.argsort(c, kind="stable")
+        return np.lexsort((*keys, c))
 
     def model(self, order: Array, count: Array | None = None) -> ResidualModel:
         """The structure over rows in the given order.
@@ -95,7 +128,9 @@ class Within:
         """
         parts = []
         for rows, groups in self.layout(order, count):
-            structure = make_structure(self.structure, self.order, groups)
+            structure = make_structure(
+                self.structure, self.order, groups, self.variance
+            )
             row_count = groups.n_rows if count is None else float(count[rows].sum())
             kernel = structure.kernel(groups)
             parts.append(Part(rows, groups, row_count, structure, kernel))
@@ -108,15 +143,15 @@ class Within:
         out: list[tuple[slice | Array, Groups]] = []
         codes = self.codes[order]
         by = None if self.by is None else self.by[order]
-        time = None if self.time is None else self.time[order]
+        place = None if self.place is None else self.place[order]
         for b in range(len(self.categories)):
             rows: slice | Array = slice(None) if by is None else np.flatnonzero(by == b)
             mine = codes[rows]
             starts = np.flatnonzero(np.append(len(mine) > 0, mine[1:] != mine[:-1]))
             groups = Groups(
                 np.append(starts, len(mine)),
-                None if time is None else time[rows],
-                None if count is None else count[rows][starts],
+                None if place is None else place[rows],
+                None if count is None else count[rows],
                 self.occasions,
             )
             out.append((rows, groups))
@@ -175,6 +210,24 @@ class ResidualModel:
         for part, (_, s) in zip(self.parts, self.slices, strict=True):
             psi[s] = part.structure.start()
         return psi
+
+    def near(self, residual: Array) -> Array:
+        """psi to begin with, from the residuals of linear regression."""
+        psi, first = np.zeros(self.n_params), 0.0
+        for part, (at, s) in zip(self.parts, self.slices, strict=True):
+            log_sd, psi[s] = part.structure.near(residual[part.rows], part.groups)
+            if at is None:
+                first = log_sd
+            else:
+                psi[at] = log_sd - first
+        return psi
+
+    def beyond(self, psi: Array) -> bool:
+        """Whether a search has left all sensible parameters behind."""
+        return any(
+            part.structure.beyond(psi[s]) or (at is not None and abs(psi[at]) > FAR)
+            for part, (at, s) in zip(self.parts, self.slices, strict=True)
+        )
 
     def whiten(self, psi: Array, W: Array) -> tuple[Array, complex]:
         """Lambda^-1/2 W and log|Lambda|; safe for complex steps.
@@ -335,6 +388,18 @@ class ResidualModel:
     def label(self) -> str:
         """Words of the output, without the by-variable."""
         return self.parts[0].structure.label
+
+    @property
+    def variance_categories(self) -> tuple[str, ...]:
+        """Categories that have standard deviations of their own; empty without."""
+        spread = getattr(self.parts[0].structure, "spread", None)
+        return () if spread is None else spread.names
+
+    def variances(self, psi: Array, b: int, places: Array) -> Array:
+        """Variances over sigma^2 of errors of category b at times."""
+        at, s = self.slices[b]
+        scale = 1.0 if at is None else float(np.exp(2.0 * psi[at]))
+        return scale * self.parts[b].structure.variances(psi[s], places)
 
     def covariance(self, psi: Array, b: int, a: Array, c: Array) -> Array:
         """Covariance over sigma^2 of different errors of one group of category b.

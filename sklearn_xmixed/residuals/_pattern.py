@@ -7,6 +7,7 @@ full matrix over all times; its slope is pulled back through the same look-up.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -19,6 +20,27 @@ Array = np.ndarray
 
 #: a pattern with more groups than this has its rows multiplied in one product
 MANY = 16
+
+
+class Table(Protocol):
+    """What a ``PatternKernel`` asks of a structure."""
+
+    @property
+    def lags_only(self) -> bool:
+        """Whether only distances between times matter."""
+        ...
+
+    def table(self, shape: Array) -> Array:
+        """The numbers that Lambda is made of."""
+        ...
+
+    def pull(self, shape: Array, weight: Array) -> Array:
+        """sum(weight * d table / d shape_k) for each k."""
+        ...
+
+    def places(self, a: Array, b: Array) -> Array:
+        """Position in the table of the covariance of times a and b (broadcast)."""
+        ...
 
 
 class PatternStructure(ResidualStructure):
@@ -55,7 +77,7 @@ class _Class:
 class PatternKernel:
     """Cholesky factors by pattern, batched over patterns and groups."""
 
-    def __init__(self, structure: PatternStructure, groups: Groups):
+    def __init__(self, structure: Table, groups: Groups):
         self.structure = structure
         self.groups = groups
         self.classes = []

@@ -181,7 +181,7 @@ class SplitKernel:
 
     def solve(self, shape: Array, x: Array) -> Array:
         """See ``Kernel``."""
-        out = np.empty(x.shape)
+        out = np.empty(x.shape, dtype=np.result_type(x, shape))
         for rows, _, kernel in self.parts:
             out[rows] = kernel.solve(shape, x[rows])
         return out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
@@ -12,11 +13,15 @@ from ._groups import Groups
 
 __all__ = [
     "ATANH_END",
+    "DEGENERATE",
+    "FAR",
     "STEP",
     "Kernel",
     "NotPositiveDefiniteError",
     "ResidualParameter",
     "ResidualStructure",
+    "error_name",
+    "mean_log_sd",
     "shown_time",
 ]
 
@@ -24,6 +29,13 @@ Array = np.ndarray
 STEP = 1e-30
 #: an atanh beyond this is one of +-1
 ATANH_END = 8.0
+#: no log or atanh is searched for beyond this
+FAR = 50.0
+#: a standard deviation this small beside another is none; so is that of a combination
+#: of the standardised errors
+DEGENERATE = 1e-5
+#: names of occasions that need no quotes
+PLAIN = re.compile(r"[\w.+-]+")
 
 
 class NotPositiveDefiniteError(ArithmeticError):
@@ -33,6 +45,19 @@ class NotPositiveDefiniteError(ArithmeticError):
 def shown_time(time: float, names: tuple[str, ...]) -> str:
     """A time as messages have it: the name of an occasion, or a number."""
     return names[int(time)] if names else f"{time:.15g}"
+
+
+def error_name(name: str) -> str:
+    """Name of the error of an occasion or category."""
+    # other characters would read as two errors, sd(e1 e2), or end the name
+    quoted = '"' + name.replace('"', '""') + '"'
+    return f"e{name if PLAIN.fullmatch(name) else quoted}"
+
+
+def mean_log_sd(residual: Array, count: Array) -> float:
+    """Log of the root mean square; 0 where all are zero."""
+    square = float(np.sum(count * residual**2))
+    return 0.5 * float(np.log(square / np.sum(count))) if square > 0 else 0.0
 
 
 @dataclass(frozen=True)
@@ -89,7 +114,8 @@ class ResidualStructure(ABC):
 
     The covariance matrix of a group is ``sd^2 Lambda(shape)`` with an
     unconstrained vector ``shape``; sd is the standard deviation of the errors
-    (of those at the first time, where they differ by time).
+    (of those at the first time, where they differ by time).  A time is a number, or
+    the coordinates of a place along a last axis.
     """
 
     name: ClassVar[str]
@@ -101,7 +127,12 @@ class ResidualStructure(ABC):
     within_groups: ClassVar[bool] = True
     #: whether only distances between times matter
     lags_only: ClassVar[bool] = True
-
+    #: whether a place may have several coordinates
+    several_times: ClassVar[bool] = False
+    #: whether it matters which occasions are neighbours
+    ordered_times: ClassVar[bool] = False
+    #: whether variances differ by time, so that it needs no others
+    own_variances: ClassVar[bool] = False
     #: whether Lambda is diagonal
     diagonal: ClassVar[bool] = False
     #: whether the covariance matrix is linear in the ``natural`` parameters
@@ -140,6 +171,14 @@ class ResidualStructure(ABC):
     def start(self) -> Array:
         """Where a search begins."""
 
+    def near(self, residual: Array, groups: Groups) -> tuple[float, Array]:
+        """Log sd and shape to begin with, from the residuals of linear regression."""
+        return mean_log_sd(residual, groups.row_count), self.start()
+
+    def beyond(self, shape: Array) -> bool:
+        """Whether a search has left all sensible parameters behind."""
+        return bool(np.abs(shape).max(initial=0.0) > FAR)
+
     @abstractmethod
     def kernel(self, groups: Groups) -> Kernel:
         """Bind to rows."""
@@ -157,8 +196,33 @@ class ResidualStructure(ABC):
         """Parameters of which the covariance matrix is the simplest function.
 
         Variances and covariances where it is linear in them, else the variance and what
-        is reported; safe for complex steps.
+        is reported, in the order of ``parameters``; safe for complex steps.
         """
+
+    def correlations(self) -> ResidualStructure:
+        """The same with variances of one."""
+        return self
+
+    def variances(self, shape: Array, places: Array) -> Array:
+        """Diagonal of Lambda at times of shape (n,) or (n, k)."""
+        return np.ones(len(places))
+
+    def number(self, times: Array) -> Array:
+        """Places of times among those that have parameters.
+
+        Raises
+        ------
+        ValueError
+            If there are others.
+        """
+        lost = np.unique(times[~np.isin(times, self.times)])
+        if len(lost):
+            raise ValueError(
+                f"{self.label} residuals have no parameters for time "
+                f"{', '.join(map(self.shown, lost))}; the times that they were "
+                f"fitted to are {', '.join(map(self.shown, self.times))}."
+            )
+        return np.searchsorted(self.times, times)
 
     def matrix(self, shape: Array, times: Array) -> Array:
         """Lambda of whole groups, shape (P, s) -> (P, s, s); safe for complex steps."""

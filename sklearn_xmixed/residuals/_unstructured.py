@@ -7,23 +7,18 @@ structure needs no constraint either.
 
 from __future__ import annotations
 
-import re
-
 import numpy as np
 
 from ._groups import Groups
 from ._pattern import PatternStructure
-from ._structure import ResidualParameter
+from ._structure import DEGENERATE, ResidualParameter, error_name, mean_log_sd
 
-__all__ = ["Banded", "Unstructured"]
+__all__ = ["Banded", "Correlations", "Unstructured"]
 
 Array = np.ndarray
 
-#: a standard deviation this small beside another is none; so is that of a combination
-#: of the standardised errors
-DEGENERATE = 1e-5
-#: names of occasions that need no quotes
-PLAIN = re.compile(r"[\w.+-]+")
+#: eigenvalue of correlations to begin with
+SMALLEST = 1e-9
 
 
 class Unstructured(PatternStructure):
@@ -43,6 +38,7 @@ class Unstructured(PatternStructure):
     time_kind = "identifier"
     lags_only = False
     linear = True
+    own_variances = True
 
     def __init__(self, times: Array, band: int, names: tuple[str, ...] = ()):
         self.times = times
@@ -61,17 +57,15 @@ class Unstructured(PatternStructure):
         times = np.unique(groups.time)
         return cls(times, len(times) - 1, groups.occasions)
 
+    def correlations(self) -> Correlations:
+        return Correlations.like(self)
+
     @property
     def label(self) -> str:
         return "Unstructured"
 
     def _name(self, i: int) -> str:
-        if self.names:
-            name = self.names[int(self.times[i])]
-            # other characters would read as two errors, sd(e1 e2), or end the name
-            return f"e{name}" if PLAIN.fullmatch(name) else f"e{_quoted(name)}"
-        t = float(self.times[i])
-        return f"e{int(t)}" if t.is_integer() else f"e{t!r}"
+        return error_name(self.shown(self.times[i]))
 
     @property
     def parameters(self) -> tuple[ResidualParameter, ...]:
@@ -85,6 +79,25 @@ class Unstructured(PatternStructure):
 
     def start(self) -> Array:
         return np.zeros(self.n_shape)
+
+    def near(self, residual: Array, groups: Groups) -> tuple[float, Array]:
+        sd, R = self._moments(residual, groups)
+        L = sd[:, None] * np.linalg.cholesky(safely(self._banded(R)))
+        logs = np.log(np.diagonal(L))
+        shape = np.append(logs[1:] - logs[0], L[self.lower] / L[0, 0])
+        return float(logs[0]), shape
+
+    def _moments(self, residual: Array, groups: Groups) -> tuple[Array, Array]:
+        assert groups.time is not None
+        return moments(self.number(groups.time), len(self.times), residual, groups)
+
+    def _banded(self, R: Array) -> Array:
+        i, j = np.indices(R.shape)
+        return np.where(np.abs(i - j) <= self.band, R, 0.0)
+
+    def beyond(self, shape: Array) -> bool:
+        # the lower elements of L are as large as the variances have them
+        return super().beyond(shape[: len(self.times) - 1])
 
     def factor(self, shape: Array) -> Array:
         """L, with L[0, 0] = 1."""
@@ -114,16 +127,10 @@ class Unstructured(PatternStructure):
         return np.concatenate([G[at, at] * L[at, at], G[self.lower]])
 
     def places(self, a: Array, b: Array) -> Array:
-        for t in (a, b):
-            lost = np.unique(t[~np.isin(t, self.times)])
-            if len(lost):
-                raise ValueError(
-                    f"{self.label} residuals have no parameters for time "
-                    f"{', '.join(map(self.shown, lost))}; the times that they were "
-                    f"fitted to are {', '.join(map(self.shown, self.times))}."
-                )
-        i, j = np.searchsorted(self.times, a), np.searchsorted(self.times, b)
-        return i * len(self.times) + j
+        return self.number(a) * len(self.times) + self.number(b)
+
+    def variances(self, shape: Array, places: Array) -> Array:
+        return self.covariance(shape, places, places)
 
     def estimates(self, log_sd: complex, shape: Array) -> Array:
         T = len(self.times)
@@ -140,11 +147,45 @@ class Unstructured(PatternStructure):
         return np.exp(2.0 * log_sd) * elements
 
 
+def moments(at: Array, T: int, residual: Array, groups: Groups) -> tuple[Array, Array]:
+    """Standard deviations and correlations of T occasions, by the residuals' products.
+
+    Of groups with all occasions if these are many, which makes the matrix positive
+    definite; else of all that have both.
+    """
+    owner = np.repeat(np.arange(groups.n_groups), groups.sizes)
+    rows, there = np.zeros((groups.n_groups, T)), np.zeros((groups.n_groups, T))
+    rows[owner, at], there[owner, at] = residual, 1.0
+    count = groups.counts
+    whole = there.all(axis=1)
+    if count[whole].sum() >= 2 * T:
+        rows, there, count = rows[whole], there[whole], count[whole]
+    pairs = there.T @ (there * count[:, None])
+    S = rows.T @ (rows * count[:, None]) / np.where(pairs > 0, pairs, 1.0)
+    v = np.diagonal(S)
+    few = (np.diagonal(pairs) < 2) | (v <= 1e-8 * v.max())
+    v = np.where(few, v.mean() if v.any() else 1.0, v)
+    sd = np.sqrt(v)
+    R = np.clip(S / np.outer(sd, sd), -1.0, 1.0)
+    np.fill_diagonal(R, 1.0)
+    return sd, R
+
+
+def safely(R: Array) -> Array:
+    """Correlations, shrunk as little as makes them positive definite."""
+    for share in (0.0, 0.01, 0.1, 0.3, 0.6):
+        out = (1.0 - share) * R + share * np.eye(len(R))
+        if np.linalg.eigvalsh(out)[0] > SMALLEST:
+            return out
+    return np.eye(len(R))
+
+
 class Banded(Unstructured):
     """The same with zeros beyond the first q off-diagonals."""
 
     name = "banded"
     ordered = True
+    ordered_times = True
 
     @classmethod
     def of(cls, order: int | None, groups: Groups) -> Banded:
@@ -165,5 +206,77 @@ class Banded(Unstructured):
         return f"Banded({self.band})"
 
 
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
+class Correlations(Unstructured):
+    """Unstructured or banded with variances of one: Lambda = U U', rows of unit length.
+
+    psi = the lower elements of L, whose diagonal is one; U is L, row by row over its
+    length.
+    """
+
+    linear = False
+    own_variances = False
+
+    def __init__(self, times: Array, band: int, names: tuple[str, ...], label: str):
+        super().__init__(times, band, names)
+        self.n_shape = len(self.lower[0])
+        self._label = label
+
+    @classmethod
+    def like(cls, other: Unstructured) -> Correlations:
+        """The correlations of another structure."""
+        return cls(other.times, other.band, other.names, other.label)
+
+    @property
+    def label(self) -> str:
+        return self._label
+
+    @property
+    def parameters(self) -> tuple[ResidualParameter, ...]:
+        corrs = [
+            ResidualParameter(
+                "coef", (f"corr({self._name(j)},{self._name(i)})",), "atanh"
+            )
+            for i, j in zip(*self.lower, strict=True)
+        ]
+        return (*corrs, ResidualParameter("sd", ("e",), "log"))
+
+    def near(self, residual: Array, groups: Groups) -> tuple[float, Array]:
+        R = self._moments(residual, groups)[1]
+        L = np.linalg.cholesky(safely(self._banded(R)))
+        lower = (L / np.diagonal(L)[:, None])[self.lower]
+        return mean_log_sd(residual, groups.row_count), lower
+
+    def beyond(self, shape: Array) -> bool:
+        return False
+
+    def _rows(self, shape: Array) -> tuple[Array, Array]:
+        """U, and the lengths of the rows of L."""
+        L = np.eye(len(self.times), dtype=shape.dtype)
+        L[self.lower] = shape
+        length = np.sqrt((L**2).sum(axis=1))[:, None]
+        return L / length, length
+
+    def degenerate(self, shape: Array) -> bool:
+        return bool(np.linalg.svd(self._rows(shape)[0])[1][-1] < DEGENERATE)
+
+    def table(self, shape: Array) -> Array:
+        U, _ = self._rows(shape)
+        return (U @ U.T).ravel()
+
+    def pull(self, shape: Array, weight: Array) -> Array:
+        T = len(self.times)
+        U, length = self._rows(shape)
+        M = weight.reshape(T, T)
+        G = (M + M.T) @ U
+        along = (G * U).sum(axis=1, keepdims=True)
+        return ((G - U * along) / length)[self.lower]
+
+    def _correlations(self, shape: Array) -> Array:
+        T = len(self.times)
+        return self.table(shape).reshape(T, T)[self.lower]
+
+    def estimates(self, log_sd: complex, shape: Array) -> Array:
+        return np.append(np.arctanh(self._correlations(shape)), log_sd)
+
+    def natural(self, log_sd: complex, shape: Array) -> Array:
+        return np.append(self._correlations(shape), np.exp(2.0 * log_sd))

@@ -46,7 +46,7 @@ def as_frame(X: Any, groups: Any = None, residuals: Any = None) -> pd.DataFrame:
                 "A formula needs data with names: a data frame or a dict of columns, got "
                 f"{type(X).__name__}."
             )
-    return pd.DataFrame(source.every(getattr(residuals, "time", None)))
+    return pd.DataFrame(source.every(getattr(residuals, "labels", ())))
 
 
 def import_formulaic() -> Any:

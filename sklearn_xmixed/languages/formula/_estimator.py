@@ -100,8 +100,8 @@ class FormulaRegressor(TextRegressor):
         return columns if not columns or labels & set(columns) else None
 
     def _row_variables(self) -> list[str]:
-        """Times, by-variables and clusters that the parameters name."""
-        names = [getattr(self.residuals, role, None) for role in ("time", "by")]
+        """Variables of the residuals and clusters that the parameters name."""
+        names = getattr(self.residuals, "variables", {}).values()
         return [n for n in (*names, self.cluster) if isinstance(n, str)]
 
     # -- columns -----------------------------------------------------------------
@@ -155,15 +155,7 @@ class FormulaRegressor(TextRegressor):
                 found = make_again(self._random_specs[key], frame, recipe.parsed)
             table = without_constant(found)
             out.update({c: table[c].to_numpy() for c in table.columns})
-        for name in self._others():
-            if name in frame.columns:
-                out.setdefault(name, frame[name])
         return pd.DataFrame(out, index=frame.index)
-
-    def _others(self) -> list[str]:
-        """Times and by-categories of residuals, clusters: in no part of a formula."""
-        names = [getattr(self.residuals, role, None) for role in ("time", "by")]
-        return [name for name in (*names, self.cluster) if isinstance(name, str)]
 
     def fit(
         self,

@@ -29,11 +29,14 @@ class Word:
         The structure of residuals that it is; empty if there is none.
     effects : str
         The same of random effects.
+    variances : bool
+        Whether every occasion has a variance of its own.
     """
 
     readers: tuple[str, ...]
     residuals: str = ""
     effects: str = ""
+    variances: bool = False
 
 
 _BOTH = ("residuals", "random effects")
@@ -44,19 +47,19 @@ WORDS = {
     "cs": Word(_BOTH, "exchangeable", "exchangeable"),
     "ar1": Word(_BOTH, "ar"),
     "toep": Word(_BOTH, "toeplitz"),
-    "ad": Word(_MMRM),
-    "adh": Word(_MMRM),
-    "ar1h": Word(_MMRM),
-    "csh": Word(_MMRM),
-    "toeph": Word(_MMRM),
+    "ad": Word(_MMRM, "antedependence"),
+    "adh": Word(_MMRM, "antedependence", variances=True),
+    "ar1h": Word(_MMRM, "ar", variances=True),
+    "csh": Word(_MMRM, "exchangeable", variances=True),
+    "toeph": Word(_MMRM, "toeplitz", variances=True),
     "sp_exp": Word(_MMRM, "exponential"),
     "homcs": Word(_GLMMTMB, "exchangeable", "exchangeable"),
     "homtoep": Word(_GLMMTMB, "toeplitz"),
-    "hetar1": Word(_GLMMTMB),
+    "hetar1": Word(_GLMMTMB, "ar", variances=True),
     "homdiag": Word(_GLMMTMB, "", "identity"),
     "ou": Word(_GLMMTMB, "exponential"),
     "exp": Word(_GLMMTMB, "exponential"),
-    "gau": Word(_GLMMTMB),
+    "gau": Word(_GLMMTMB, "gaussian"),
     "mat": Word(_GLMMTMB),
     "rr": Word(_GLMMTMB),
     "propto": Word(_GLMMTMB),
@@ -74,6 +77,9 @@ WORDS = {
     "banded": Word((), "banded"),
     "toeplitz": Word((), "toeplitz"),
     "exponential": Word((), "exponential"),
+    "gaussian": Word((), "gaussian"),
+    "antedependence": Word((), "antedependence"),
+    "arma": Word((), "arma"),
 }
 
 
@@ -139,8 +145,11 @@ def _of_residuals(said: str, word: Word, effects: str, groups: str) -> str:
     # us(visit + 0 | id), us(0 + visit | id), us(visit | id)
     time = re.sub(r"\s*[+-]\s*[01]\s*$|^\s*[01]\s*\+\s*", "", effects)
     roles = [word.residuals]
+    time = time if NAME.fullmatch(time) else "variable"
     if word.residuals not in ("exchangeable", "independent"):
-        roles.append(f"time={time if NAME.fullmatch(time) else 'variable'}")
+        roles.append(f"time={time}")
+    if word.variances:
+        roles.append(f"variance={time}")
     # mmrm's arm/id has parameters of each arm
     by, slash, own = (part.strip() for part in groups.partition("/"))
     if slash and word.readers != _GLMMTMB and NAME.fullmatch(by) and own:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..._spec import Residuals
-from ...residuals import STRUCTURES
+from ...residuals import STRUCTURES, Exponential, Power, VarianceFunction
 from ._error import FormulaError
 from ._foreign import structure_of
 from ._text import NAME, Span, read_groupings, stripped
@@ -23,13 +23,15 @@ __all__ = ["ResidualTerm", "read_residual_term"]
 #: what ``Residuals`` takes, in its order; a parameter that it gets is one here too
 PARAMETERS = tuple(inspect.signature(Residuals).parameters)
 NUMBERS = frozenset(("order",))
-VARIABLES = frozenset(("time", "by"))
+FUNCTIONS = {"Power": Power, "Exponential": Exponential}
 EXAMPLE = (
     "As in residuals(ar, order=2, time=week, by=arm | id), or without by= and order=."
 )
 
 _HEAD = re.compile(r"(?<![\w.])residuals\s*\(")
 _KEYWORD = re.compile(r"(\w+)\s*=\s*(.*)", re.DOTALL)
+_FUNCTION = re.compile(rf"({'|'.join(FUNCTIONS)})\s*\(\s*({NAME.pattern})\s*\)")
+_PLACES = re.compile(rf"\(\s*({NAME.pattern}(?:\s*,\s*(?:{NAME.pattern}))*)\s*,?\s*\)")
 _ORDERED = re.compile(r"([^\W\d]\w*)\s*\(?\s*(\d+)\s*\)?")
 
 
@@ -39,7 +41,7 @@ class ResidualTerm:
 
     Parameters
     ----------
-    parameters : mapping of str to str or int
+    parameters : mapping of str to str, int, list or function of a covariate
         Of ``Residuals``.
     grouping : tuple of str
         Variables whose combinations are the groups; empty where none are named, which
@@ -66,13 +68,12 @@ class ResidualTerm:
 
     def check_variables(self, text: str, columns: Collection[str]) -> None:
         """Refuse variables that the data do not have."""
-        for role in VARIABLES & self.parameters.keys():
-            name = self.parameters[role]
+        for role, name in self.make().variables.items():
             if name not in columns:
                 raise FormulaError(
                     f"The data have no variable {name!r}, the {role} of the residuals.",
                     text,
-                    self.spans[role],
+                    self.spans.get(role, self.spans.get("time", self.span)),
                     f"The columns are {[str(c) for c in columns]}.",
                 )
 
@@ -169,7 +170,9 @@ def _listed() -> str:
     return ", ".join(f"{name}=" for name in PARAMETERS[1:])
 
 
-def _value(role: str, value: str, text: str, span: Span) -> str | int:
+def _value(
+    role: str, value: str, text: str, span: Span
+) -> str | int | list[str] | VarianceFunction:
     """A number of those that are, a name of all others."""
     if role == PARAMETERS[0]:
         return _structure(value, text, span)
@@ -181,8 +184,16 @@ def _value(role: str, value: str, text: str, span: Span) -> str | int:
         )
     if NAME.fullmatch(value):
         return value.strip("`")
+    if role == "time" and (found := _PLACES.fullmatch(value)):
+        return [name.strip("`") for name in NAME.findall(found[1])]
+    if role == "variance" and (found := _FUNCTION.fullmatch(value)):
+        return FUNCTIONS[found[1]](found[2].strip("`"))
+    allowed = {
+        "time": ", or several in parentheses, (x, y)",
+        "variance": ", or Power(x) or Exponential(x)",
+    }.get(role, "")
     raise FormulaError(
-        f"The {role} of residuals is one name, found {value!r}.",
+        f"The {role} of residuals is one name{allowed}, found {value!r}.",
         text,
         span,
         "Names stand without quotes, odd ones in backticks; make a column of anything "
@@ -233,6 +244,14 @@ def _read_grouping(text: str, bar: int, span: Span) -> tuple[str, ...]:
 def _check(term: ResidualTerm, text: str) -> None:
     """Refuse what the structure does not have, or lacks."""
     kind, name = STRUCTURES[term.structure], term.structure
+    if isinstance(term.parameters.get("time"), list) and not kind.several_times:
+        takers = " or ".join(k for k, s in STRUCTURES.items() if s.several_times)
+        raise FormulaError(
+            f"{name} residuals have one time.",
+            text,
+            term.spans["time"],
+            f"Residuals by the distance of places are {takers}.",
+        )
     if "order" in term.parameters and not kind.ordered:
         raise FormulaError(
             f"{name} residuals have no order.",

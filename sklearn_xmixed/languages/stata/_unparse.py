@@ -10,6 +10,7 @@ from ..._spec import RandomEffects, Residuals
 from ...design._validation import equations_of
 from ...inference import Specification
 from ._dfmethods import METHODS, word_of
+from ._options import RESIDUALS
 from ._parser import NAMES
 from ._recipe import Recipe
 
@@ -168,7 +169,8 @@ def _from_columns(
         own = [] if e.group == "_all" else [e.group]
         names += [*own, *e.columns, *(n for n in (e.factor, e.weight) if n)]
     if residuals is not None:
-        names += [n for n in (residuals.time, residuals.by) if n]
+        _check_residuals(residuals)
+        names += residuals.variables.values()
     for name in names:
         if not _NAME.fullmatch(name) or name in _WORDS:
             raise ValueError(
@@ -179,6 +181,24 @@ def _from_columns(
     if weight is not None:
         first += f" [{'pw' if spec['weight_type'] == 'sampling' else 'fw'}={weight}]"
     return NAMES[0], first, []
+
+
+def _check_residuals(residuals: Residuals) -> None:
+    """Refuse what residuals() of a command has no words for."""
+    what = ""
+    words = [word.lower() for word in RESIDUALS]
+    if residuals.structure not in words:
+        what = f"{residuals.structure} residuals"
+    elif residuals.variance is not None:
+        what = "variances that differ by a variable (variance=)"
+    elif residuals.time is not None and not isinstance(residuals.time, str):
+        what = "places of several coordinates"
+    if what:
+        raise ValueError(
+            f"A command cannot say {what}, found {residuals!r}: its structures are "
+            f"{', '.join(words)}, with by(variable) and t(variable). Keep the "
+            "estimator, or choose one of these."
+        )
 
 
 def _check_occasions(said: Specification) -> None:

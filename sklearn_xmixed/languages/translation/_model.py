@@ -163,8 +163,8 @@ def model_of(estimator: Any) -> Model:
             )
         )
     residuals = estimator.residuals
-    if residuals is not None and residuals.structure == "independent":
-        residuals = residuals if residuals.by else None
+    if residuals is not None and residuals.white:
+        residuals = None
     gone = {*results.omitted, "_cons"}
     return Model(
         results.target,

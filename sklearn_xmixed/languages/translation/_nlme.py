@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..._spec import Residuals
+from ...residuals import Exponential, Power
 from ._model import (
     CannotSayError,
     Model,
@@ -183,7 +184,8 @@ def _correlation(
     model: Model, spec: Residuals, data: str, made: list[str]
 ) -> tuple[list[str], dict[tuple[str, str], str], list[str]]:
     """Arguments of residuals that are correlated within groups."""
-    time = None if spec.time is None else quoted(spec.time)
+    times = [spec.time] if isinstance(spec.time, str) else spec.time or ()
+    time = " + ".join(map(quoted, times))
     path = "/".join(map(quoted, model.path))
     order = spec.order
     read = "coef(fit$modelStruct$corStruct, unconstrained = FALSE)"
@@ -192,6 +194,17 @@ def _correlation(
         case "exchangeable":
             said[("Residual", "cov(e)")] = f"fit$sigma^2 times Rho, {read}"
             return [f"correlation = corCompSymm(form = ~ 1 | {path})"], said, []
+        case "exponential" if len(times) > 1:
+            said[("Residual", "rho")] = f"exp(-1 / range), range: {read}"
+            return [f"correlation = corExp(form = ~ {time} | {path})"], said, []
+        case "gaussian":
+            said[("Residual", "range")] = f"range, {read}"
+            return [f"correlation = corGaus(form = ~ {time} | {path})"], said, []
+        case "arma":
+            said[("Residual", "phi1")] = f"Phi1, {read}"
+            said[("Residual", "theta1")] = f"Theta1, {read}"
+            call = f"corARMA(form = ~ {time} | {path}, p = 1, q = 1)"
+            return [f"correlation = {call}"], said, []
         case "exponential":
             said[("Residual", "rho")] = f"Phi, {read}"
             return [f"correlation = corCAR1(form = ~ {time} | {path})"], said, []
@@ -249,8 +262,10 @@ def _residuals(
     spec = model.residuals
     if spec is None:
         return [], {("Residual", "var(Residual)"): "fit$sigma^2"}, []
+    if spec.variance is not None:
+        return _with_variances(model, data, made, levels)
     if spec.structure == "independent":
-        by = quoted(spec.by)
+        by = quoted(str(spec.by))
         names = model.results.variance_frame("variance").loc["Residual"].index
         said = {
             ("Residual", term): (
@@ -261,6 +276,13 @@ def _residuals(
             for term in names
         }
         return [f"weights = varIdent(form = ~ 1 | {by})"], said, []
+    return _within(model, spec, data, made, levels)
+
+
+def _within(
+    model: Model, spec: Residuals, data: str, made: list[str], levels: list[str]
+) -> tuple[list[str], dict[tuple[str, str], str], list[str]]:
+    """The same of residuals that are correlated within groups."""
     if spec.by is not None:
         raise CannotSayError(
             f"{spec.structure} residuals with parameters by {spec.by!r}; its "
@@ -272,3 +294,45 @@ def _residuals(
             "lowest random effects."
         )
     return _correlation(model, spec, data, made)
+
+
+def _with_variances(
+    model: Model, data: str, made: list[str], levels: list[str]
+) -> tuple[list[str], dict[tuple[str, str], str], list[str]]:
+    """The same of residuals whose variances depend on a variable."""
+    spec = model.residuals
+    assert spec is not None
+    if spec.by is not None:
+        raise CannotSayError(
+            f"residuals with parameters by {spec.by!r}; its variance functions with "
+            "correlations have one set of parameters."
+        )
+    arguments: list[str] = []
+    said: dict[tuple[str, str], str] = {}
+    notes: list[str] = []
+    if spec.structure != "independent":
+        arguments, said, notes = _within(model, spec, data, made, levels)
+    weights = [a for a in arguments if a.startswith("weights")]
+    if spec.variance == spec.time and weights:  # those of unstructured residuals
+        return arguments, said, notes
+    read = "coef(fit$modelStruct$varStruct, unconstrained = FALSE, allCoef = TRUE)"
+    variable = quoted(spec.variables["variance"])
+    name = {Power: "varPower", Exponential: "varExp"}.get(type(spec.variance))
+    own = "fit$sigma^2"
+    form = f"{name}(form = ~ {variable})"
+    if name is None:
+        form = f"varIdent(form = ~ 1 | {variable})"
+        own = f"(fit$sigma times the weight of the category of {variable})^2, {read}"
+    terms = model.results.variance_frame("variance").loc["Residual"].index
+    said = {
+        ("Residual", t): own
+        if t.startswith("var(")
+        else said.get(("Residual", t), f"the correlation structure of {spec.structure}")
+        for t in terms
+    }
+    if ("Residual", "delta") in said:
+        said[("Residual", "delta")] = f"delta, {read}"
+    if ("Residual", "rho") in said and spec.structure == "exchangeable":
+        said[("Residual", "rho")] = "Rho, coef(fit$modelStruct$corStruct, FALSE)"
+    kept = [a for a in arguments if a not in weights]
+    return [*kept, f"weights = {form}"], said, notes

@@ -217,6 +217,49 @@ def _read(part: Part) -> dict[tuple[str, str], str]:
     return out
 
 
+#: structures whose variances may differ by occasion, and SAS's words for that
+HETEROGENEOUS = {
+    "exchangeable": "csh",
+    "ar": "arh(1)",
+    "toeplitz": "toeph",
+    "antedependence": "ante(1)",
+}
+
+
+def _coordinates(spec: Residuals) -> str:
+    return spec.time if isinstance(spec.time, str) else " ".join(spec.time or ())
+
+
+def _heterogeneous(
+    model: Model, spec: Residuals
+) -> tuple[str, dict[tuple[str, str], str]]:
+    """TYPE= of a structure with a variance for each occasion."""
+    order = spec.order
+    kind = HETEROGENEOUS.get(spec.structure)
+    by_occasion = isinstance(spec.variance, str) and (
+        spec.variance == spec.time or spec.structure == "exchangeable"
+    )
+    if (
+        kind is None
+        or not by_occasion
+        or (spec.structure == "ar" and order not in (None, 1))
+    ):
+        raise CannotSayError(
+            f"{spec.structure} residuals with variance={spec.variance!r}; its "
+            "heterogeneous types (ARH, CSH, TOEPH, ANTE) have a variance for each "
+            "occasion."
+        )
+    if spec.structure == "toeplitz" and order is not None:
+        kind = f"toeph({order + 1})"
+    said = {
+        ("Residual", term): (
+            "Var(i) of the occasion" if "var(" in term else f"Rho of {kind.upper()}"
+        )
+        for term in model.results.variance_frame("variance").loc["Residual"].index
+    }
+    return kind, said
+
+
 def _type(model: Model, spec: Residuals) -> tuple[str, dict[tuple[str, str], str]]:
     """TYPE= of the residuals' structure, and how its parameters are read."""
     order = spec.order
@@ -229,8 +272,18 @@ def _type(model: Model, spec: Residuals) -> tuple[str, dict[tuple[str, str], str
                 ("Residual", "cov(e)"): "CS",
             }
         case "exponential":
-            kind = f"sp(pow)({spec.time})"
+            kind = f"sp(pow)({_coordinates(spec)})"
             said[("Residual", "rho")] = "SP(POW)"
+        case "gaussian":
+            kind = f"sp(gau)({_coordinates(spec)})"
+            said[("Residual", "range")] = "SP(GAU)"
+        case "arma":
+            kind = "arma(1,1)"
+            said[("Residual", "phi1")] = "Rho"
+            said[("Residual", "theta1")] = (
+                "the root of Gamma (1 + 2 Rho theta + theta^2) = (1 + Rho theta)(Rho + "
+                "theta) within -1 and 1"
+            )
         case "ar" if order in (None, 1):
             kind = "ar(1)"
             said[("Residual", "rho")] = "AR(1)"
@@ -255,7 +308,7 @@ def _type(model: Model, spec: Residuals) -> tuple[str, dict[tuple[str, str], str
 
 def _in_order(model: Model, spec: Residuals, copies: list[str]) -> str:
     """The time, or a number of the occasions where SAS would sort these otherwise."""
-    assert spec.time is not None
+    assert isinstance(spec.time, str)
     said = model.results.specification
     names = said.residual_occasions
     numbers = all(name.isdecimal() for name in names)
@@ -293,6 +346,15 @@ def _repeated(
     group = ""
     if spec.by is not None:
         group = f" group={category(spec.by)}"
+    if spec.structure == "independent" and spec.variance is not None:
+        if group or not isinstance(spec.variance, str):
+            raise CannotSayError(f"independent residuals with {spec!r}.")
+        group = f" group={category(spec.variance)}"
+        said = {
+            ("Residual", term): f"Residual of the group of {term}"
+            for term in model.results.variance_frame("variance").loc["Residual"].index
+        }
+        return [f"  repeated /{group};"], said, []
     if spec.structure == "independent":
         said = {
             ("Residual", term): f"Residual of group {term.split(':')[0]}"
@@ -300,12 +362,17 @@ def _repeated(
         }
         return [f"  repeated /{group};"], said, []
     notes: list[str] = []
-    kind, said = _type(model, spec)
+    unequal = spec.variance is not None and not (
+        spec.structure in ("unstructured", "banded") and spec.variance == spec.time
+    )
+    kind, said = (_heterogeneous if unequal else _type)(model, spec)
     effect, time = "", spec.time
-    if spec.structure != "exponential" and spec.time is not None:
+    if unequal and spec.structure == "exchangeable":
+        effect = f"{category(str(spec.variance))} "
+    elif spec.structure not in ("exponential", "gaussian") and spec.time is not None:
         time = _in_order(model, spec, copies)
         effect = f"{category(time)} "
-        if spec.structure in ("ar", "toeplitz"):
+        if spec.structure in ("ar", "arma", "toeplitz"):
             notes.append(
                 f"SAS counts lags in the sorted values of {spec.time}: a time that no "
                 "group has counts as a step here and not there."

@@ -33,7 +33,8 @@ class StructuredErrors(Errors):
     sigma2 : float
     starts : ndarray of int, shape (G + 1,)
         First row of each group, sorted by group and time.
-    time : ndarray of shape (n,) or None
+    time : ndarray of shape (n,) or (n, k), or None
+        What the structure is told of a row.
     category : ndarray of int, shape (n,)
     solved : ndarray of shape (n,)
         Lambda^-1 (y - X beta - Z u_hat).
@@ -66,7 +67,7 @@ class StructuredErrors(Errors):
             psi,
             posterior.sigma2,
             np.searchsorted(codes, np.arange(n_groups + 1)),
-            None if within.time is None else within.time[order],
+            None if within.place is None else within.place[order],
             np.zeros(len(codes), dtype=int) if within.by is None else within.by[order],
             rows.residual.solve(psi, left[:, None])[:, 0],
         )
@@ -130,14 +131,8 @@ class StructuredErrors(Errors):
         out = np.empty(len(category))
         for b in np.unique(category):
             mine = category == b
-            at, s = self.model.slices[b]
-            structure = self.model.parts[b].structure
-            scale = 1.0 if at is None else float(np.exp(2.0 * self.psi[at]))
-            out[mine] = scale
-            if structure.time_kind == "identifier":  # variances differ by time
-                assert time is not None
-                t = time[mine]
-                out[mine] *= structure.covariance(self.psi[s], t, t)
+            t = np.zeros(mine.sum()) if time is None else time[mine]
+            out[mine] = self.model.variances(self.psi, int(b), t)
         return self.sigma2 * out
 
     def covariance(self, codes: Array, time: Array | None, category: Array) -> Array:

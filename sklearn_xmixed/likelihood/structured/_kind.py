@@ -74,7 +74,7 @@ class Structured(Kind):
         )
         super().__init__(design, pool, objective)
         self.rows, self._few = rows, few
-        self._tree = rows.residual.start().tobytes(), tree
+        self._tree = rows.start.tobytes(), tree
 
     @property
     def psi(self) -> Array:
@@ -122,7 +122,7 @@ class Structured(Kind):
         if objective.nn > FEW_ROWS or not residual.n_params:
             return []
         rng = np.random.default_rng(0)
-        start = residual.start()
+        start = self.rows.start
         first = objective.start()
         thetas = []
         for size in (1.0, 0.01, 10.0) if first else (1.0,):

@@ -38,7 +38,7 @@ class Chunk:
     rows : ndarray of int, shape (G, s)
         Rows of each group among all.
     pattern : ndarray of int, shape (G,)
-    times : ndarray of shape (P, s)
+    times : ndarray of shape (P, s) or (P, s, k)
     count : ndarray of shape (P,)
         How many groups have the pattern.
     """
@@ -178,12 +178,11 @@ def _chunks(part: Part) -> Iterator[Chunk]:
     """Its patterns, as many at once as fit the workspace."""
     groups, rows = part.groups, part.rows
     if part.structure.diagonal:  # every row is a group of its own
-        count = groups.row_count
-        time = None if groups.time is None else np.zeros(groups.n_rows)
-        groups = Groups(np.arange(groups.n_rows + 1), time, count)
+        each = np.arange(groups.n_rows + 1)
+        groups = Groups(each, groups.time, groups.row_count)
     number = np.arange(groups.n_rows) if isinstance(rows, slice) else rows
     for size in patterns(groups, lags_only=part.structure.lags_only):
-        P, s = size.times.shape
+        P, s = size.times.shape[:2]
         step = max(1, WORKSPACE // (s * s))
         ends = np.append(size.starts, len(size.rows))
         for a in range(0, P, step):

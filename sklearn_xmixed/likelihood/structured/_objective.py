@@ -30,8 +30,6 @@ __all__ = ["StructuredObjective"]
 
 Array = np.ndarray
 
-#: no parameter of the residuals is searched for beyond this
-FAR = 50.0
 #: a covariance matrix that is not positive definite, or so nearly singular that the
 #: factorisations built on it break down
 BEYOND = NotPositiveDefiniteError, np.linalg.LinAlgError
@@ -57,7 +55,7 @@ class StructuredObjective(NestedObjective):
     ):
         self.rows = rows
         self.residual = rows.residual
-        self.psi = self.residual.start()
+        self.psi = rows.start
         tree, log_det = rows.tree(self.psi)
         super().__init__(tree, model, reml=reml, log_det_basis=log_det_basis)
         self._basis = self.constant
@@ -94,7 +92,7 @@ class StructuredObjective(NestedObjective):
         key = psi.tobytes()
         if key == self._key:
             return
-        if not np.isfinite(psi).all() or np.abs(psi).max(initial=0.0) > FAR:
+        if not np.isfinite(psi).all() or self.residual.beyond(psi):
             raise NotPositiveDefiniteError
         tree, log_det = self.rows.tree(psi)
         self.psi, self._key = psi.copy(), key

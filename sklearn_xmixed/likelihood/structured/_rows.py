@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from ...design._design import Design, Level, total_weights
-from ...residuals import ResidualModel, Within
+from ...residuals import NotPositiveDefiniteError, ResidualModel, Within
 from .._basis import LevelBasis, Pool
 from .._pieces import Root
 from .._stream import BLOCK_ROWS, row_blocks
@@ -59,6 +59,8 @@ class Rows:
         How many groups each lowest-level group stands for.
     share : ndarray of shape (n,) or None
         Product of the weights of a row and its groups.
+    first : ndarray or None
+        psi to begin with, where other rows have said it.
     """
 
     design: Design
@@ -68,6 +70,7 @@ class Rows:
     n: float
     count: Array | None = None
     share: Array | None = None
+    first: Array | None = None
 
     @classmethod
     def of(cls, design: Design, pool: Pool) -> Rows:
@@ -101,6 +104,20 @@ class Rows:
         W = self.residual.whiten(psi, self.W)[0]
         for start, stop, block, rows in self._stream(W):
             yield start, stop, block.T, rows
+
+    @cached_property
+    def start(self) -> Array:
+        """psi to begin with: that of the residuals of linear regression."""
+        if self.first is not None:
+            return self.first
+        C, y = self.total[:-1], self.W[:, -1]
+        b = np.linalg.lstsq(C[:, :-1], C[:, -1], rcond=None)[0]
+        psi = self.residual.near(y - self.W[:, -self.pool.p - 1 : -1] @ b)
+        try:
+            self.residual.whiten(psi, self.W[:, :1])
+        except NotPositiveDefiniteError:
+            return self.residual.start()
+        return psi if np.isfinite(psi).all() else self.residual.start()
 
     @property
     def total(self) -> Array:
@@ -238,12 +255,7 @@ class Rows:
             matrix=np.empty((self.pool.matrix.shape[0], q + m)),
             levels=tuple(LevelBasis(np.arange(q), b.T) for b in self.pool.levels),
         )
-        fewer = replace(
-            within,
-            codes=code,
-            time=None if within.time is None else within.time[order][at],
-            by=None if within.by is None else within.by[order][at],
-        )
+        fewer = within.take(order[at], code)
         G = len(new_sizes)
         level = tuple(
             Level(x.group, code, G, np.zeros(G, dtype=np.intp), x.columns, x.constant)
@@ -258,8 +270,10 @@ class Rows:
             starts=starts if level else None,
             residual=fewer,
         )
-        model = fewer.model(np.arange(len(code)), per_group[code])
-        return Rows(smaller, pool, W, model, self.n, per_group)
+        # the same structures: what psi is measured in may hang on all rows
+        each = per_group[code]
+        model = self.residual.over(fewer.layout(np.arange(len(code)), each), each)
+        return Rows(smaller, pool, W, model, self.n, per_group, first=self.start)
 
     def _stand_ins(
         self,
@@ -331,12 +345,7 @@ class Rows:
                     weights=None if level.weights is None else level.weights[groups],
                 )
             )
-        fewer = replace(
-            within,
-            codes=np.unique(within.codes[at], return_inverse=True)[1],
-            time=None if within.time is None else within.time[at],
-            by=by,
-        )
+        fewer = within.take(at, np.unique(within.codes[at], return_inverse=True)[1])
         first_rows = None
         if levels:
             first_rows = np.searchsorted(
@@ -353,7 +362,8 @@ class Rows:
         share = None if self.share is None else self.share[chosen]
         n = float(len(at) if share is None else share.sum())
         model = self.residual.over(fewer.layout(np.arange(len(at)), share), share)
-        return Rows(smaller, self.pool, self.W[chosen], model, n, None, share)
+        rows = self.W[chosen]
+        return Rows(smaller, self.pool, rows, model, n, None, share, self.start)
 
     def _kinds(
         self, within: Within, order: Array, starts: Array, sizes: Array
@@ -365,11 +375,11 @@ class Rows:
         columns: list[Array] = []
         if within.by is not None:
             columns.append(within.by[order])
-        if within.time is not None:
-            time = within.time[order]
+        if within.place is not None:
+            place = within.place[order]
             if self.residual.parts[0].structure.lags_only:
-                time = time - np.repeat(time[starts], sizes)
-            columns.append(time)
+                place = place - np.repeat(place[starts], sizes, axis=0)
+            columns += [*np.atleast_2d(place.T)]
         for z in self._Z:
             for column in z.T:
                 size = np.abs(column).max(initial=0.0)
