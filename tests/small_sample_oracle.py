@@ -103,7 +103,9 @@ class Scaled:
 class Tied:
     """Sigma of two effects whose correlation is held at 1 or -1; their variances are free.
 
-    Its tangents are those of the singular matrices, whatever the parameters.
+    Its tangents are those of the singular matrices, whatever the parameters.  It bends in
+    the variances, which the observed information takes account of; the second-order term
+    of Kenward and Roger does not, since it can make an adjusted variance negative.
     """
 
     theta: Array
@@ -273,11 +275,14 @@ class SmallSample:
         self.theta = np.concatenate([part.theta for part in parts])
         self.dV: list[Array] = []
         self.ddV: dict[tuple[int, int], Array] = {}
+        self.natural: dict[tuple[int, int], Array] = {}  # without what is held
         for part in parts:
             at = len(self.dV)
             self.dV += part.slopes() if len(part.theta) else []
             for (i, j), second in part.bends().items():
                 self.ddV[at + i, at + j] = self.ddV[at + j, at + i] = second
+                if not isinstance(part, Tied):
+                    self.natural[at + i, at + j] = self.natural[at + j, at + i] = second
 
     @property
     def m(self) -> int:
@@ -330,7 +335,7 @@ class SmallSample:
     @cached_property
     def R(self) -> dict[tuple[int, int], Array]:
         ViX = self.inverse @ self.X
-        return {place: ViX.T @ K @ ViX for place, K in self.ddV.items()}
+        return {place: ViX.T @ K @ ViX for place, K in self.natural.items()}
 
     # -- information about theta
 
@@ -365,7 +370,7 @@ class SmallSample:
     def bias(self, W: Array) -> Array:
         """Second-order bias of the REML estimate of theta, zero where V is linear."""
         b = np.zeros(self.m)
-        for (k, l), K in self.ddV.items():
+        for (k, l), K in self.natural.items():
             GKG = self.G @ K @ self.G
             b += W[k, l] * np.array([np.sum(GKG * Vj) for Vj in self.dV])
         return -W @ b / 4.0

@@ -339,8 +339,8 @@ def test_the_oracle_holds_what_is_at_the_boundary(name):
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("name", SINGULAR)
 def test_at_the_boundary_the_free_directions_count(name, method):
-    """With a correlation held, V bends in the variances (lmerTest agrees on
-    Satterthwaite, see tests/reference)."""
+    """V is linear along them, so that the versions of Kenward and Roger are one
+    (lmerTest agrees on Satterthwaite, see tests/reference)."""
     model, oracle, _ = singular(name)
     table = model.coef_table(df=method)
     p = len(table)

@@ -102,11 +102,5 @@ class Moments:
         """
         everything = self.of_all(W)
         R, trace, slopes = self.sensitivity.bend(everything)
-        t = np.append(slopes, trace)
-        if self.free.bends is not None:  # M is then a direction itself
-            M = np.tensordot(W, self.free.bends, axes=2)
-            m = self.sensitivity.n_directions
-            R = R + np.tensordot(M[:m], -self.P[:m], axes=1)
-            t = t + 2.0 * self._information[:, :m] @ M[:m]
-        bias = -0.25 * everything @ t
+        bias = -0.25 * everything @ np.append(slopes, trace)
         return R, np.tensordot(bias, self.P, axes=1)
