@@ -23,6 +23,7 @@ PUBLIC = {
     "TableMethods.summary",
     "bootstrap",
     "jackknife",
+    "lrtest",
     "make_multilevel",
     "rolling",
     "statsby",
