@@ -20,6 +20,7 @@ REASON = "kept whole"
 # what users call, by keyword
 PUBLIC = {
     "MixedLinearRegressor.__init__",
+    "IntervalMethods.confint",
     "TableMethods.summary",
     "bootstrap",
     "jackknife",
