@@ -5,7 +5,7 @@ import sys
 from . import datasets
 from ._regressor import MixedLinearRegressor
 from ._spec import RandomEffects, Residuals
-from .inference import compare_fits, lrtest
+from .inference import compare_fits
 from .languages import formula, stata, translation
 from .languages.formula import from_formula
 from .languages.stata import xtmixed
@@ -16,6 +16,7 @@ from .resampling import (
     by,
     compare_residuals,
     jackknife,
+    lrtest,
     mi_estimate,
     rolling,
     statsby,

@@ -20,9 +20,11 @@ REASON = "kept whole"
 # what users call, by keyword
 PUBLIC = {
     "MixedLinearRegressor.__init__",
+    "IntervalMethods.confint",
     "TableMethods.summary",
     "bootstrap",
     "jackknife",
+    "lrtest",
     "make_multilevel",
     "rolling",
     "statsby",

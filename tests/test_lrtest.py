@@ -225,7 +225,7 @@ def test_results_will_do():
 
 def test_public_names():
     assert "lrtest" in sklearn_xmixed.__all__
-    assert sklearn_xmixed.lrtest is sklearn_xmixed.inference.lrtest
+    assert sklearn_xmixed.lrtest is sklearn_xmixed.resampling.lrtest
 
 
 # ------------------------------------------------------------------ refusals

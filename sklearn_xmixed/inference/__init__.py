@@ -1,6 +1,8 @@
 """Standard errors, intervals and tests; the results of a fit."""
 
 from ._anova import anova, named_columns
+from ._border import Border, NewEffects
+from ._chibar import Cone, chi_bar_square, effective
 from ._cluster_robust import ClusterRobust, cluster_robust
 from ._coefficients import coefficient_table, overall_test, t_p_value, t_quantile
 from ._combination import combine
@@ -9,14 +11,14 @@ from ._criteria import compare_fits, criteria_row, information_criteria
 from ._hypotheses import FixedColumns, Hypotheses
 from ._icc import icc
 from ._levels import group_table, level_covariances
-from ._lrtest import lrtest
+from ._lrtest import compare_likelihoods, in_order
 from ._montecarlo import MonteCarlo, monte_carlo
 from ._parts import EquationSummary, GroupSummary, Specification
 from ._reference import FTest, Reference
 from ._results import Results
 from ._robust import sandwich
 from ._terms import Coding, Product, Term, single_columns
-from ._tests import LikelihoodRatio, check_level, likelihood_ratio, wald
+from ._tests import ASSUMED, LikelihoodRatio, check_level, likelihood_ratio, wald
 from ._variance import (
     FreeDirections,
     VarianceParameter,
@@ -27,9 +29,12 @@ from ._variance import (
 from ._wald import WaldFTest, WaldTest, wald_test
 
 __all__ = [
+    "ASSUMED",
     "CORRECTIONS",
+    "Border",
     "ClusterRobust",
     "Coding",
+    "Cone",
     "EquationSummary",
     "FTest",
     "FixedColumns",
@@ -38,6 +43,7 @@ __all__ = [
     "Hypotheses",
     "LikelihoodRatio",
     "MonteCarlo",
+    "NewEffects",
     "Product",
     "Reference",
     "Results",
@@ -49,17 +55,20 @@ __all__ = [
     "WaldTest",
     "anova",
     "check_level",
+    "chi_bar_square",
     "cluster_robust",
     "coefficient_table",
     "combine",
     "compare_fits",
+    "compare_likelihoods",
     "criteria_row",
+    "effective",
     "group_table",
     "icc",
+    "in_order",
     "information_criteria",
     "level_covariances",
     "likelihood_ratio",
-    "lrtest",
     "monte_carlo",
     "named_columns",
     "natural_estimates",

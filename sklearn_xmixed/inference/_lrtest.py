@@ -1,4 +1,4 @@
-"""Likelihood-ratio test of two fits."""
+"""Likelihood-ratio test of two fits, by their results alone."""
 
 from __future__ import annotations
 
@@ -11,73 +11,15 @@ from sklearn.exceptions import NotFittedError
 from ._results import Results
 from ._tests import ASSUMED, LikelihoodRatio, likelihood_ratio
 
-__all__ = ["lrtest", "results_of"]
+__all__ = ["compare_likelihoods", "in_order", "results_of"]
 
 #: relative difference of log likelihoods that rounding explains
 TOLERANCE = 1e-7
 
 
-def lrtest(larger: Any, smaller: Any) -> LikelihoodRatio:
-    """Likelihood-ratio test of a model against one nested in it.
-
-    Parameters
-    ----------
-    larger, smaller : MixedLinearRegressor
-        Two fitted estimators, or their ``results_``, of the same observations.  They
-        may come in either order: the one with more parameters is the larger.
-        That the other is nested in it is assumed, as far as it cannot be checked.
-
-    Returns
-    -------
-    LikelihoodRatio
-        With ``chi2``, ``df``, ``p_value``, ``kind`` and ``note``.
-
-    Raises
-    ------
-    NotFittedError
-        If an estimator is not fitted.
-    ValueError
-        If the models have the same number of parameters, other observations or
-        responses, other methods, under REML other fixed parts, if the smaller model
-        has the larger likelihood, or if one has but a pseudolikelihood.
-
-    Notes
-    -----
-    Where the smaller model sets exactly one variance of the random effects to zero
-    and is otherwise the same, the null hypothesis is on the boundary of
-    the parameter space, and the statistic is an even mixture of chi2(0) and chi2(1):
-    ``kind`` is "chibar2(01)" and the p-value half the tail of chi2(1).  This is
-    more accurate than the chi2(1) of the manual's ``lrtest``, which leaves it to the
-    user to find out.  In all other cases ``kind`` is "chi2"; where the numbers of
-    variances differ, ``note`` says that the test is conservative if variances are zero
-    under the null hypothesis, and right if they are equal.  ``note`` also says if the
-    smaller model names columns or groupings that the larger has not; whether it is nested
-    in it all the same is for the user to know.
-
-    Examples
-    --------
-    >>> from sklearn_xmixed import MixedLinearRegressor, RandomEffects, lrtest
-    >>> from sklearn_xmixed.datasets import load_sleepstudy
-    >>> X, y = load_sleepstudy(return_X_y=True)
-    >>> intercepts = MixedLinearRegressor("subject").fit(X, y)
-    >>> slopes = MixedLinearRegressor(RandomEffects("subject", ["days"])).fit(X, y)
-    >>> print(lrtest(slopes, intercepts))
-    LR chibar2(01) = 42.08   Prob >= chibar2 = 0.0000
-    """
-    more = results_of(larger, "larger", "lrtest")
-    fewer = results_of(smaller, "smaller", "lrtest")
-    if more.n_params == fewer.n_params:
-        raise ValueError(
-            f"Both models have {more.n_params} parameters, so neither can be nested in "
-            "the other. Compare them by aic_ or bic_."
-        )
-    if more.n_params < fewer.n_params:
-        more, fewer = fewer, more
-    _check_likelihoods(more, fewer)
-    _check_same_data(more, fewer)
-    _check_same_method(more, fewer)
-    _check_same_response(more, fewer)
-    _check_order(more, fewer)
+def compare_likelihoods(larger: Any, smaller: Any) -> LikelihoodRatio:
+    """Likelihood-ratio test by what the results alone tell; see ``lrtest``."""
+    more, fewer = in_order(larger, smaller)
     one = _sets_one_variance_to_zero(more, fewer)
     counts_differ = (more.n_sd, more.n_residual) != (fewer.n_sd, fewer.n_residual)
     notes = [ASSUMED] if counts_differ and not one else []
@@ -104,6 +46,31 @@ def lrtest(larger: Any, smaller: Any) -> LikelihoodRatio:
         one_variance=one,
         note="\n".join(notes),
     )
+
+
+def in_order(larger: Any, smaller: Any) -> tuple[Results, Results]:
+    """Results of the larger and of the smaller model, which may come in either order.
+
+    Raises
+    ------
+    NotFittedError, TypeError, ValueError
+        If they cannot be compared.
+    """
+    more = results_of(larger, "larger", "lrtest")
+    fewer = results_of(smaller, "smaller", "lrtest")
+    if more.n_params == fewer.n_params:
+        raise ValueError(
+            f"Both models have {more.n_params} parameters, so neither can be nested in "
+            "the other. Compare them by aic_ or bic_."
+        )
+    if more.n_params < fewer.n_params:
+        more, fewer = fewer, more
+    _check_likelihoods(more, fewer)
+    _check_same_data(more, fewer)
+    _check_same_method(more, fewer)
+    _check_same_response(more, fewer)
+    _check_order(more, fewer)
+    return more, fewer
 
 
 def results_of(model: Any, which: str, function: str) -> Results:

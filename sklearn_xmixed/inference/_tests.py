@@ -40,10 +40,15 @@ class LikelihoodRatio:
     df : int
         Difference of the numbers of parameters.
     p_value : float
-    kind : {"chi2", "chibar2(01)"}
-        Reference distribution; chibar2(01) is the even mixture of chi2(0) and chi2(1).
+    kind : {"chi2", "chibar2(01)", "chibar2", "exact", "bootstrap"}
+        Reference distribution; chibar2(01) is the even mixture of chi2(0) and chi2(1),
+        chibar2 the one with ``weights``; the last two are simulated.
     note : str
         What to bear in mind about the p-value; empty where there is nothing.
+    weights : tuple of float
+        Of chi2(0), chi2(1), ... in a mixture; empty for other kinds.
+    n_resamples : int
+        Size of the simulation behind the p-value, 0 without one.
     """
 
     chi2: float
@@ -51,11 +56,15 @@ class LikelihoodRatio:
     p_value: float
     kind: str
     note: str = ""
+    weights: tuple[float, ...] = ()
+    n_resamples: int = 0
 
     def __str__(self) -> str:
         relation = ">=" if self.kind != "chi2" else ">"
         name = self.kind if self.kind != "chi2" else f"chi2({self.df})"
         label = self.kind.removesuffix("(01)")
+        if self.kind in ("exact", "bootstrap"):
+            name, label = f"({self.kind})", "LR"
         text = (
             f"LR {name} = {self.chi2:.2f}   Prob {relation} {label} = "
             f"{self.p_value:.4f}"

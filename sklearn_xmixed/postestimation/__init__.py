@@ -5,6 +5,7 @@ input and hands over to the room that knows how.
 """
 
 from ._diagnostics import DiagnosticMethods
+from ._intervals import IntervalMethods
 from ._means import MeansMethods
 from ._rows import RowMethods
 from ._tables import TableMethods
@@ -17,6 +18,7 @@ __all__ = ["PostEstimation"]
 class PostEstimation(
     RowMethods,
     TableMethods,
+    IntervalMethods,
     TestMethods,
     MeansMethods,
     VarianceMethods,

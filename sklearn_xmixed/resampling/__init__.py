@@ -4,6 +4,7 @@ from ._bootstrap import bootstrap
 from ._by import FitsByCategory, by, rolling, statsby
 from ._imputation import PooledResult, mi_estimate, pool
 from ._jackknife import jackknife
+from ._lrtest import lrtest
 from ._refit import ResamplingWarning
 from ._residuals import compare_residuals
 from ._result import BootstrapResult, JackknifeResult
@@ -18,6 +19,7 @@ __all__ = [
     "by",
     "compare_residuals",
     "jackknife",
+    "lrtest",
     "mi_estimate",
     "pool",
     "rolling",

@@ -144,6 +144,19 @@ class Batch:
         certain : ndarray of bool, shape (B,)
             Whether the optimum is certified.
         """
+        theta, _, certain = self._search(data, metric)
+        return theta, certain
+
+    def deviances(self, data: Replicates) -> tuple[Array, Array]:
+        """-2 log likelihood of every replicate up to a constant, and what is certified.
+
+        The constant is the same for all responses of a design.
+        """
+        _, value, certain = self._search(data, "sd")
+        return value, certain
+
+    def _search(self, data: Replicates, metric: str) -> tuple[Array, Array, Array]:
+        """Estimates, deviances and what is certified."""
         size = sum(f.block.shape[0] * f.block[0, ..., 0].size for f in data.floors)
         if size > LARGE:  # arithmetic costs more than the calls for it
             return self._one_by_one(data, metric)
@@ -176,11 +189,11 @@ class Batch:
             certain &= singular | (found.smallest > FLAT)
             theta = self._theta(at.beta, at.c / nn, D_blocks, metric)
         certain &= np.isfinite(theta).all(axis=1) | singular
-        return theta, certain
+        return theta, found.value, certain
 
-    def _one_by_one(self, data: Replicates, metric: str) -> tuple[Array, Array]:
+    def _one_by_one(self, data: Replicates, metric: str) -> tuple[Array, Array, Array]:
         """The same with the engine of a single fit, from the trees that are there."""
-        model, theta, certain = self.model, [], []
+        model, theta, value, certain = self.model, [], [], []
         for b in range(len(data)):
             objective = NestedObjective(
                 data.tree(b), model, reml=self.reml, log_det_basis=0.0
@@ -206,7 +219,8 @@ class Batch:
                 metric,
             )
             theta.append(row[0])
-        return np.array(theta), np.array(certain, dtype=bool)
+            value.append(found.value)
+        return np.array(theta), np.array(value), np.array(certain, dtype=bool)
 
     def _parts(self) -> list[tuple[Block, slice]]:
         return list(zip(self.model.blocks, self.model.slices, strict=True))

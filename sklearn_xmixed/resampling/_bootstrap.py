@@ -15,7 +15,7 @@ from ._refit import Plan, Responses, Weights, failures_of, replicate
 from ._result import INTERVALS, BootstrapResult, JackknifeResult
 from ._sample import METRICS, Sample, Statistic, values_of
 
-__all__ = ["bootstrap"]
+__all__ = ["bootstrap", "check_choice", "seeds_of"]
 
 KINDS = ("cluster", "parametric", "residual")
 
@@ -97,9 +97,9 @@ def bootstrap(
     >>> print(f'{result.std_error[("reaction", "days")]:.1f}')
     1.5
     """
-    _check(kind, KINDS, "kind")
-    _check(metric, METRICS, "metric")
-    _check(interval, INTERVALS, "interval")
+    check_choice(kind, KINDS, "kind")
+    check_choice(metric, METRICS, "metric")
+    check_choice(interval, INTERVALS, "interval")
     level = check_level(confidence_level)
     if not isinstance(n_resamples, Integral) or n_resamples < 2:
         raise ValueError(
@@ -119,7 +119,7 @@ def bootstrap(
         plan = _responses(sample, observed, residual=kind == "residual")
     values, reasons = replicate(
         plan,
-        _seeds(random_state, int(n_resamples)),
+        seeds_of(random_state, int(n_resamples)),
         observed,
         estimate.index,
         statistic=statistic,
@@ -176,12 +176,12 @@ def _responses(sample: Sample, observed: Any, *, residual: bool) -> Responses:
     return Responses(sample, simulator, residual)
 
 
-def _check(value: Any, choices: tuple[str, ...], name: str) -> None:
+def check_choice(value: Any, choices: tuple[str, ...], name: str) -> None:
     if value not in choices:
         raise ValueError(f"{name} must be one of {list(choices)}, got {value!r}.")
 
 
-def _seeds(random_state: Any, n: int) -> list[np.random.SeedSequence]:
+def seeds_of(random_state: Any, n: int) -> list[np.random.SeedSequence]:
     """One seed per replicate."""
     if isinstance(random_state, np.random.RandomState):
         random_state = random_state.randint(0, 2**32, size=4, dtype=np.uint64).tolist()
