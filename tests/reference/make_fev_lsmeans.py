@@ -19,7 +19,8 @@ import pandas as pd
 
 from .make_fev import NOTICE
 
-NUMBERS = r"\s+(-?[\d.]+)\s+([\d.]+)\s+(\d+)\s+-?[\d.]+\s+<?[\d.]+\s+0.05\s+(-?[\d.]+)\s+(-?[\d.]+)"
+NUMBER = r"\s+(-?[\d.]+)"
+NUMBERS = 3 * NUMBER + r"\s+-?[\d.]+\s+<?[\d.]+\s+0.05" + 2 * NUMBER
 MEAN = re.compile(r"AVISIT\*ARMCD\s+(VIS\d)\s+(TRT|PBO)" + NUMBERS)
 DIFFERENCE = re.compile(
     r"AVISIT\*ARMCD\s+(VIS\d)\s+(TRT|PBO)\s+(VIS\d)\s+(TRT|PBO)" + NUMBERS
