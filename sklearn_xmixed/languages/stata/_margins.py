@@ -124,7 +124,7 @@ class _Grid:
             self.estimator._fixed_part(None),
             self.known,
             self.estimator._fixed_rows,
-            (by, ()),
+            (specs, self.by(specs)),
             name,
             *self._shared,
         )
