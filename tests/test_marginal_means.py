@@ -708,6 +708,83 @@ def test_contrast_and_pwcompare(command):
     assert command.contrast("contrast a").joint_test()["df"].tolist() == [2]
 
 
+def fixed_mean(command, rows, **values):
+    return command.predict(rows.assign(**values), kind="fixed").mean()
+
+
+def test_margins_over_groups_of_rows(command, trial):
+    rows = trial.loc[command.sample_]
+    found = command.margins("margins, over(b)")
+    assert found.index.names == ["b"]
+    for level, part in rows.groupby("b"):
+        wanted = fixed_mean(command, part)
+        assert found.table.loc[level, "estimate"] == pytest.approx(wanted)
+    both = command.margins("margins a, over(b)").table["estimate"]
+    for level, part in rows.groupby("b"):
+        wanted = fixed_mean(command, part, a="a2")
+        assert both[(level, "a2")] == pytest.approx(wanted)
+
+
+def test_margins_at_several_specifications(command, trial):
+    rows = trial.loc[command.sample_]
+    found = command.margins("margins a, at(x=1) at(x=3 k=2)").table["estimate"]
+    assert found.index.names == ["_at", "a"]
+    assert found[(1, "a2")] == pytest.approx(fixed_mean(command, rows, a="a2", x=1))
+    wanted = fixed_mean(command, rows, a="a2", x=3, k=2)
+    assert found[(2, "a2")] == pytest.approx(wanted)
+
+
+def test_margins_at_means(command, trial):
+    """Factors at the means of their indicators, covariates and powers at their mean."""
+    rows = trial.loc[command.sample_]
+    shares = [rows[name].value_counts(normalize=True) for name in ("b", "k")]
+    wanted = sum(
+        p * q * fixed_mean(command, rows, a="a2", b=b, k=k, x=rows["x"].mean())
+        for b, p in shares[0].items()
+        for k, q in shares[1].items()
+    )
+    found = command.margins("margins a, atmeans").table["estimate"]
+    assert found["a2"] == pytest.approx(wanted)
+
+
+def test_effects_of_several_variables(command):
+    every = command.margins("margins, dydx(*)")
+    assert every.index.names == ["variable", "contrast"]
+    x = command.margins("margins, dydx(x)").table.iloc[0]
+    assert every.table.loc[("x", ""), "estimate"] == pytest.approx(x["estimate"])
+    assert every.table.loc[("x", ""), "std_error"] == pytest.approx(x["std_error"])
+    a = command.margins("margins, dydx(a)").table["estimate"]
+    assert_allclose(every.table.loc["a", "estimate"], a)
+    assert "Marginal effects on y" in str(every)
+    some = command.margins("margins, dydx(x a) over(b)").table["estimate"]
+    alone = command.margins("margins, dydx(x) over(b)").table["estimate"]
+    assert some.xs("x", level="variable").tolist() == pytest.approx(alone.tolist())
+
+
+def test_contrasts_of_interactions(command):
+    cells = command.marginal_means(["a", "b"]).table["estimate"]
+    found = command.contrast("contrast r.a#r.b")
+    wanted = cells["a2", "b2"] - cells["a1", "b2"] - cells["a2", "b1"]
+    first = found.table["estimate"].iloc[0]
+    assert first == pytest.approx(wanted + cells["a1", "b1"])
+    assert found.index[0] == "(a2 - a1) # (b2 - b1)"
+    assert found.joint_test()["df"].tolist() == [len(found.table)]
+    assert_allclose(command.contrast("contrast a#b").table, found.table)
+
+
+def test_adjacent_contrasts_and_groups(command):
+    forward = command.contrast("contrast a.a").table["estimate"]
+    backward = command.contrast("contrast ar.a").table["estimate"]
+    assert_allclose(forward, -backward)
+    assert forward.index[0] == "a1 - a2"
+    groups = command.pwcompare("pwcompare a, groups mcompare(tukey)")
+    assert groups["groups"].equals(
+        command.marginal_means("a").letters().rename("groups")
+    )
+    means = command.pwcompare("pwcompare a, cimargins").table
+    assert_allclose(means, command.marginal_means("a").table)
+
+
 def test_marginsplot(command):
     display = command.marginsplot("margins a")
     assert isinstance(display, MarginalMeansDisplay)
@@ -716,14 +793,18 @@ def test_marginsplot(command):
 @pytest.mark.parametrize(
     ("method", "line", "message"),
     [
-        ("margins", "margins a, atmeans", "'atmeans' is not understood"),
+        ("margins", "margins a, vsquish", "'vsquish' is not understood"),
+        ("margins", "margins, over(nothing)", "in over.. is no variable"),
+        ("margins", "margins, over()", "needs variables"),
+        ("margins", "margins, atmeans asbalanced", "does not go with atmeans"),
+        ("margins", "margins, at(x=(1 2)) at(k=1)", "lists of values of other"),
         ("margins", "margins a b", "'b' is one term too many"),
         ("margins", "margins, at(x)", "is not understood in at"),
-        ("margins", "margins, dydx(*)", "must be one variable"),
+        ("margins", "margins, dydx(nothing)", "in dydx.. is no variable"),
         ("margins", "margins, level(x)", "is no level"),
         ("contrast", "contrast q.a", "The operator 'q.'"),
         ("contrast", "contrast a b", "One term is expected"),
-        ("contrast", "contrast a#b", "is an interaction"),
+        ("contrast", "contrast a##b", "is several terms"),
         ("pwcompare", "pwcompare a, mcompare(some)", "is no method of mcompare"),
     ],
 )

@@ -16,6 +16,7 @@ from sklearn_xmixed import (
     xtmixed,
 )
 from sklearn_xmixed.datasets import load_orthodont, load_sleepstudy
+from tests.conftest import manual_data
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +62,7 @@ def test_averages_and_slopes(model, data):
     int(polars.__version__.split(".")[0]) > 1,
     reason="marginaleffects 0.6 compares factors by what polars 2 has no more",
 )
+@pytest.mark.filterwarnings("ignore:.*get_categories:DeprecationWarning")
 def test_comparisons(model, data):
     me = pytest.importorskip("marginaleffects")
     found = me.avg_comparisons(
@@ -111,3 +113,22 @@ def test_small_samples(model, data):
         np.sqrt(np.diagonal(adjusted)),
         reml.coef_table(df="kenward-roger")["std_error"],
     )
+
+
+@pytest.mark.skipif(
+    int(polars.__version__.split(".")[0]) > 1,
+    reason="marginaleffects 0.6 compares factors by what polars 2 has no more",
+)
+def test_margins_of_the_manual_by_definition():
+    me = pytest.importorskip("marginaleffects")
+    data = manual_data("childweight")
+    fit = xtmixed("weight i.girl##c.age c.age#c.age || id: age", data, show=False)
+    as_me = to_marginaleffects(fit, data)
+    found = me.avg_predictions(as_me, by="girl").to_pandas()
+    over = fit.margins("margins, over(girl)").table
+    assert_allclose(found["estimate"], over["estimate"], rtol=1e-8)
+    assert_allclose(found["std_error"], over["std_error"], rtol=1e-4)
+    found = me.avg_slopes(as_me, variables="age").to_pandas()
+    slope = fit.margins("margins, dydx(age)").table
+    assert_allclose(found["estimate"], slope["estimate"], rtol=1e-5)
+    assert_allclose(found["std_error"], slope["std_error"], rtol=1e-3)

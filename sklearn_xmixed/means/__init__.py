@@ -6,11 +6,13 @@ means or estimated marginal means.
 """
 
 from ._asymptotic import Asymptotic
+from ._coefficients import contrast_coefficients, label_of
 from ._contrasts import Contrasts
 from ._estimates import FixedPart
 from ._marginaleffects import to_marginaleffects
 from ._means import FixedRows, MarginalMeans, marginal_means, marginal_trends
 from ._shown import BackTransformed
+from ._stack import MarginalEffects, effects_of, stack_means, within_levels
 from ._variables import FixedVariables, Variable
 
 __all__ = [
@@ -20,9 +22,15 @@ __all__ = [
     "FixedPart",
     "FixedRows",
     "FixedVariables",
+    "MarginalEffects",
     "MarginalMeans",
     "Variable",
+    "contrast_coefficients",
+    "effects_of",
+    "label_of",
     "marginal_means",
     "marginal_trends",
+    "stack_means",
     "to_marginaleffects",
+    "within_levels",
 ]

@@ -18,7 +18,7 @@ __all__ = ["ReferenceGrid", "make_grid", "names_of"]
 
 Array = np.ndarray
 
-WEIGHTS = ("equal", "proportional", "cells", "observed")
+WEIGHTS = ("equal", "proportional", "outer", "cells", "observed")
 #: a larger grid is a mistake, or factors with very many levels
 MOST_GRID = 1_000_000
 
@@ -101,7 +101,7 @@ def make_grid(
     targets : sequence of str
         Variables whose levels the means belong to.
     at : mapping of str to values, DataFrame or None
-    weights : {"equal", "proportional", "cells", "observed"}
+    weights : {"equal", "proportional", "outer", "cells", "observed"}
 
     Raises
     ------
@@ -264,6 +264,10 @@ def _weights(
         pd.Index(found).get_indexer(pd.Index(frame[name]))
         for found, (_, name) in zip(levels, used, strict=True)
     )
+    if weights == "outer":
+        axes = range(table.ndim)
+        alone = [table.sum(axis=tuple(j for j in axes if j != k)) for k in axes]
+        return np.prod([a[r] for a, r in zip(alone, rows, strict=True)], axis=0)
     return table[rows]
 
 
@@ -300,7 +304,7 @@ def _grid_of_frame(
     known: FixedVariables, targets: Sequence[str], frame: pd.DataFrame, weights: str
 ) -> ReferenceGrid:
     """A reference grid that the user laid: every row counts the same."""
-    if weights in ("proportional", "cells"):
+    if weights in ("proportional", "outer", "cells"):
         raise ValueError(
             f"The rows of a frame in at count equally; weights={weights!r} goes with "
             "values of variables. Use weights='equal', or 'observed' to set the levels "

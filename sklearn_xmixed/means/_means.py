@@ -492,6 +492,7 @@ def _targets_of(specs: Any, by: Any) -> tuple[tuple[str, ...], tuple[str, ...]]:
 _HOW = {
     "equal": "equally",
     "proportional": "in proportion to their frequencies",
+    "outer": "in proportion to the product of their frequencies",
     "cells": "in proportion to the frequencies of the cells",
 }
 

@@ -84,10 +84,8 @@ class EstimatesPage:
         )
 
     def _layout(self, table: Table) -> Layout:
-        longest = max(
-            (len(row.name) for section in table.sections for row in section.rows),
-            default=0,
-        )
+        names = [row.name for section in table.sections for row in section.rows]
+        longest = max(map(len, [*names, *(s.title for s in table.sections)]), default=0)
         name = int(np.clip(max(longest, len(table.stub)), *NAME))
         tested = (8, 9) if "t" in self.table.columns else ()
         return Layout(name, (11, 11, 9, *tested, 24), (11, 11, 9, *tested, 12, 12))

@@ -63,10 +63,11 @@ class MeansMethods(FittedMethods):
             ``{"age": [20, 30]}``; with several values of a variable that is in neither
             ``specs`` nor ``by`` means are averaged over them.  Or a frame with the rows
             of a reference grid: means average over its rows.
-        weights : {"equal", "proportional", "cells", "observed"}, default="equal"
+        weights : {"equal", "proportional", "outer", "cells", "observed"}, default="equal"
             How factors are averaged over: all combinations alike; in proportion to their
-            frequencies in the data; in proportion to the frequencies of the cells that
-            are averaged.  "observed" averages over the observed rows, every variable
+            frequencies in the data ("outer": to the product of the frequencies of each
+            factor alone); in proportion to the frequencies of the cells that are
+            averaged.  "observed" averages over the observed rows, every variable
             but ``specs``, ``by`` and ``at`` as it was observed (what is elsewhere
             called predictive margins); over those of a frame in ``at``.
         df : str, default=None

@@ -337,13 +337,15 @@ class CommandRegressor(TextRegressor):
         ----------
         line : str, default="margins"
             Such as ``"margins program, at(age=(20 30))"`` or ``"margins, dydx(age)"``;
-            the word ``margins`` may be left out.  Options: dydx(), at(), asbalanced,
-            level().  Averages are over the observed rows.
+            the word ``margins`` may be left out.  Options: dydx() of variables or ``*``,
+            at(), also several of them, atmeans, over(), asbalanced, level().  Averages
+            are over the observed rows.
 
         Returns
         -------
-        MarginalMeans or Contrasts
-            Contrasts with the base level for ``dydx()`` of a factor.
+        MarginalMeans, Contrasts or MarginalEffects
+            Contrasts with the base level for ``dydx()`` of a factor, MarginalEffects for
+            several variables.
 
         Raises
         ------
@@ -370,8 +372,8 @@ class CommandRegressor(TextRegressor):
         ----------
         line : str
             Such as ``"contrast r.group"`` or ``"contrast ar.time@group,
-            mcompare(sidak)"``; operators r. (reference), ar. (reverse adjacent), g. (grand
-            mean) and p. (polynomial).
+            mcompare(sidak)"``; operators r. (reference), a. (adjacent), ar. (reverse
+            adjacent), g. (grand mean) and p. (polynomial); ``r.a#r.b`` for interactions.
 
         Returns
         -------
@@ -397,7 +399,9 @@ class CommandRegressor(TextRegressor):
 
         Returns
         -------
-        Contrasts
+        Contrasts, MarginalMeans or DataFrame
+            The means with the option cimargins; with groups a frame of the means and
+            letters: means that share a letter do not differ.
 
         Raises
         ------

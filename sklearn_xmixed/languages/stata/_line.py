@@ -25,6 +25,8 @@ class Line:
     method: str
     terms: list[str] = field(default_factory=list)
     options: dict[str, str] = field(default_factory=dict)
+    #: every at() of the line
+    repeated: list[str] = field(default_factory=list)
 
     @classmethod
     def read(cls, text: Any, command: str, method: str, known: set[str]) -> Self:
@@ -41,7 +43,10 @@ class Line:
                 line.fail(f"{tail[at:].strip()!r} is not understood.")
             if found[1] not in known:
                 line.fail(f"The option {found[1]!r} is not understood.")
-            line.options[found[1]] = (found[2] or "").strip()
+            value = (found[2] or "").strip()
+            if found[1] == "at":
+                line.repeated.append(value)
+            line.options[found[1]] = value
             at = found.end()
         return line
 
