@@ -25,7 +25,7 @@ from sklearn_xmixed.datasets import fetch_xtmixed_data, make_xtmixed_data
 try:
     pig = fetch_xtmixed_data("pig")
 except OSError:
-    print("The manual's data are not at hand: simulated data of the same shape.")
+    print("The manual's data are not at hand: simulated pigs with the same totals.")
     pig = make_xtmixed_data("pig")
 
 X, y = pig[["id", "week"]], pig["weight"]

@@ -10,6 +10,7 @@ from .languages import formula, stata, translation
 from .languages.formula import from_formula
 from .languages.stata import xtmixed
 from .languages.translation import to_lme4, to_nlme, to_sas
+from .means import to_marginaleffects
 from .resampling import (
     bootstrap,
     by,
@@ -39,6 +40,7 @@ __all__ = [
     "rolling",
     "statsby",
     "to_lme4",
+    "to_marginaleffects",
     "to_nlme",
     "to_sas",
     "xtmixed",

@@ -28,7 +28,7 @@ from .exceptions import (
 from .fitted import GroupEffects, RandomEffectsAccessor
 from .fitted._fitted import FittedModel
 from .fitted._saved import ResultsOptions, describe
-from .inference import Results
+from .inference import Results, Term
 from .likelihood import CrossedOptions
 from .postestimation import PostEstimation
 
@@ -60,12 +60,15 @@ class MixedLinearRegressor(
         label, weight, cluster, time or by-variable.
     fit_intercept : bool, default=True
         Whether the fixed part has a constant.
-    vce : {"oim", "robust", "cluster"}, default="oim"
+    vce : {"oim", "robust", "cluster", "CR0", "CR1", "CR1S", "CR2", "CR3"}, default="oim"
         Standard errors from the observed information matrix, or from a sandwich
-        clustered at the top level or at ``cluster``.  ML only.
+        clustered at the top level (robust) or at ``cluster``; these two are for ML only.
+        CR0 to CR3 are sandwiches of the coefficients alone, under ML and REML, CR2
+        and CR3 corrected for a small number of clusters by the working model; the
+        variance parameters keep their model-based standard errors.
     cluster : str, default=None
-        With ``vce="cluster"``: name of the variable with the clusters, within which
-        the top-level groups nest.
+        Name of the variable with the clusters, within which the top-level groups nest:
+        with ``vce="cluster"``, and if wanted with CR0 to CR3.
     weight_type : {"frequency", "sampling"}, default="frequency"
         Meaning of ``sample_weight`` and of the equations' weights: a frequency
         weight of k is k equal rows or groups; a sampling weight is the inverse of a
@@ -158,6 +161,9 @@ class MixedLinearRegressor(
     sample_ : ndarray of bool
         Which rows passed to ``fit`` were used; the others had missing values or
         weights of zero.
+    terms_ : tuple of Term
+        Terms of the fixed part with name, factors, covariates and columns: those of a
+        formula or a command, else every column.
     results_ : Results
         Everything the fit saves.
     n_features_in_ : int
@@ -510,6 +516,12 @@ n_levels), default=None
     def fixed_names_(self) -> list[str]:
         """Columns of the fixed part."""
         return list(self._state("fixed_names_").fixed_names)
+
+    @property
+    def terms_(self) -> tuple[Term, ...]:
+        """Terms of the fixed part."""
+        self._state("terms_")
+        return tuple(coding.term for coding in self._codings())
 
     @property
     def results_(self) -> Results:

@@ -20,7 +20,12 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from sklearn_xmixed import MixedLinearRegressor, RandomEffects, _regressor
-from sklearn_xmixed.datasets import fetch_xtmixed_data
+from sklearn_xmixed.datasets import (
+    fetch_xtmixed_data,
+    load_ovary,
+    load_productivity,
+    make_xtmixed_data,
+)
 from sklearn_xmixed.design._compile import compile_design
 from sklearn_xmixed.estimation._estimate import Estimate, SearchOptions, estimate
 from sklearn_xmixed.likelihood import (
@@ -367,25 +372,53 @@ MANUAL_DATA = Path(
     os.environ.get("XMIXED_DATA")
     or Path(__file__).resolve().parents[1] / ".." / "shared" / "data"
 )
-needs_manual_data = pytest.mark.skipif(
-    not (MANUAL_DATA / "pig.csv").is_file(),
-    reason="the manual's data are not here (XMIXED_DATA)",
-)
+
+
+def _productivity() -> pd.DataFrame:
+    frame = load_productivity().frame
+    # the manual's codes of the states number their names
+    return frame.assign(state=pd.factorize(frame["state"], sort=True)[0] + 1)
+
+
+# what the package ships of the manual's data, row by row
+SHIPPED = {"productivity": _productivity, "ovary": lambda: load_ovary().frame}
+# and what has the same likelihood, with other rows
+SAME_TOTALS = {"pig": lambda: make_xtmixed_data("pig")}
+
+
+def has_manual_copy(name: str) -> bool:
+    return any((MANUAL_DATA / f"{name}.{kind}").is_file() for kind in ("dta", "csv"))
+
+
+def has_manual_rows(name: str) -> bool:
+    """Whether the data set itself is here, in the manual's copy or the package's."""
+    return has_manual_copy(name) or name in SHIPPED
 
 
 def manual_data(name: str) -> pd.DataFrame:
-    return fetch_xtmixed_data(name, local=MANUAL_DATA)
+    """A data set of the manual, or what the package has in its place.
+
+    A test whose data are not here is skipped.
+    """
+    if has_manual_copy(name):
+        return fetch_xtmixed_data(name, local=MANUAL_DATA)
+    if make := {**SHIPPED, **SAME_TOTALS}.get(name):
+        return make()
+    pytest.skip(f"the manual's data set {name} is not here (XMIXED_DATA)")
 
 
 __all__ = [
     "MANUAL_DATA",
+    "SAME_TOTALS",
+    "SHIPPED",
     "STRUCTURES",
     "Case",
     "Engine",
     "cases",
     "differences",
+    "has_manual_copy",
+    "has_manual_rows",
     "manual_data",
-    "needs_manual_data",
     "seeds",
     "simulate",
 ]

@@ -182,7 +182,20 @@ def random_effects(Z: Array, codes: Array, Sigma: Array, structure: str) -> Part
         if abs(r) > 1 - 1e-7:
             ordered = [K[a, a], K[b, b], K[a, b]]
             return Tied(np.diag(Sigma)[free], np.sign(r), ordered)
+    if structure == "unstructured" and len(free):
+        sd = np.sqrt(np.diag(Sigma)[free])
+        R = Sigma[np.ix_(free, free)] / np.outer(sd, sd)
+        if np.linalg.eigvalsh(R)[0] < 1e-7:
+            raise NotImplementedError("three or more effects on the boundary")
     return Linear(theta, [K[place] for place in places])
+
+
+def exchangeable_levels(
+    levels: Array, codes: Array, variance: float, covariance: float
+) -> Linear:
+    """Effects of a factor's levels that have one covariance within their group."""
+    own, group = same(levels), same(codes)
+    return Linear(np.array([variance, covariance]), [own, group - own])
 
 
 def autoregression(phi: Array, longest: int) -> Array:
@@ -476,7 +489,18 @@ def _effects_of(model, equations, frame) -> list[Part]:
         structure = equation.covariance
         if structure is None:
             structure = "independent"
-        Sigma = np.asarray(Sigma, float)[: len(Z), : len(Z)]
+        Sigma = np.asarray(Sigma, float)
+        if (
+            equation.factor
+            and structure == "exchangeable"
+            and not len(equation.columns)
+        ):
+            names = [] if equation.group == "_all" else [equation.group]
+            group = [frame[name].to_numpy() for name in names]
+            group = numbered(group) if group else np.zeros(len(frame), dtype=int)
+            out.append(exchangeable_levels(code, group, Sigma[0, 0], Sigma[0, 1]))
+            continue
+        Sigma = Sigma[: len(Z), : len(Z)]
         out.append(random_effects(np.column_stack(Z), code, Sigma, structure))
     return out
 

@@ -8,9 +8,11 @@ from sklearn_xmixed.stata import parse, plan, to_code, to_command
 
 from sklearn_xmixed import MixedLinearRegressor, RandomEffects, Residuals, xtmixed
 from sklearn_xmixed.languages.stata._data import Data
+from sklearn_xmixed.languages.stata._dfmethods import METHODS
 from tests.command_frame import DATA, XTSET
 
 NUMBERS = ["x", "z", "t", "w", "longer_name"]
+DF_METHODS = [*METHODS.values(), "kenward-roger-observed"]
 columns = st.lists(st.sampled_from(NUMBERS), unique=True, max_size=3)
 kinds = st.sampled_from(
     [None, "independent", "identity", "exchangeable", "unstructured"]
@@ -74,6 +76,9 @@ def estimators(draw):
         tol=draw(st.sampled_from([1e-10, 1e-5])),
         std_errors=structured or draw(st.booleans()),
         lr_test=draw(st.booleans()),
+        df_method=draw(
+            st.sampled_from([None, *(DF_METHODS if method == "reml" else ())])
+        ),
         missing="drop",
     )
 
@@ -114,6 +119,13 @@ def test_what_a_command_cannot_say():
         to_command(MixedLinearRegressor("g"), target="y")
     with pytest.raises(ValueError, match="'my x' is no name of a variable"):
         to_command(MixedLinearRegressor("g", fixed=["my x"]), target="y")
+    with pytest.raises(
+        ValueError, match=r"No dfmethod\(\) .*='kenward-roger-2009'; those"
+    ):
+        to_command(
+            MixedLinearRegressor("g", fixed=["x"], df_method="kenward-roger-2009"),
+            target="y",
+        )
     with pytest.raises(TypeError, match="takes a MixedLinearRegressor"):
         to_command("y x || g:")
     with pytest.raises(TypeError, match="takes what xtmixed returns"):
@@ -125,6 +137,8 @@ LINES = (
     'mixed y i.f##c.x i.s if (x > -1) & (s != "c") || g: x, cov(un) level(90)',
     "y i.k#c.x [pw=w/2] in 3/-4 || g:, pweight(w) pwscale(gk)",
     "y x || g:, pweight(w / 2) vce(robust)",
+    "mixed y i.f x || g:, reml dfmethod(kroger, oim)",
+    "y x || g: x, dfm(sat)",
     "y L.x D.z i.f || h: || g: L.x, nocons reml",
     "D.y x if x < 2 in f/40 || g:, res(ex, by(h))",
     "y x || _all: R.f || g:, nolrtest",

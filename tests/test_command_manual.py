@@ -10,10 +10,8 @@ from sklearn_xmixed.stata import generate, to_command
 
 from sklearn_xmixed import xtmixed
 from sklearn_xmixed.reporting import FixedBlock, FixedRow
-from tests.conftest import manual_data, needs_manual_data
+from tests.conftest import manual_data
 from tests.test_summary_manual import NUMBER, OTHERS, PRINTED, printed_lines
-
-pytestmark = needs_manual_data
 
 # as they stand there; the names of the weights in the last two are those of the data,
 # which the text has in several spellings

@@ -20,7 +20,6 @@ from sklearn_xmixed import (
 from sklearn_xmixed.datasets import load_productivity, load_sleepstudy
 from sklearn_xmixed.exceptions import MixedModelWarning
 from sklearn_xmixed.inference import Results
-from tests.conftest import needs_manual_data
 from tests.test_summary_manual import manual_fit
 
 
@@ -31,7 +30,6 @@ def sleepstudy(slopes=False, **parameters):
     return MixedLinearRegressor(effects, **parameters).fit(X, y)
 
 
-@needs_manual_data
 def test_estimates_stats_of_the_manual():
     """Example 10: Obs, ll(model), df, AIC, BIC to all printed digits."""
     table = compare_fits(

@@ -15,7 +15,7 @@ from sklearn_xmixed import MixedLinearRegressor, RandomEffects
 from sklearn_xmixed.datasets import load_penicillin
 from sklearn_xmixed.likelihood import Objective, oracle
 from sklearn_xmixed.likelihood.crossed._exact import evaluate_crossed
-from tests.conftest import manual_data, needs_manual_data
+from tests.conftest import manual_data
 
 WEEK, ID = RandomEffects("_all", factor="week"), RandomEffects("_all", factor="id")
 STATE = RandomEffects("region", factor="state", covariance="exchangeable")
@@ -332,7 +332,6 @@ def test_factor_without_variance():
 # ------------------------------------------------------------------ the manual
 
 
-@needs_manual_data
 @pytest.mark.parametrize("spec", [[WEEK, ID], [WEEK, RandomEffects("id")]])
 def test_example_10(spec):
     model = pig(spec)
@@ -376,7 +375,6 @@ def indicators(frame, name):
     return np.eye(len(labels))[codes]
 
 
-@needs_manual_data
 def test_example_10_is_printed_short_of_the_maximum():
     """Wald 13258.28 is that of the printed estimates; ours have a higher likelihood."""
     frame = manual_data("pig")
@@ -400,7 +398,6 @@ def test_example_10_is_printed_short_of_the_maximum():
     _certify(at, sds, model.results_.variance_table("sd", 0.95).std_error)
 
 
-@needs_manual_data
 def test_example_11_is_printed_short_of_the_maximum():
     frame = manual_data("productivity")
     state = indicators(frame, "state")
@@ -436,7 +433,6 @@ def _certify(at, parameters, errors):
         assert bend < 0
 
 
-@needs_manual_data
 @pytest.mark.parametrize("method", ["ml", "reml"])
 def test_equivalent_formulations_of_example_10(method):
     first, second = pig([WEEK, ID], method=method), pig([WEEK, "id"], method=method)
@@ -449,7 +445,6 @@ def test_equivalent_formulations_of_example_10(method):
     assert list(second.random_effects_["id"].index[:2]) == [1, 2]
 
 
-@needs_manual_data
 def test_example_11():
     model = productivity([STATE])
     results = model.results_
@@ -471,7 +466,6 @@ def test_example_11():
     assert "corr(R.state)" in text
 
 
-@needs_manual_data
 @pytest.mark.parametrize("method", ["ml", "reml"])
 def test_equivalent_formulations_of_example_11(method):
     nested = productivity(["region", "state"], method=method)

@@ -71,6 +71,7 @@ RETURNED = (
     "diagnostics",
     "formula",
     "inference",
+    "means",
     "reporting",
     "resampling",
     "stata",

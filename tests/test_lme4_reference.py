@@ -16,7 +16,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from sklearn_xmixed import MixedLinearRegressor, RandomEffects
-from tests.conftest import MANUAL_DATA
+from tests.conftest import manual_data
 
 FILE = Path(__file__).parent / "reference" / "lme4.json"
 if not FILE.exists():
@@ -46,11 +46,10 @@ def frame_of(case):
     folder, name = case["data"].split("/")
     if folder == "stored":
         frame = pd.DataFrame(DOCUMENT["data"][name])
+    elif folder == "bundled":
+        frame = pd.read_csv(BUNDLED / f"{name}.csv")
     else:
-        path = (BUNDLED if folder == "bundled" else MANUAL_DATA) / f"{name}.csv"
-        if not path.exists():
-            pytest.skip("the manual's data are not here (XMIXED_DATA)")
-        frame = pd.read_csv(path)
+        frame = manual_data(name)
     if case["rows"]:
         frame = frame[frame[case["rows"]["column"]].isin(case["rows"]["among"])]
     frame = frame[frame[case["response"]].notna()].reset_index(drop=True)

@@ -15,7 +15,7 @@ import sklearn_xmixed
 from sklearn_xmixed import MixedLinearRegressor, RandomEffects, lrtest
 from sklearn_xmixed.datasets import load_productivity, load_sleepstudy
 from sklearn_xmixed.inference import LikelihoodRatio
-from tests.conftest import manual_data, needs_manual_data
+from tests.conftest import manual_data
 
 BOUNDARY = "assumes the null hypothesis is not on the boundary"
 
@@ -80,7 +80,6 @@ def manual_fit(name):
     return MixedLinearRegressor(effects, fixed=fixed).fit(frame, frame[response])
 
 
-@needs_manual_data
 @pytest.mark.parametrize(
     ("first", "second", "statistic", "df", "p", "kind", "note"),
     [
@@ -103,7 +102,6 @@ def test_the_manual_s_tests(first, second, statistic, df, p, kind, note):
     assert lrtest(manual_fit(second), manual_fit(first)) == test
 
 
-@needs_manual_data
 def test_two_more_variances():
     """Left to the interested reader in example 5."""
     test = lrtest(manual_fit("prodc"), manual_fit("nested"))

@@ -15,9 +15,7 @@ from functools import cache
 import pytest
 
 from sklearn_xmixed import MixedLinearRegressor, RandomEffects
-from tests.conftest import manual_data, needs_manual_data
-
-pytestmark = needs_manual_data
+from tests.conftest import manual_data
 
 # standard errors by which the manual's estimates may be off the optimum
 SLACK = {

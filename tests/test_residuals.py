@@ -23,7 +23,7 @@ from sklearn_xmixed.likelihood import (
 )
 from sklearn_xmixed.residuals import Exponential, NotPositiveDefiniteError, Power
 from sklearn_xmixed.residuals._partial import autocorrelations, autoregression
-from tests.conftest import differences, manual_data, needs_manual_data
+from tests.conftest import differences, manual_data
 
 SPECS = {
     "independent": {},
@@ -698,7 +698,6 @@ def example_9():
     return model, log_likelihood, printed
 
 
-@needs_manual_data
 @pytest.mark.parametrize("example", [example_8, example_9])
 def test_printed_estimates_are_not_above_our_optimum(example):
     """The manual's search stopped short of the maximum, by less than 1e-9."""

@@ -12,9 +12,8 @@ import pytest
 from numpy.testing import assert_allclose
 
 from sklearn_xmixed import MixedLinearRegressor, RandomEffects, Residuals, lrtest
-from tests.conftest import manual_data, needs_manual_data
+from tests.conftest import manual_data
 
-pytestmark = needs_manual_data
 #: half a unit of the seventh digit
 PRINTED = 5.1e-7
 SHORT = 4e-5

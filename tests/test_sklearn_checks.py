@@ -19,6 +19,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_xmixed import MixedLinearRegressor, RandomEffects, Residuals
 from sklearn_xmixed.datasets import make_multilevel
+from sklearn_xmixed.design._clusters import CORRECTED
 from sklearn_xmixed.exceptions import ExactFitWarning
 
 # The checks call fit(X, y) alone: linear regression, or the one level that needs no
@@ -43,7 +44,7 @@ INSTANCES = [
 VARIED = {
     "method": ["ml", "reml"],
     "fit_intercept": [True, False],
-    "vce": ["oim", "robust"],
+    "vce": ["oim", "robust", *CORRECTED],
     "weight_type": ["frequency", "sampling"],
     "parameterization": ["matsqrt", "matlog"],
     "em_iter": [0, 20],
@@ -75,7 +76,7 @@ MANY = [
         effects is None and name == "residuals" and value.structure != "independent"
     )
     # one cluster has no robust errors
-    and not (effects is not None and (value in ("robust", "sampling")))
+    and not (effects is not None and value in ("robust", "sampling", *CORRECTED))
 ]
 
 

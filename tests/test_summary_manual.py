@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sklearn_xmixed import MixedLinearRegressor, RandomEffects, Residuals
-from tests.conftest import manual_data, needs_manual_data
+from tests.conftest import manual_data
 
 HERE = Path(__file__).resolve().parent
 EFFECTS = RandomEffects
@@ -215,7 +215,6 @@ def printed_lines(text):
     return [line for line in lines if line.strip("-+")]
 
 
-@needs_manual_data
 @pytest.mark.parametrize("name", PRINTED)
 def test_output_is_the_manual_s_line_by_line(name):
     text = str(manual_fit(name).summary(**MODELS[name][-1]))

@@ -6,9 +6,7 @@ import numpy as np
 import pytest
 
 from sklearn_xmixed import MixedLinearRegressor, RandomEffects
-from tests.conftest import manual_data, needs_manual_data
-
-pytestmark = needs_manual_data
+from tests.conftest import manual_data
 
 COLUMNS = ["female", "high_school", "college", "one_for", "both_for", "test_lang"]
 

@@ -162,3 +162,35 @@ def test_a_formula_is_lme4s_own():
 def test_not_fitted():
     with pytest.raises(Exception, match="not fitted"):
         to_lme4(MixedLinearRegressor("subject"))
+
+
+@pytest.mark.parametrize(
+    ("method", "ddfm", "ddf"),
+    [
+        ("residual", "residual", ""),
+        ("between-within", "bw", ""),
+        ("containment", "contain", ""),
+        ("satterthwaite", "satterthwaite", "Satterthwaite"),
+        ("kenward-roger", "kr", "Kenward-Roger"),
+        ("kenward-roger-linear", "kr(firstorder)", "Kenward-Roger"),
+        ("kenward-roger-2009", "kr2", ""),
+        ("kenward-roger-observed", "kr", ""),
+    ],
+)
+def test_degrees_of_freedom(method, ddfm, ddf):
+    model = sleep(method="reml", df_method=method)
+    assert f" / solution cl ddfm={ddfm};" in to_sas(model).code
+    assert "degrees of freedom of its own" not in " ".join(to_sas(model).notes)
+    theirs = to_lme4(model)
+    assert ("library(lmerTest)" in theirs.code) == bool(ddf)
+    if ddf:
+        call = f'summary(as_lmerModLmerTest(fit), ddf = "{ddf}")'
+        assert theirs.code.endswith(call)
+    else:
+        assert any(repr(method) in note for note in theirs.notes)
+
+
+def test_large_samples_have_no_ddfm():
+    model = sleep(method="reml")
+    assert "ddfm=" not in to_sas(model).code
+    assert "lmerTest" not in to_lme4(model).code

@@ -18,7 +18,7 @@ from sklearn_xmixed.datasets import (
     load_productivity,
     load_sleepstudy,
 )
-from tests.conftest import cases, needs_manual_data
+from tests.conftest import cases
 from tests.test_summary_manual import manual_fit
 
 INPUTS = ["private", "emp", "hwy", "water", "other", "unemp"]
@@ -336,7 +336,6 @@ def test_groups_that_were_not_seen_have_a_covariance_too():
 # -------------------------------------------------------- levels and their effects
 
 
-@needs_manual_data
 def test_groups_of_the_manual_s_example_4():
     table = manual_fit("example 4").group_table()
     assert table.loc["region"].round(1).tolist() == [9, 51, 90.7, 136]

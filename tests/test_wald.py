@@ -19,7 +19,6 @@ from sklearn_xmixed.exceptions import ExpressionError, MixedModelWarning
 from sklearn_xmixed.inference._dual import FUNCTIONS, Dual
 from sklearn_xmixed.inference._expression import read
 from sklearn_xmixed.inference._symbols import Symbols
-from tests.conftest import needs_manual_data
 from tests.test_summary_manual import manual_fit
 
 INPUTS = ["private", "emp", "hwy", "water", "other", "unemp"]
@@ -51,7 +50,6 @@ def zero_variance(**parameters):
 # ---------------------------------------------------------------------- Wald tests
 
 
-@needs_manual_data
 def test_the_manual_s_test():
     model = manual_fit("example 6, gender")
     test = model.wald_test("0.girl#c.age = 1.girl#c.age")

@@ -26,7 +26,9 @@ def load_productivity(*, return_X_y: bool = False, as_frame: bool = True) -> Any
     """Load the productivity data of the US states (three levels, nested).
 
     Output, employment, private and public capital of 48 states in 9 regions, yearly
-    from 1970 to 1986. All money and employment columns are natural logs.
+    from 1970 to 1986. All money and employment columns are natural logs. Like the copy
+    that Stata's manual analyses, and equal to it to the last bit, the numbers are in
+    single precision (widened to float64).
 
     Parameters
     ----------

@@ -185,6 +185,7 @@ def fetch_xtmixed_data(
     See Also
     --------
     load_productivity, load_ovary : Copies of two of them that come with the package.
+    make_xtmixed_data : Stand-ins for the others.
 
     Notes
     -----

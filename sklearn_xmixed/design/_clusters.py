@@ -12,9 +12,12 @@ import pandas as pd
 from ._design import Level
 from ._labels import Encoder, Source
 
-__all__ = ["Clusters", "make_clusters", "read_clusters"]
+__all__ = ["CORRECTED", "Clusters", "make_clusters", "read_clusters"]
 
 Array = np.ndarray
+
+#: values of vce that correct the sandwich of the coefficients for few clusters
+CORRECTED = ("CR0", "CR1", "CR1S", "CR2", "CR3")
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,15 +35,23 @@ class Clusters:
     codes: Array
     counts: Array
 
+    @property
+    def number(self) -> float:
+        """How many there are, all that each stands for included."""
+        return (
+            float(self.counts.sum()) if (self.counts != 1).any() else len(self.counts)
+        )
+
 
 def read_clusters(estimator: Any, source: Source | None) -> Any:
     """Cluster labels per row, None without."""
-    if estimator.vce != "cluster":
+    named = estimator.cluster is not None and estimator.vce in CORRECTED
+    if not (named or estimator.vce == "cluster"):
         return None
     if not isinstance(estimator.cluster, str):
         raise ValueError(
-            "vce='cluster' needs cluster=, the name of a column of X or groups; got "
-            f"cluster={estimator.cluster!r}."
+            f"vce={estimator.vce!r} needs cluster=, the name of a column of X or groups; "
+            f"got cluster={estimator.cluster!r}."
         )
     assert source is not None
     values = source.column(estimator.cluster)

@@ -55,8 +55,12 @@ class Compiled:
         Rows left out for missing values or zero weights.
     clusters : Clusters or None
         Of robust standard errors.
+    dependence : ndarray
+        Omitted columns as combinations of the constant and the kept ones.
     factors : tuple of (Factor or None)
         One per equation of the design.
+    means : ndarray
+        Of the columns of the fixed part.
     """
 
     design: Design
@@ -71,7 +75,9 @@ class Compiled:
     target: str
     dropped: Array
     clusters: Clusters | None
-    factors: tuple[Factor | None, ...] = ()
+    dependence: Array
+    factors: tuple[Factor | None, ...]
+    means: Array
 
     @property
     def n_dropped(self) -> int:
@@ -102,7 +108,6 @@ def compile_design(
         weighted=weights is not None,
     )
     factors, terms = compile_factors(equations, names, rows.factors, levels)
-
     columns = Columns.of(
         rows,
         equations,
@@ -127,7 +132,6 @@ def compile_design(
         residual=residual,
         terms=terms,
     ).sorted()
-    target = getattr(y, "name", None)
     return Compiled(
         design,
         tuple(encoders),
@@ -138,11 +142,18 @@ def compile_design(
         columns.extra_names,
         group_sizes(levels, weights, estimator.weight_type == "frequency"),
         laid.empty,
-        target if isinstance(target, str) else "y",
+        _name_of(y),
         rows.dropped,
         clusters,
+        columns.dependence,
         laid.factors,
+        columns.means,
     )
+
+
+def _name_of(y: Any) -> str:
+    name = getattr(y, "name", None)
+    return name if isinstance(name, str) else "y"
 
 
 def _weigh(

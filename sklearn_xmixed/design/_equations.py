@@ -12,7 +12,7 @@ from ..covariance import get_structure
 from ._design import Equation, Level, kept_columns, total_weights
 from ._factors import Factor
 from ._levels import parents_among
-from ._moments import Moments
+from ._moments import ROUNDING, Moments
 from ._variables import Variables
 
 __all__ = ["Columns", "Equations", "lay_equations", "levels_with_effects"]
@@ -73,6 +73,10 @@ class Columns:
         Of the columns of X and of extra.
     weights : ndarray of shape (n,) or None
         Of the rows.
+    dependence : ndarray of shape (p, number of omitted columns)
+        What the fixed part omits, as combinations of its constant and columns.
+    means : ndarray
+        Of all columns of the fixed part.
     """
 
     X: Array
@@ -81,6 +85,8 @@ class Columns:
     kept: Array
     names: tuple[str, ...]
     weights: Array | None
+    dependence: Array
+    means: Array
 
     @property
     def raw(self) -> list[Array]:
@@ -120,6 +126,8 @@ class Columns:
         kept = kept_columns(
             moments, np.arange(k), raw, constant=intercept, weights=weights
         )
+        means = moments.mean[:k]
+        dependence = _dependence(moments, kept, constant=intercept)
         names = [*variables.fixed_names, *variables.extra_names]
         index = {name: j for j, name in enumerate(names)}
         wanted = dict.fromkeys(c for eq in equations for c in eq.columns)
@@ -138,13 +146,42 @@ class Columns:
                 moments.n, moments.mean[at], moments.centred[np.ix_(at, at)]
             )
             names = [names[j] for j in left]
-        return cls(X, extra, moments, kept, tuple(names), weights)
+        return cls(X, extra, moments, kept, tuple(names), weights, dependence, means)
 
     def independent(self, columns: Array, *, constant: bool) -> Array:
         """Which of some raw columns are not collinear with those before them."""
         return kept_columns(
             self.moments, columns, self.raw, constant=constant, weights=self.weights
         )
+
+
+def _dependence(moments: Moments, kept: Array, *, constant: bool) -> Array:
+    """Omitted columns as combinations of [constant, kept columns]."""
+    left, gone = np.flatnonzero(kept), np.flatnonzero(~kept)
+    if not len(gone):
+        return np.zeros((len(left) + constant, 0))
+    at = np.ix_(left, [*left, *gone])
+    gram = moments.centred[at] if constant else moments.raw()[1:, 1:][at]
+    k = len(left)
+    size = np.sqrt(np.diagonal(gram))
+    # a constant column has nothing but rounding on the diagonal
+    mean = moments.mean[gone]
+    squares = np.diagonal(moments.centred)[gone] + (
+        0.0 if constant else moments.n * mean**2
+    )
+    scale = np.sqrt(np.maximum(squares, 1e-12 * moments.n * mean**2))
+    share = np.linalg.solve(
+        gram[:, :k] / np.outer(size, size),
+        gram[:, k:] / np.outer(size, np.where(scale > 0, scale, 1.0)),
+    )
+    share[np.abs(share) < ROUNDING] = 0.0
+    B = share * scale / size[:, None]
+    if not constant:
+        return B
+    at_mean = moments.mean[left, None] * B
+    rest = mean - at_mean.sum(axis=0)
+    sums = np.abs(mean) + np.abs(at_mean).sum(axis=0)
+    return np.vstack([np.where(np.abs(rest) < ROUNDING * sums, 0.0, rest), B])
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["Moments", "independent_columns"]
+__all__ = ["ROUNDING", "Moments", "independent_columns"]
 
 Array = np.ndarray
 
@@ -22,6 +22,8 @@ BLOCK_ROWS = 8192
 TOLERANCE = 1e-11
 #: below this share the cross-products are too coarse to tell, look at the rows
 DOUBTFUL = 1e-7
+#: a collinear column depends on another if by more than this share of its size
+ROUNDING = 1e-8
 
 
 @dataclass(frozen=True, eq=False)

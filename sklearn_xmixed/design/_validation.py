@@ -10,12 +10,13 @@ import numpy as np
 
 from .._spec import RandomEffects, Residuals
 from ..covariance import PARAMETERIZATIONS, STRUCTURES
+from ._clusters import CORRECTED
 
 __all__ = ["check_parameters", "equation_names", "equations_of"]
 
 _CHOICES: dict[str, tuple[Any, ...]] = {
     "method": ("ml", "reml"),
-    "vce": ("oim", "robust", "cluster"),
+    "vce": ("oim", "robust", "cluster", *CORRECTED),
     "weight_type": ("frequency", "sampling"),
     "weight_scaling": (None, "size", "effective", "gk"),
     "parameterization": tuple(PARAMETERIZATIONS),
@@ -87,25 +88,36 @@ def _check_residuals(estimator: Any) -> None:
 
 def _check_weighting(estimator: Any) -> None:
     """Combinations of weights, standard errors and method that make no sense."""
-    robust = estimator.vce != "oim" or estimator.weight_type == "sampling"
+    sampling, corrected = (
+        estimator.weight_type == "sampling",
+        estimator.vce in CORRECTED,
+    )
+    if sampling and corrected:
+        raise ValueError(
+            f"vce={estimator.vce!r} cannot be used with weight_type='sampling': the "
+            "correction needs the covariance matrix of each cluster's rows under the model, "
+            "which a pseudolikelihood does not have. Use vce='robust' or vce='cluster'."
+        )
+    robust = sampling or (estimator.vce != "oim" and not corrected)
     if robust and estimator.method == "reml":
         what = (
             "Sampling weights"
             if estimator.weight_type == "sampling"
             else f"vce={estimator.vce!r}"
         )
+        way = "" if sampling else ", or vce='CR2', which is for coefficients alone"
         raise ValueError(
             f"{what} cannot be used with method='reml': the restricted likelihood is "
-            "no sum over the top-level groups. Use method='ml'."
+            f"no sum over the top-level groups. Use method='ml'{way}."
         )
     if estimator.vce == "cluster" and estimator.cluster is None:
         raise ValueError(
             "vce='cluster' needs cluster=, the name of the column with the clusters."
         )
-    if estimator.cluster is not None and estimator.vce != "cluster":
+    if estimator.cluster is not None and estimator.vce not in ("cluster", *CORRECTED):
         raise ValueError(
             f"cluster={estimator.cluster!r} has no effect with vce={estimator.vce!r}; "
-            "set vce='cluster', or cluster=None."
+            "set vce='cluster' (or 'CR2' and its kin), or cluster=None."
         )
     if estimator.weight_scaling is not None and estimator.weight_type != "sampling":
         raise ValueError(

@@ -49,14 +49,14 @@ def few_groups(p: Patient) -> Iterator[Finding]:
             + ("A fixed effect per group may be the better model." if n < FEW else ""),
         )
     r = p.results
-    if r.vce != "oim" and r.n_clusters < FEW_CLUSTERS:
+    if r.vce != "oim" and r.n_clusters < FEW_CLUSTERS and p.fitted.robust is None:
         yield Finding(
             "warning" if r.n_clusters < FEW else "note",
             "few_clusters",
             f"vce={r.vce!r}",
             f"{r.n_clusters:g} clusters.",
             "Robust standard errors are too small with few clusters.",
-            "Use vce='oim', or read p-values with care.",
+            "Use vce='CR2', which corrects them and has degrees of freedom, or vce='oim'.",
         )
 
 

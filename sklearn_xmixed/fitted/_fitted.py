@@ -13,7 +13,7 @@ from ..design._compile import Compiled
 from ..design._factors import factor_index
 from ..design._levels import path_frame
 from ..estimation._estimate import Estimate
-from ..inference import Reference, Specification
+from ..inference import ClusterRobust, FixedColumns, Reference, Specification
 from ..inference.small_samples import SmallSample
 from ..optimization import Certificate, Iteration
 from ._answers import RowAnswers
@@ -36,8 +36,11 @@ class FittedModel(RowAnswers):
     reml: bool
     unbounded: bool
     dropped: Array
+    dependence: Array
     small_sample: SmallSample
+    fixed_means: Array
     df_method: str | None = None
+    robust: ClusterRobust | None = None
 
     @classmethod
     def of(
@@ -90,6 +93,9 @@ class FittedModel(RowAnswers):
                 compiled, found, equations, options, variances
             ),
             df_method=options.df_method,
+            robust=variances.robust,
+            dependence=compiled.dependence,
+            fixed_means=compiled.means,
         )
 
     def reference(self, df: Any = None) -> Reference | None:
@@ -111,10 +117,35 @@ class FittedModel(RowAnswers):
             return None
         return self.small_sample.reference(method)
 
+    @property
+    def relations(self) -> Array | None:
+        """Rows a with [X, 1] a = 0, one for each omitted column; None without."""
+        gone = np.flatnonzero(~self.kept)
+        if not len(gone):
+            return None
+        constant = len(self.dependence) - int(self.kept.sum())
+        out = np.zeros((len(gone), len(self.kept) + constant))
+        out[np.arange(len(gone)), gone] = 1.0
+        out[:, np.flatnonzero(self.kept)] = -self.dependence[constant:].T
+        if constant:
+            out[:, -1] = -self.dependence[0]
+        return out
+
     def __getstate__(self) -> dict:
         if self.df_method is not None:  # while there are rows
             self.small_sample.reference(self.df_method)
         return {k: v for k, v in self.__dict__.items() if k != "_effects"}
+
+    @property
+    def fixed_columns(self) -> FixedColumns:
+        """Columns of the fixed part, and how they lie to each other."""
+        return FixedColumns(
+            self.fixed_names,
+            self.kept,
+            len(self.results.fixed_names) > len(self.fixed_names),
+            self.pool.R,
+            self.dependence,
+        )
 
     @property
     def equation_names(self) -> list[str]:

@@ -14,12 +14,15 @@ from ..design._validation import equations_of
 from ..estimation._estimate import Estimate
 from ..estimation._messages import convergence_message
 from ..inference import (
+    CORRECTIONS,
+    ClusterRobust,
     EquationSummary,
     FreeDirections,
     GroupSummary,
     Results,
     Specification,
     VarianceParameter,
+    cluster_robust,
     likelihood_ratio,
     monte_carlo,
     natural_estimates,
@@ -50,7 +53,7 @@ class ResultsOptions:
     Parameters
     ----------
     std_errors, lr_test : bool
-    vce : {"oim", "robust", "cluster"}
+    vce : {"oim", "robust", "cluster", "CR0", "CR1", "CR1S", "CR2", "CR3"}
     cluster : str or None
         Name of the variable of clusters.
     frequency : bool
@@ -86,7 +89,7 @@ def make_results(
     m = sum(b.structure.n_params for b in blocks)
     n_residual = sum(p.equation is None for p in parameters)
     n_sd = sum(b.structure.n_variances for b in blocks)
-    vcov = order.matrix(variances.beta)
+    vcov = variances.robust.vcov if variances.robust else order.matrix(variances.beta)
     tested = order.place[: design.p - a]
     chi2, df, p = wald(coef[tested], vcov[np.ix_(tested, tested)])
     top = compiled.shown[0][0] if compiled.shown else ""
@@ -123,7 +126,7 @@ def make_results(
         std_errors=options.std_errors,
         vce=vce,
         n_clusters=variances.n_clusters,
-        cluster_name=cluster if vce == "cluster" and cluster else top,
+        cluster_name=cluster or top,
         pseudo=vce != "oim",
         model_beta_vcov=order.matrix(variances.model) if vce != "oim" else None,
         residual_label=_residual_label(compiled, objective),
@@ -132,6 +135,17 @@ def make_results(
             monte_carlo(found, variances.alpha_vcov) if found.sigma2 > 0 else None
         ),
     )
+
+
+def _robust_reference(
+    compiled: Compiled, found: Estimate, vce: str
+) -> ClusterRobust | None:
+    """The cluster-robust covariance matrix with its degrees of freedom; None without."""
+    if vce not in CORRECTIONS or not (found.sigma2 > 0 and found.pool.p):
+        return None
+    assert compiled.clusters is not None
+    to_user = Order.of(compiled).coefficients(np.linalg.inv(found.pool.R))
+    return cluster_robust(found, compiled.clusters, vce, to_user)
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,6 +165,12 @@ class Order:
         order = np.concatenate([np.arange(a, p), np.arange(a)]).astype(int)
         return cls(names, place, order)
 
+    def coefficients(self, kept: Array) -> Array:
+        """A map to the kept coefficients as one to all."""
+        full = np.zeros((len(self.names), kept.shape[1]))
+        full[self.place] = kept[self.order]
+        return full
+
     def matrix(self, kept: Array) -> Array:
         """A covariance matrix of the kept coefficients among all."""
         full = np.zeros((len(self.names), len(self.names)))
@@ -164,7 +184,7 @@ class SavedVariances:
 
     ``model`` is that of the coefficients under the model, ``beta`` the one asked for;
     ``free`` are the directions off the boundary, None where they are not identified or
-    were not asked for.
+    were not asked for; ``robust`` has the corrections for few clusters, if asked for.
     """
 
     alpha: Array
@@ -174,6 +194,7 @@ class SavedVariances:
     n_clusters: float
     unidentified: int | None
     free: FreeDirections | None
+    robust: ClusterRobust | None = None
 
 
 def saved_variances(
@@ -192,12 +213,21 @@ def saved_variances(
         alpha, alpha_vcov = _estimates_only(found)
     beta, n_clusters = model, math.nan
     clusters = compiled.clusters
-    if clusters is not None and found.sigma2 > 0:
+    if clusters is not None and options.vce in CORRECTIONS:
+        n_clusters = clusters.number
+    elif clusters is not None and found.sigma2 > 0:
         robust = sandwich(found, alpha_vcov, clusters.codes, clusters.counts)
         beta, alpha_vcov = robust.beta, robust.alpha
         n_clusters = robust.n_clusters
     return SavedVariances(
-        alpha, alpha_vcov, beta, model, n_clusters, unidentified, free
+        alpha,
+        alpha_vcov,
+        beta,
+        model,
+        n_clusters,
+        unidentified,
+        free,
+        _robust_reference(compiled, found, options.vce),
     )
 
 

@@ -40,7 +40,11 @@ def small_sample_of(
         at=Coordinates(root, found.sigma2),
         R=pool.R,
         place=place,
-        vcov=order.matrix(variances.beta),
+        vcov=(
+            order.matrix(variances.beta)
+            if variances.robust is None
+            else variances.robust.vcov
+        ),
         coefficients=tuple(
             one
             for e in equations
@@ -48,7 +52,8 @@ def small_sample_of(
         ),
         reml=found.objective.reml,
         refusal=refusal,
-        robust=options.vce != "oim",
+        sandwich=options.vce != "oim",
+        robust=variances.robust,
     )
 
 

@@ -66,7 +66,7 @@ class Results(Portable):
     std_errors : bool
         Whether standard errors of the variance parameters were asked for.
     has_lr_test : bool
-    vce : {"oim", "robust", "cluster"}
+    vce : {"oim", "robust", "cluster", "CR0", "CR1", "CR1S", "CR2", "CR3"}
     n_clusters : float
         Number of clusters of robust standard errors.
     cluster_name : str
@@ -131,7 +131,7 @@ class Results(Portable):
         """First line of the output."""
         if not self.equations:
             return "Linear regression"
-        method = "" if self.pseudo else f"{self.method} "
+        method = "" if self.pseudo and self.method == "ML" else f"{self.method} "
         return f"Mixed-effects {method}regression"
 
     @property

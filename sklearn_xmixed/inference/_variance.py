@@ -108,13 +108,17 @@ class FreeDirections:
     ----------
     basis : ndarray of shape (m, f)
         Columns span the directions that do not leave the boundary.
-    root : ndarray of shape (m, f)
-        root root' is the covariance matrix of the estimates by the observed
+    half : ndarray of shape (f, r)
+        half half' is the covariance matrix of the moves along them by the observed
         information.
+    bends : ndarray of shape (f, f, m) or None
+        With a correlation held at one or minus one, how the coordinates bend with the
+        moves, the variances being the natural parameters; None without.
     """
 
     basis: Array
-    root: Array
+    half: Array
+    bends: Array | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,13 +175,15 @@ def natural_estimates(estimate: Estimate) -> NaturalEstimates:
         H, steps = _direction_hessian(estimate)
         half = _inverse_root(H, inside)
         J = _alpha_of_elements(estimate) @ steps
+        bends = None
     else:
         half = _inverse_root(_joint_hessian(estimate, curves), inside)
         J = np.eye(int(mask.sum()))
         steps = _steps_of_free(estimate, curves)
+        bends = _bends_of_free(estimate, curves, free, steps.shape)
     if half is None:
         return NaturalEstimates(alpha, vcov, None)
-    directions = _free_directions(steps, half, inside)
+    directions = _free_directions(steps, half, inside, bends)
     half = J @ half
     half[-len(own) :] = slope @ half[-len(own) :]
     vcov[np.ix_(mask, mask)] = 2.0 * half @ half.T
@@ -210,13 +216,54 @@ def _steps_of_free(
     return steps
 
 
-def _free_directions(steps: Array, half: Array, inside: Array) -> FreeDirections:
+def _bends_of_free(
+    estimate: Estimate,
+    curves: list[tuple[list[Array], list[list[Array]]]],
+    free: list[Array],
+    shape: tuple[int, ...],
+) -> Array | None:
+    """Second derivatives of the D_b in the variances whose correlations are held.
+
+    By alpha, log sds, they are those in alpha less what the change of parameters adds.
+    """
+    m, f = shape
+    out = np.zeros((f, f, m))
+    at = 0
+    for block, s, (first, second), inside in zip(
+        estimate.objective.model.blocks,
+        estimate.objective.model.slices,
+        curves,
+        free,
+        strict=True,
+    ):
+        structure, n = block.structure, len(first)
+        held = [
+            not inside[k] and inside[structure.pattern[i, i]] and inside[q]
+            for k, (i, j) in enumerate(structure.places)
+            for q in [structure.pattern[j, j]]
+            if i != j
+        ]
+        if any(held):
+            for a in range(n):
+                for b in range(n):
+                    M = second[a][b] - (2.0 * first[a] if a == b else 0.0)
+                    out[at + a, at + b, s] = structure.gather(M)
+        at += n
+    return out if out.any() else None
+
+
+def _free_directions(
+    steps: Array, half: Array, inside: Array, bends: Array | None
+) -> FreeDirections:
     """In the elements, psi and log sigma^2; parameters at their end are held."""
     scale = np.ones(len(steps))
     scale[-1] = 2.0  # of log sigma
     held = np.append(np.ones(steps.shape[1] - len(inside), dtype=bool), inside)
-    root = np.sqrt(2.0) * steps @ half
-    return FreeDirections(scale[:, None] * steps[:, held], scale[:, None] * root)
+    return FreeDirections(
+        scale[:, None] * steps[:, held],
+        np.sqrt(2.0) * half[held],
+        None if bends is None else bends[np.ix_(held, held)],
+    )
 
 
 def _inverse_root(H: Array, inside: Array) -> Array | None:

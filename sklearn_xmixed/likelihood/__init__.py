@@ -2,6 +2,7 @@
 
 from ._basis import LevelBasis, Pool
 from ._border import Border
+from ._cluster_rows import ClusterBlock
 from ._errors import Errors
 from ._factory import CrossedOptions, equation_blocks, lay
 from ._kind import Kind
@@ -41,6 +42,7 @@ __all__ = [
     "INFINITE",
     "Block",
     "Border",
+    "ClusterBlock",
     "CrossedModel",
     "CrossedObjective",
     "CrossedOptions",

@@ -8,6 +8,7 @@ which of them it is.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from ..design._design import Design
 from ..optimization import Optimum
 from ._basis import Pool
 from ._border import Border
+from ._cluster_rows import ClusterBlock, cluster_rows
 from ._errors import Errors, WhiteErrors
 from ._model import VarianceModel
 from ._objective import Objective
@@ -161,6 +163,17 @@ class Kind(ABC):
             Cluster of each row of the design, from 0; top-level groups are nested in
             them.
         """
+
+    def cluster_blocks(
+        self, D: list[Array], root: Root, clusters: Array
+    ) -> Iterator[ClusterBlock]:
+        """Working covariance matrix, X and residuals of every cluster.
+
+        Parameters as of ``scores``; here as there the groups of a factor lie in one
+        cluster.
+        """
+        for rows in cluster_rows(self.design, self.pool, root, clusters):
+            yield from rows.blocks(D)
 
     def expected_information(self, D_blocks: list[Array]) -> Array:
         """Expected information about the elements of D, sigma^2 known.

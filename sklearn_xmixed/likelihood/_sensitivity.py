@@ -6,8 +6,8 @@ X'W^-1X is the identity and nothing depends on the units of X:
 
     e(Y) = F'X'W^-1 Y W^-1 X F,        q(Y) = F'X'W^-1 Y W^-1 Y W^-1 X F.
 
-Sigma^2 itself is the direction Y = W, of which e is the identity (Eqs. S1 to S4 of the
-page on small samples).
+Sigma^2 itself is the direction Y = W, of which e is the identity (Eqs. 1-3 of the
+small_samples page).
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ __all__ = ["INFINITE", "Sensitivity"]
 
 Array = np.ndarray
 
+#: an eigenvalue of W beside the largest that is rounding
+ROUNDING = 1e-13
 #: a variance (of columns of unit size) whose effects are as good as fixed
 INFINITE = 1e8
 
@@ -91,6 +93,24 @@ class Sensitivity(ABC):
     @abstractmethod
     def quadratic(self, direction: Array) -> Array:
         """q(Y), Y the sum of the directions with these coefficients, shape (p, p)."""
+
+    def quadratics(self, W: Array) -> Array:
+        """Sum of W_ij Q_ij over the directions, Q_ij = F'X'W^-1 Y_i W^-1 Y_j W^-1 X F.
+
+        Parameters
+        ----------
+        W : ndarray of shape (m, m)
+            Symmetric.
+        """
+        out = np.zeros((self.p, self.p))
+        size = np.sqrt(np.abs(np.diagonal(W)))
+        size = np.where(size > 0, size, 1.0)
+        values, vectors = np.linalg.eigh(W / np.outer(size, size))
+        largest = np.abs(values).max(initial=0.0)
+        for value, vector in zip(values, vectors.T, strict=True):
+            if abs(value) > ROUNDING * largest:
+                out += value * self.quadratic(vector * size)
+        return 0.5 * (out + out.T)
 
     @property
     @abstractmethod

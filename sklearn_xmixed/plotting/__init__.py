@@ -1,6 +1,7 @@
 """Pictures of a fit, as scikit-learn's displays; matplotlib is the extra ``plot``."""
 
 from ._group_curves import GroupCurvesDisplay
+from ._marginal_means import MarginalMeansDisplay
 from ._profile import ProfileDisplay
 from ._qq import QQDisplay
 from ._random_effects import RandomEffectsDisplay
@@ -9,6 +10,7 @@ from ._within_correlation import WithinCorrelationDisplay
 
 __all__ = [
     "GroupCurvesDisplay",
+    "MarginalMeansDisplay",
     "ProfileDisplay",
     "QQDisplay",
     "RandomEffectsDisplay",

@@ -5,6 +5,7 @@ input and hands over to the room that knows how.
 """
 
 from ._diagnostics import DiagnosticMethods
+from ._means import MeansMethods
 from ._rows import RowMethods
 from ._tables import TableMethods
 from ._tests import TestMethods
@@ -14,6 +15,11 @@ __all__ = ["PostEstimation"]
 
 
 class PostEstimation(
-    RowMethods, TableMethods, TestMethods, VarianceMethods, DiagnosticMethods
+    RowMethods,
+    TableMethods,
+    TestMethods,
+    MeansMethods,
+    VarianceMethods,
+    DiagnosticMethods,
 ):
     """Methods of a fitted ``MixedLinearRegressor``."""

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..design._labels import Source
+from ..inference import Coding, single_columns
+from ..means import FixedVariables
 
 if TYPE_CHECKING:
     from ..fitted._fitted import FittedModel
     from ..inference import Results
 
 __all__ = ["FittedMethods"]
+
+Array = np.ndarray
 
 
 class FittedMethods:
@@ -37,11 +42,34 @@ class FittedMethods:
         """Rows to look up variables in that the model may not use."""
         return Source.of(X, groups, list(self._fitted.columns))
 
+    def _codings(self) -> tuple[Coding, ...]:
+        """Terms of the fixed part; without a text every column is one."""
+        check_is_fitted(self)
+        return single_columns(self._fitted.fixed_names)
+
     def _as_compiled(
         self, X: Any, y: Any, sample_weight: Any, groups: Any
     ) -> tuple[Any, Any, Any, Any]:
         """What ``fit`` compiled: where columns are made by a command, those."""
         return X, y, sample_weight, groups
+
+    def _fixed_variables(self) -> FixedVariables:
+        """The variables of the fixed part: of a plain estimator its columns."""
+        fitted = self._fitted
+        return FixedVariables.of_columns(fitted.fixed_names, fitted.fixed_means)
+
+    def _fixed_rows(self, frame: pd.DataFrame) -> tuple[Array, Array]:
+        """Columns of the coefficients, and what rows have of cells that no data had."""
+        rows = frame[list(self._fitted.fixed_names)].to_numpy(dtype=float)
+        return self._with_constant(rows), np.zeros((len(rows), 0))
+
+    def _with_constant(self, rows: Array) -> Array:
+        constant = len(self._fitted.results.beta) - rows.shape[1]
+        return np.hstack([rows, np.ones((len(rows), constant))])
+
+    def _response_text(self) -> str:
+        """The response as the model has it, with what was done to it."""
+        return self._fitted.results.target
 
     @staticmethod
     def _row_index(X: Any, n_rows: int) -> pd.Index:

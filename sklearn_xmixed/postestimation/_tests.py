@@ -7,10 +7,13 @@ from typing import Any
 import pandas as pd
 
 from ..inference import (
+    Hypotheses,
     WaldFTest,
     WaldTest,
+    anova,
     combine,
     information_criteria,
+    named_columns,
     wald_test,
 )
 from ._base import FittedMethods
@@ -83,11 +86,14 @@ class TestMethods(FittedMethods):
          ( 1)  [gsp]hwy - [gsp]water = 0
         <BLANKLINE>
                    chi2(  1) =     0.04
-                 Prob > chi2 =    0.8475
+                 Prob > chi2 =    0.8476
         >>> model.wald_test(["private + emp + hwy + water + other = 1", "unemp"]).df
         2
         >>> print(model.wald_test("hwy = water", df="satterthwaite"))
          ( 1)  [gsp]hwy - [gsp]water = 0
+        <BLANKLINE>
+               F(  1,  402.70) =     0.04
+                      Prob > F =    0.8476
         """
         results = self._results()
         return wald_test(results, hypothesis, value, self._fitted.reference(df))
@@ -185,6 +191,91 @@ class TestMethods(FittedMethods):
         array([[0.576 , 0.0921]])
         """
         return combine(self._results(), expression, confidence_level, linear=False)
+
+    def anova(
+        self, type: int = 3, *, terms: Any = None, df: str | None = None
+    ) -> pd.DataFrame:
+        """Tests of the terms of the fixed part, a row for each.
+
+        Parameters
+        ----------
+        type : {1, 2, 3}, default=3
+            1: each term given those before it.  2: given all terms that do not contain
+            it, as ``a:b`` contains ``a``.  3: given all others, those that contain it
+            averaged with equal weights over the levels of the other factors; with
+            empty cells as SAS defines it.  The coding of factors does not matter.
+        terms : dict of str to list of str, default=None
+            Columns that are tested together, by names of your own.  None takes
+            ``terms_``: the terms of a formula or a command, else each column.
+        df : str, default=None
+            Degrees of freedom for small samples: a method as of ``df_method`` in the
+            constructor, which is the default; "asymptotic" is the large sample.
+
+        Returns
+        -------
+        DataFrame
+            Index: the terms without the constant; columns df, chi2, p_value, or with
+            degrees of freedom for small samples df (numerator), f_value, df_denom,
+            p_value.  df is 0 where nothing of a term can be
+            estimated.  ``attrs`` holds ``title``, ``method`` and, where there is
+            something to bear in mind, ``note``.
+
+        Raises
+        ------
+        ValueError
+            If ``type`` is none of these, ``terms`` names a column that there is not, or
+            ``df`` is no method or not defined for this fit.
+
+        Warns
+        -----
+        MixedModelWarning
+            With type 3, where combinations of levels have no rows.
+
+        See Also
+        --------
+        wald_test : Any other hypothesis.
+
+        Notes
+        -----
+        A term contains another if it has the same covariates and more factors.  Type 2
+        compares in the metric of least squares, as SAS and lmerTest do, whatever the
+        variances.
+
+        Of columns that are named by ``terms``, and of single ones, none contains
+        another: types 2 and 3 are the joint Wald tests of the columns.  Where the
+        columns do not span all combinations of levels (``noconstant``, chosen levels),
+        type 3 is that too, with a warning.  For type 1 columns in none of ``terms``
+        come first.
+
+        Examples
+        --------
+        >>> from sklearn_xmixed import from_formula
+        >>> from sklearn_xmixed.datasets import load_orthodont
+        >>> orthodont = load_orthodont().frame
+        >>> fit = from_formula(
+        ...     "distance ~ C(sex, contr.sum) * age + (1 | subject)", orthodont,
+        ...     method="reml",
+        ... )
+        >>> fit.anova().round(4)
+                               df      chi2  p_value
+        term
+        C(sex, contr.sum)       1    0.4507   0.5020
+        age                     1  108.3559   0.0000
+        C(sex, contr.sum):age   1    6.3027   0.0121
+        >>> fit.anova(type=1, df="kenward-roger").round(2)
+                               df  f_value  df_denom  p_value
+        term
+        C(sex, contr.sum)       1     9.29      25.0     0.01
+        age                     1   122.45      79.0     0.00
+        C(sex, contr.sum):age   1     6.30      79.0     0.01
+        """
+        results = self._results()
+        fitted = self._fitted
+        codings = self._codings()
+        if terms is not None:
+            codings = named_columns(terms, fitted.fixed_names)
+        hypotheses = Hypotheses.of(codings, fitted.fixed_columns)
+        return anova(results, hypotheses, type, fitted.reference(df))
 
     def information_criteria(self, n: Any = "observations") -> pd.Series:
         """AIC and BIC, the manual's ``estat ic``.

@@ -132,9 +132,9 @@ def _degrees_of_freedom(results: Results, reference: Reference) -> tuple[Fact, .
 
 
 def _likelihood(results: Results) -> str:
-    if results.pseudo:
-        return "Log pseudolikelihood"
     restricted = results.method == "REML"
+    if results.pseudo:
+        return f"Log {'restricted-' if restricted else ''}pseudolikelihood"
     return "Log restricted-likelihood" if restricted else "Log likelihood"
 
 
@@ -152,7 +152,9 @@ def lr_facts(results: Results) -> tuple[Fact, Fact]:
     )
 
 
-def notes_of(results: Results, *, random: bool, lr: bool) -> tuple[str, ...]:
+def notes_of(
+    results: Results, *, random: bool, lr: bool, reference: Reference | None = None
+) -> tuple[str, ...]:
     notes = []
     if lr and results.lr_note:
         notes.append(results.lr_note)
@@ -167,9 +169,10 @@ def notes_of(results: Results, *, random: bool, lr: bool) -> tuple[str, ...]:
             level, term = results.boundary[0]
             others = len(results.boundary) - 1
             more = f" and {others} more" if others else ""
+            held = " Degrees of freedom take it as known." if reference else ""
             notes.append(
                 f"Note: {term} of {level}{more}: no standard error, because the "
-                "estimate is on the boundary of its range."
+                f"estimate is on the boundary of its range.{held}"
             )
     if results.message:
         notes.append(f"Warning: {results.message}")

@@ -152,7 +152,12 @@ class Summary:
             )
         if self.random_table:
             random = random_table(results, self.metric, level, formats, legend=legend)
-        notes = notes_of(results, random=self.random_table, lr=lr is not None)
+        notes = notes_of(
+            results,
+            random=self.random_table,
+            lr=lr is not None,
+            reference=self.reference,
+        )
         return Page(header, fixed, random, lr, notes)
 
     def __str__(self) -> str:

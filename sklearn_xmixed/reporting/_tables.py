@@ -7,7 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..inference import GroupSummary, Reference, Results, coefficient_table
+from ..inference import (
+    CORRECTIONS,
+    GroupSummary,
+    Reference,
+    Results,
+    coefficient_table,
+)
 from ._format import Formats, count, decimal, level_percent
 
 __all__ = [
@@ -121,8 +127,11 @@ def _interval(confidence_level: float) -> str:
     return f"[{level_percent(confidence_level)}% Conf. Interval]"
 
 
-def _std_error(results: Results) -> str:
-    return "Std. Err." if results.vce == "oim" else "Robust\nStd. Err."
+def _std_error(results: Results, *, fixed: bool) -> str:
+    if results.vce == "oim" or (results.vce in CORRECTIONS and not fixed):
+        return "Std. Err."
+    kind = results.vce if results.vce in CORRECTIONS else "Robust"
+    return f"{kind}\nStd. Err."
 
 
 def fixed_table(
@@ -173,7 +182,7 @@ def fixed_table(
         results.target,
         (
             "Coef.",
-            _std_error(results),
+            _std_error(results, fixed=True),
             letter,
             f"P>|{letter}|",
             _interval(confidence_level),
@@ -240,7 +249,11 @@ def random_table(
     sections.append(Section(tuple(by_equation[None]), _residual_title(results)))
     heads: tuple[str, ...] = ("Estimate", "Legend")
     if not legend:
-        heads = ("Estimate", _std_error(results), _interval(confidence_level))
+        heads = (
+            "Estimate",
+            _std_error(results, fixed=False),
+            _interval(confidence_level),
+        )
     return Table("Random-effects Parameters", heads, tuple(sections))
 
 

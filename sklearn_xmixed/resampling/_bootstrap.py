@@ -46,7 +46,7 @@ def bootstrap(
         As for ``fit``; y may be left out where a formula or command names it.
     kind : {"cluster", "parametric", "residual"}, default="cluster"
         - cluster: the groups of the top level are drawn with replacement, each copy
-          as a group of its own (with ``vce="cluster"`` the clusters are drawn; without
+          as a group of its own (with ``cluster=`` the clusters are drawn; without
           random effects the rows);
         - parametric: new responses are drawn from the fitted model, random effects
           and residuals normal; as lme4's ``bootMer`` does;

@@ -31,7 +31,7 @@ def jackknife(
 ) -> JackknifeResult:
     """Jackknife standard errors: each top-level group is left out once.
 
-    With ``vce="cluster"`` the clusters are left out, without random effects the rows.
+    With ``cluster=`` the clusters are left out, without random effects the rows.
 
     Parameters
     ----------

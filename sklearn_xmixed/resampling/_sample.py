@@ -256,7 +256,7 @@ class Sample:
         """
         model = self.estimator
         tops = [e.group for e in self.equations]
-        if model.vce == "cluster":
+        if model.cluster is not None:
             name = model.cluster
         elif not tops:
             return np.arange(self.n_rows), np.arange(self.n_rows), ""

@@ -30,7 +30,7 @@ def lme4():
     """Log likelihood, coefficients, standard errors, variances and effects."""
     found = []
     for reference in REFERENCES.values():
-        if not reference.available or reference.residuals:
+        if not reference.has_rows or reference.residuals:
             continue
         model = reference.fitted()
         p = len(reference.coef)

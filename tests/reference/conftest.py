@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import warnings
 from dataclasses import dataclass
 from functools import cache
@@ -15,15 +14,11 @@ import pandas as pd
 import pytest
 
 from sklearn_xmixed import MixedLinearRegressor, RandomEffects, Residuals
+from tests.conftest import SAME_TOTALS, has_manual_rows, manual_data
 
 HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parents[1]
-FOLDERS = {
-    "bundled": REPOSITORY / "sklearn_xmixed" / "datasets" / "data",
-    "manual": Path(
-        os.environ.get("XMIXED_DATA", REPOSITORY.parent / "shared" / "data")
-    ),
-}
+BUNDLED = REPOSITORY / "sklearn_xmixed" / "datasets" / "data"
 DOCUMENT = json.loads((HERE / "lme4.json").read_text())
 
 
@@ -40,17 +35,25 @@ class Reference:
             raise AttributeError(name) from None
 
     @property
-    def available(self) -> bool:
+    def has_rows(self) -> bool:
+        """Whether the data themselves are here, not only a stand-in."""
         folder, name = self.data.split("/")
-        return folder == "stored" or (FOLDERS[folder] / f"{name}.csv").exists()
+        return folder != "manual" or has_manual_rows(name)
+
+    @property
+    def available(self) -> bool:
+        """Whether there are data with this likelihood."""
+        return self.has_rows or self.data.removeprefix("manual/") in SAME_TOTALS
 
     def frame(self) -> pd.DataFrame:
         """Rows and columns that were fitted, derived columns included."""
         folder, name = self.data.split("/")
         if folder == "stored":
             frame = pd.DataFrame(DOCUMENT["data"][name])
+        elif folder == "bundled":
+            frame = pd.read_csv(BUNDLED / f"{name}.csv")
         else:
-            frame = pd.read_csv(FOLDERS[folder] / f"{name}.csv")
+            frame = manual_data(name)
         if self.rows:
             frame = frame[frame[self.rows["column"]].isin(self.rows["among"])]
         frame = frame[frame[self.response].notna()].reset_index(drop=True)

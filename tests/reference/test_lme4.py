@@ -71,6 +71,8 @@ def test_covariances_of_random_effects(reference):
 
 
 def test_blups(reference):
+    if not reference.has_rows:
+        pytest.skip("the manual's data are not here (XMIXED_DATA)")
     model = reference.fitted()
     for equation in reference.equations:
         if terms := equation["terms"]:

@@ -13,13 +13,12 @@ from numpy.testing import assert_allclose
 from sklearn.base import clone
 
 from sklearn_xmixed import MixedLinearRegressor, RandomEffects, Residuals
-from sklearn_xmixed.datasets import fetch_xtmixed_data
+from tests.conftest import manual_data
 
 HERE = Path(__file__).parent
 DOCUMENT = json.loads((HERE / "nlme.json").read_text())
 CASES = {case["id"]: case for case in DOCUMENT["cases"]}
 BUNDLED = HERE.parents[1] / "sklearn_xmixed" / "datasets" / "data"
-MANUAL = HERE.parents[2] / "shared" / "data"
 
 # nlme stops when its likelihood no longer changes: 1e-12 of it are 1e-6 of a parameter
 LIKELIHOOD = 1e-9
@@ -32,10 +31,8 @@ def frame_of(name: str) -> pd.DataFrame:
     path = BUNDLED / f"{name}.csv"
     if path.is_file():
         frame = pd.read_csv(path)
-    elif (MANUAL / f"{name}.csv").is_file():
-        frame = fetch_xtmixed_data(name, local=MANUAL)
     else:
-        pytest.skip("the manual's data are not here (XMIXED_DATA)")
+        frame = manual_data(name)
     if name == "orthodont":
         frame["t"] = (frame["age"] - 8) // 2 + 1
         frame["male"] = (frame["sex"] == "Male").astype(float)

@@ -17,7 +17,8 @@ ZERO = 1e-10
 
 
 class KenwardRoger(Reference):
-    """Phi_A and the moments of F (Kenward and Roger 1997, 2009).
+    """Phi_A and the moments of F (Kenward and Roger 1997, 2009; Eqs. 4-6 of the
+    small_samples page).
 
     Parameters
     ----------
@@ -33,11 +34,11 @@ class KenwardRoger(Reference):
     def __init__(self, moments: Moments, at: Coordinates, method: str):
         self.method, self.at = method, at
         kind = method.removesuffix("-observed")
-        self._W = moments.observed if kind != method else moments.expected
-        self._P = moments.P
-        inner = np.eye(at.root.shape[1]) + 2.0 * moments.adjustment(self._W)
+        W = moments.observed if kind != method else moments.expected
+        self._P, self._W = moments.P, moments.of_all(W)
+        inner = np.eye(at.root.shape[1]) + 2.0 * moments.adjustment(W)
         if kind != "kenward-roger-linear":
-            R, biased = moments.curvature(self._W)
+            R, biased = moments.curvature(W)
             inner -= 0.5 * R
             if kind == "kenward-roger-2009":
                 inner += biased

@@ -45,8 +45,10 @@ class SmallSample:
     reml : bool
     refusal : str
         Why there are no degrees of freedom at all; empty where there are.
-    robust : bool
+    sandwich : bool
         Whether ``vcov`` is a sandwich.
+    robust : Reference or None
+        Its degrees of freedom, where it has corrections for few clusters.
     """
 
     sensitivity: Sensitivity | None
@@ -58,7 +60,8 @@ class SmallSample:
     coefficients: tuple[Contained, ...]
     reml: bool
     refusal: str = ""
-    robust: bool = False
+    sandwich: bool = False
+    robust: Reference | None = None
     _made: dict[str, Reference] = field(default_factory=dict)
     _moments: Moments | None = None
 
@@ -120,7 +123,7 @@ class SmallSample:
         ------
         ValueError
         """
-        if self.robust:
+        if self.sandwich:
             raise ValueError(
                 f"df={name!r} is about standard errors of the model, and this fit has "
                 "robust ones. Fit with vce='oim', or with vce='CR2' and "
@@ -151,6 +154,8 @@ def _containment(fit: SmallSample) -> Reference:
 
 
 def _satterthwaite(fit: SmallSample) -> Reference:
+    if fit.robust is not None:
+        return fit.robust
     fit.no_sandwich("satterthwaite")
     return Satterthwaite(fit.moments, fit.at)
 

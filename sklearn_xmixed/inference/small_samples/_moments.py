@@ -3,8 +3,8 @@
 Everything is in the basis X F, in which (X'W^-1X)^-1 is the identity, and in units of
 sigma^2; the parameters are the elements of the D_b = Sigma_b / sigma^2, those of the
 residuals' structure and log sigma^2.  First derivatives do not depend on which
-parameters are chosen; second ones are taken in the natural ones (Eqs. S1 to S6 of the
-page on small samples).
+parameters are chosen; second ones are taken in the natural ones (Eqs. 1-5 of the
+small_samples page).
 """
 
 from __future__ import annotations
@@ -19,9 +19,6 @@ from .._variance import FreeDirections
 __all__ = ["Moments"]
 
 Array = np.ndarray
-
-#: an eigenvalue of W beside the largest that is rounding
-ROUNDING = 1e-13
 
 
 class Moments:
@@ -44,26 +41,20 @@ class Moments:
 
     @property
     def observed(self) -> Array:
-        """W from the observed information; zero in directions that are held."""
-        return self.free.root @ self.free.root.T
+        """W along the free directions, from the observed information."""
+        return self.free.half @ self.free.half.T
 
     @cached_property
     def expected(self) -> Array:
-        """W from the expected information of the restricted likelihood.
+        """W along them, from the expected information of the restricted likelihood.
 
         Raises
         ------
         ValueError
             If it is not positive definite.
         """
-        first, second = self.sensitivity.traces
-        m = len(first)
-        information = np.empty((m + 1, m + 1))
-        information[:m, :m] = second
-        information[m, :m] = information[:m, m] = 0.5 * first
-        information[m, m] = 0.5 * (self.sensitivity.n - self.sensitivity.p)
         N = self.free.basis
-        inner = N.T @ information @ N
+        inner = N.T @ self._information @ N
         size = np.sqrt(np.abs(np.diagonal(inner)))
         size = np.where(size > 0, size, 1.0)
         values, vectors = np.linalg.eigh(inner / np.outer(size, size))
@@ -73,28 +64,35 @@ class Moments:
                 "the data do not tell some of them apart. Leave out a random effect or "
                 "choose a simpler structure."
             )
-        half = N @ (vectors / np.sqrt(values) / size[:, None])
+        half = vectors / np.sqrt(values) / size[:, None]
         return half @ half.T
 
+    @cached_property
+    def _information(self) -> Array:
+        """Expected information about all parameters, shape (m + 1, m + 1)."""
+        first, second = self.sensitivity.traces
+        m = len(first)
+        out = np.empty((m + 1, m + 1))
+        out[:m, :m] = second
+        out[m, :m] = out[:m, m] = 0.5 * first
+        out[m, m] = 0.5 * (self.sensitivity.n - self.sensitivity.p)
+        return out
+
+    def of_all(self, W: Array) -> Array:
+        """W along the free directions as one of all parameters, (m + 1, m + 1)."""
+        return self.free.basis @ W @ self.free.basis.T
+
     def adjustment(self, W: Array) -> Array:
-        """Sum of W_ij (Q_ij - P_i Phi P_j), shape (p, p).
+        """Sum of W_ij (Q_ij - P_i Phi P_j), shape (p, p), W along the free directions.
 
         Terms of log sigma^2 cancel.
         """
-        m, p = self.sensitivity.n_directions, self.sensitivity.p
-        out = np.zeros((p, p))
-        if not m:
-            return out
-        size = np.sqrt(np.diagonal(W)[:m])
-        size = np.where(size > 0, size, 1.0)
-        values, vectors = np.linalg.eigh(W[:m, :m] / np.outer(size, size))
-        for value, vector in zip(values, vectors.T, strict=True):
-            if abs(value) <= ROUNDING * values[-1]:
-                continue
-            direction = vector * size
-            e = np.tensordot(direction, self.P[:m], axes=1)
-            out += value * (self.sensitivity.quadratic(direction) - e @ e)
-        return 0.5 * (out + out.T)
+        m = self.sensitivity.n_directions
+        e, inner = self.P[:m], self.of_all(W)[:m, :m]
+        products = np.einsum(
+            "ixy,iyz->xz", e, np.tensordot(inner, e, axes=1), optimize=True
+        )
+        return self.sensitivity.quadratics(inner) - products
 
     def curvature(self, W: Array) -> tuple[Array, Array]:
         """Sum of W_ij R_ij, and of b_i P_i, b the bias of nonlinear parameters.
@@ -102,6 +100,13 @@ class Moments:
         To second order the restricted likelihood's estimates are biased by
         b = -W t / 4 with t_k = tr(G M G V_k), M = sum W_ij V_ij.
         """
-        R, trace, slopes = self.sensitivity.bend(W)
-        bias = -0.25 * W @ np.append(slopes, trace)
+        everything = self.of_all(W)
+        R, trace, slopes = self.sensitivity.bend(everything)
+        t = np.append(slopes, trace)
+        if self.free.bends is not None:  # M is then a direction itself
+            M = np.tensordot(W, self.free.bends, axes=2)
+            m = self.sensitivity.n_directions
+            R = R + np.tensordot(M[:m], -self.P[:m], axes=1)
+            t = t + 2.0 * self._information[:, :m] @ M[:m]
+        bias = -0.25 * everything @ t
         return R, np.tensordot(bias, self.P, axes=1)

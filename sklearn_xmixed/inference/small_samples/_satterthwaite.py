@@ -17,7 +17,8 @@ EQUAL = 1e-8
 
 
 class Satterthwaite(Reference):
-    """df = 2 (l'Phi l)^2 / (g'W g) with W from the observed information.
+    """df = 2 (l'Phi l)^2 / (g'W g), W from the observed information (Eq. 7 of the
+    small_samples page).
 
     A joint test is split into the eigenvectors of L Phi L', whose squared t are
     independent, and df_denom is such that the mean of F is that of their sum (Fai and
@@ -34,7 +35,7 @@ class Satterthwaite(Reference):
     def __init__(self, moments: Moments, at: Coordinates):
         self.at = at
         self.vcov = at.vcov(np.eye(at.root.shape[1]))
-        self._P, self._W = moments.P, moments.observed
+        self._P, self._W = moments.P, moments.of_all(moments.observed)
 
     def df(self, L: Array) -> Array:
         """Degrees of freedom of t for each row of L."""

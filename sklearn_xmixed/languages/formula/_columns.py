@@ -17,6 +17,7 @@ from ._safety import BARE, check_terms
 __all__ = [
     "CONSTANT",
     "as_frame",
+    "factors_of",
     "has_constant",
     "import_formulaic",
     "make_again",
@@ -114,6 +115,22 @@ def make_again(spec: Any, frame: pd.DataFrame, parsed: ParsedFormula) -> pd.Data
             _told(error), parsed.text, None, _columns_hint(error, frame)
         ) from error
     return _filled(found, rows)
+
+
+def factors_of(spec: Any, frame: pd.DataFrame) -> set[str]:
+    """Which variables are factors: texts, categories, truth values, and C(x)."""
+    out = {
+        str(c)
+        for c in frame.columns
+        if pd.api.types.is_bool_dtype(frame[c].dtype)
+        or not pd.api.types.is_numeric_dtype(frame[c].dtype)
+    }
+    for factor, state in spec.factor_contrasts.items():
+        for name in spec.factor_variables[factor]:
+            # C(x > 3) has fewer levels than x has values: x is a covariate
+            if str(name) in frame and frame[str(name)].nunique() == len(state.levels):
+                out.add(str(name))
+    return out
 
 
 def _complete(frame: pd.DataFrame, used: list[str]) -> Array:

@@ -11,9 +11,13 @@ import pandas as pd
 
 from ..._regressor import MixedLinearRegressor
 from ...design._labels import Source
+from ...inference import Coding
+from ...means import FixedVariables
 from .._fromtext import TextRegressor
+from ._codings import codings_of
 from ._columns import (
     as_frame,
+    factors_of,
     has_constant,
     import_formulaic,
     make_again,
@@ -187,7 +191,30 @@ class FormulaRegressor(TextRegressor):
         frame = as_frame(X, groups, self.residuals)
         fixed, response, table = self._tables(frame, y)
         super().fit(fixed, response, sample_weight, groups=table)
+        self._keep_variables(frame, sample_weight)
         return self
+
+    def _keep_variables(self, frame: pd.DataFrame, sample_weight: Any) -> None:
+        """What the fixed part's variables were like, for marginal means."""
+        used = self.sample_
+        names = [c for c in frame.columns if c in self._spec.required_variables]
+        frame = frame.loc[used, names]
+        weights = None
+        if sample_weight is not None:
+            weights = np.asarray(sample_weight, dtype=float)[used]
+        self._variables = FixedVariables.of(
+            frame, factors_of(self._spec, frame), weights
+        )
+
+    def _fixed_variables(self) -> FixedVariables:
+        return self._variables
+
+    def _fixed_rows(self, frame: pd.DataFrame) -> tuple[Array, Array]:
+        table = self._fixed_table(frame, fitting=False)
+        return super()._fixed_rows(table)
+
+    def _response_text(self) -> str:
+        return self._recipe().parsed.response
 
     def _tables(
         self, frame: pd.DataFrame, y: Any
@@ -224,6 +251,12 @@ class FormulaRegressor(TextRegressor):
         fixed = self._fixed_table(frame, fitting=False)
         table = self._groups_table(frame, fixed, fitting=False)
         return super()._source(fixed, table)
+
+    def _codings(self) -> tuple[Coding, ...]:
+        from sklearn.utils.validation import check_is_fitted
+
+        check_is_fitted(self)
+        return codings_of(self._spec)
 
     def _as_compiled(
         self, X: Any, y: Any, sample_weight: Any, groups: Any
@@ -317,7 +350,10 @@ def from_formula(
     if isinstance(weight, str):
         weight = _weight(weight, data)
     parsed = replace(parse_formula(formula), functions=check_functions(functions))
-    frame = as_frame(data, None, parameters.get("residuals"))
+    said = parameters.get("residuals")
+    if parsed.residual is not None:
+        said = parsed.residual.make()
+    frame = as_frame(data, None, said)
     check_formula(parsed, frame.columns)
     parameters["residuals"] = _residuals(parsed, frame, parameters.get("residuals"))
     arrangement = arrange_groupings(parsed, frame)

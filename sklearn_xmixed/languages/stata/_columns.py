@@ -15,7 +15,7 @@ from ._names import Names
 from ._series import NO_LAG, Lag
 from ._terms import MOST, Term, Unit, label
 
-__all__ = ["Cell", "Column", "Layout", "columns_of"]
+__all__ = ["Cell", "Column", "Expanded", "Layout", "columns_of"]
 
 Array = np.ndarray
 
@@ -45,9 +45,13 @@ class Layout:
     ----------
     entries : tuple of Entry
         In the order of the command.
+    empty : tuple of Column
+        Combinations of levels that no row has: they are no columns of the model, and
+        nothing is known of rows in which they are not zero.
     """
 
     entries: tuple[Entry, ...]
+    empty: tuple[Column, ...] = ()
 
     def blocks(
         self,
@@ -92,6 +96,34 @@ _INLINE = ("plain", "power")
 
 
 @dataclass(frozen=True)
+class Expanded:
+    """What the terms of the fixed part come to.
+
+    Parameters
+    ----------
+    columns : tuple of Column
+    layout : Layout
+    levels : dict
+        Levels of every factor by name and operators.
+    empty : tuple of tuple of Cell
+        Products that would be columns if there were rows with these levels.
+    """
+
+    columns: tuple[Column, ...]
+    layout: Layout
+    levels: dict[tuple[str, Lag], tuple[int, ...]]
+    empty: tuple[tuple[Cell, ...], ...]
+
+    @property
+    def known(self) -> dict[str, tuple[int, ...]]:
+        """Levels of every factor by name."""
+        kinds: dict[str, set[int]] = {}
+        for (name, _), found in self.levels.items():
+            kinds.setdefault(name, set()).update(found)
+        return {name: tuple(sorted(found)) for name, found in kinds.items()}
+
+
+@dataclass(frozen=True)
 class Entry:
     """One line of the table and what it stands under.
 
@@ -113,7 +145,7 @@ def columns_of(
     codes: dict[tuple[str, Lag], Array],
     bases: dict[str, tuple[int | str, Span]],
     names: Names,
-) -> tuple[tuple[Column, ...], Layout, dict[str, tuple[int, ...]]]:
+) -> Expanded:
     """Columns of the fixed part, their layout, and the levels of every factor.
 
     Parameters
@@ -139,6 +171,7 @@ def columns_of(
     }
     whole = {_key(term) for term, _ in terms if all(u.levels is None for u in term)}
     columns: list[Column] = []
+    empty: list[Column] = []
     entries: list[Entry] = []
     seen: set[str] = set()
     lagged = {u.name for term, _ in terms for u in term if len(term) == 1 and u.lag}
@@ -166,14 +199,12 @@ def columns_of(
                 note = "(base)"
             elif observed is not None and at not in observed:
                 note = "(empty)"
+                empty.append(Column(name, cells))
             if not note:
                 columns.append(Column(name, cells))
             entries.append(_entry(term, combination, name, note, lagged))
-    kinds: dict[str, set[int]] = {}
-    for (name, _), found in levels.items():
-        kinds.setdefault(name, set()).update(found)
-    known = {name: tuple(sorted(found)) for name, found in kinds.items()}
-    return tuple(columns), Layout(tuple(entries)), known
+    layout = Layout(tuple(entries), tuple(empty))
+    return Expanded(tuple(columns), layout, levels, tuple(c.cells for c in empty))
 
 
 def _key(units: Iterable[Unit]) -> frozenset:

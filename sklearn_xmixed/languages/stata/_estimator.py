@@ -10,8 +10,11 @@ from sklearn.base import clone
 
 from ..._regressor import MixedLinearRegressor
 from ...design._labels import Source
+from ...inference import Coding, WaldFTest, WaldTest
+from ...means import FixedVariables
 from ...reporting import Summary
 from .._fromtext import TextRegressor
+from ._codings import codings_of
 
 __all__ = ["CommandRegressor"]
 
@@ -96,7 +99,30 @@ class CommandRegressor(TextRegressor):
                 f"do not select; set missing='drop', got {self.missing!r}."
             )
         super().fit(table, response, weights)
+        self._keep_variables(X, groups, weights)
         return self
+
+    def _keep_variables(self, X: Any, groups: Any, weights: Any) -> None:
+        """What the fixed part's variables were like, for marginal means."""
+        used = self.sample_
+        frame, factors = self._recipe().read(X, groups).variables()
+        if weights is not None:
+            weights = np.asarray(weights, dtype=float)[used]
+        self._variables = FixedVariables.of(frame[used], factors, weights)
+
+    def _fixed_variables(self) -> FixedVariables:
+        lagged = self._recipe().lagged
+        if lagged:
+            raise ValueError(
+                f"The fixed part has time-series operators ({', '.join(lagged)}), and "
+                "rows of a reference grid have no time. Make the columns before, by "
+                "stata.generate, and use them in the command."
+            )
+        return self._variables
+
+    def _fixed_rows(self, frame: pd.DataFrame) -> tuple[Array, Array]:
+        reader = self._recipe().read(frame)
+        return self._with_constant(reader.fixed()), reader.empty()
 
     def _tables(
         self, X: Any, y: Any, groups: Any
@@ -140,6 +166,10 @@ class CommandRegressor(TextRegressor):
             weights if sample_weight is None else sample_weight,
             None,
         )
+
+    def _codings(self) -> tuple[Coding, ...]:
+        recipe = self._recipe()
+        return codings_of(recipe.terms, recipe.fixed, recipe.levels, recipe.empty)
 
     def _weights_of(self, X: Any, groups: Any) -> Array | None:
         """Weights of the command."""
@@ -192,6 +222,208 @@ class CommandRegressor(TextRegressor):
         True
         """
         return self._tables(X, None, None)
+
+    def test(self, line: str) -> WaldTest | WaldFTest:
+        """A Wald test, as the line says.
+
+        Parameters
+        ----------
+        line : str
+            Such as ``"test x1 x2"``, ``"test x1 = x2, small"`` or
+            ``"test (x1 = x2) (x3 = 1)"``.  ``small`` takes the degrees of freedom of the
+            command's dfmethod().
+
+        Returns
+        -------
+        WaldTest or WaldFTest
+            The latter with ``small``.
+
+        Raises
+        ------
+        CommandError
+            If the line is not understood.
+
+        See Also
+        --------
+        wald_test : The same with any method of degrees of freedom.
+
+        Examples
+        --------
+        >>> from sklearn_xmixed import xtmixed
+        >>> from sklearn_xmixed.datasets import load_sleepstudy
+        >>> sleep = load_sleepstudy().frame
+        >>> command = "mixed reaction days || subject: days, cov(un) reml"
+        >>> fit = xtmixed(f"{command} dfmethod(kroger)", sleep, show=False)
+        >>> print(fit.test("test days, small"))
+         ( 1)  [reaction]days = 0
+        <BLANKLINE>
+               F(  1,   17.00) =    45.85
+                      Prob > F =    0.0000
+        """
+        from ._after import test
+
+        return test(self, line)
+
+    def lincom(
+        self,
+        expression: Any,
+        confidence_level: float = 0.95,
+        *,
+        df: str | None = None,
+    ) -> pd.DataFrame:
+        """Linear combinations of estimates with standard errors and intervals.
+
+        Parameters
+        ----------
+        expression, confidence_level, df
+            As of ``MixedLinearRegressor.lincom``.  A text may end in ``, small``, which
+            takes the degrees of freedom of the command's dfmethod().
+
+        Returns
+        -------
+        DataFrame
+            As of ``MixedLinearRegressor.lincom``.
+
+        Raises
+        ------
+        CommandError
+            If ``, small`` is said without dfmethod().
+        ValueError
+            As by ``MixedLinearRegressor.lincom``.
+        """
+        from ._after import without_small
+
+        return super().lincom(without_small(self, expression), confidence_level, df=df)
+
+    def estat(self, line: str) -> Any:
+        """Tables after the fit, as the line says.
+
+        Parameters
+        ----------
+        line : str
+            ``"estat df"``, ``"estat df, method(kroger)"``, ``"estat ic"``,
+            ``"estat group"``, ``"estat icc"``, ``"estat recovariance"`` or
+            ``"estat vce"``; the word ``estat`` may be left out.
+
+        Returns
+        -------
+        Series or DataFrame
+            Degrees of freedom by coefficient; else what the method returns that the
+            line stands for.
+
+        Raises
+        ------
+        CommandError
+            If the line is not understood.
+
+        Examples
+        --------
+        >>> from sklearn_xmixed import xtmixed
+        >>> from sklearn_xmixed.datasets import load_sleepstudy
+        >>> sleep = load_sleepstudy().frame
+        >>> command = "reaction days || subject: days, cov(un) reml"
+        >>> fit = xtmixed(command, sleep, show=False)
+        >>> fit.estat("estat df, method(satterthwaite)").round(2).to_dict()
+        {'days': 17.0, '_cons': 17.0}
+        """
+        from ._after import estat
+
+        return estat(self, line)
+
+    def margins(self, line: str = "margins") -> Any:
+        """Predictive margins, as the line says.
+
+        Parameters
+        ----------
+        line : str, default="margins"
+            Such as ``"margins program, at(age=(20 30))"`` or ``"margins, dydx(age)"``;
+            the word ``margins`` may be left out.  Options: dydx(), at(), asbalanced,
+            level().  Averages are over the observed rows.
+
+        Returns
+        -------
+        MarginalMeans or Contrasts
+            Contrasts with the base level for ``dydx()`` of a factor.
+
+        Raises
+        ------
+        CommandError
+            If the line is not understood; it points to the method that does more.
+
+        Examples
+        --------
+        >>> from sklearn_xmixed import xtmixed
+        >>> from sklearn_xmixed.datasets import load_orthodont
+        >>> data = load_orthodont().frame
+        >>> fit = xtmixed("distance i.sex##c.age || subject:", data, show=False)
+        >>> fit.margins("margins sex, at(age=(8 14))").table["estimate"].round(2).tolist()
+        [21.21, 22.62, 24.09, 27.32]
+        """
+        from ._margins import margins
+
+        return margins(self, line)
+
+    def contrast(self, line: str) -> Any:
+        """Contrasts of marginal means, as the line says.
+
+        Parameters
+        ----------
+        line : str
+            Such as ``"contrast r.group"`` or ``"contrast ar.time@group,
+            mcompare(sidak)"``; operators r. (reference), ar. (reverse adjacent), g. (grand
+            mean) and p. (polynomial).
+
+        Returns
+        -------
+        Contrasts
+            ``joint_test()`` has the joint tests.
+
+        Raises
+        ------
+        CommandError
+            If the line is not understood.
+        """
+        from ._margins import contrast
+
+        return contrast(self, line)
+
+    def pwcompare(self, line: str) -> Any:
+        """Pairwise comparisons of marginal means, as the line says.
+
+        Parameters
+        ----------
+        line : str
+            Such as ``"pwcompare group, mcompare(tukey)"``.
+
+        Returns
+        -------
+        Contrasts
+
+        Raises
+        ------
+        CommandError
+            If the line is not understood.
+        """
+        from ._margins import pwcompare
+
+        return pwcompare(self, line)
+
+    def marginsplot(self, line: str = "margins", ax: Any = None) -> Any:
+        """Draw what ``margins`` computes.
+
+        Parameters
+        ----------
+        line : str, default="margins"
+            As of ``margins``.
+        ax : Axes, default=None
+
+        Returns
+        -------
+        MarginalMeansDisplay
+        """
+        from ._margins import marginsplot
+
+        return marginsplot(self, line, ax)
 
     def response(self, X: Any, groups: Any = None) -> pd.Series:
         """The response as the command has it."""

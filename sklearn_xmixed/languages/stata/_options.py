@@ -13,6 +13,7 @@ from typing import Any
 
 from ...expressions import Span, Token
 from ._cursor import Cursor
+from ._dfmethods import INFORMATION, METHODS
 from ._expressions import parse_expression
 from ._syntax import Option, ResidualSyntax, Weight
 from ._varlist import parse_name
@@ -172,6 +173,31 @@ def _vce(cursor: Cursor) -> tuple[str, Any]:
     return kind, None
 
 
+def _degrees_of_freedom(cursor: Cursor) -> str:
+    word = _among(tuple(METHODS), "method of degrees of freedom")(cursor)
+    method = next(
+        name for spelling, name in METHODS.items() if spelling.lower() == word
+    )
+    if not cursor.take(","):
+        return method
+    if word not in ("kroger", "satterthwaite"):
+        cursor.fail(
+            f"dfmethod({word}) has no options.",
+            "eim and oim choose the information matrix of kroger.",
+        )
+    token = cursor.now
+    said = _among(tuple(INFORMATION), "information matrix")(cursor)
+    if word == "kroger":
+        return method + INFORMATION[said.upper()]
+    if said == "eim":
+        cursor.fail(
+            "dfmethod(satterthwaite) takes the observed information.",
+            "Write dfmethod(satterthwaite, oim), or dfmethod(kroger, eim).",
+            token.span,
+        )
+    return method
+
+
 def _technique(cursor: Cursor) -> tuple[str, ...]:
     out: list[str] = []
     while not cursor.sees(")"):
@@ -281,6 +307,7 @@ RULES: tuple[OptionRule, ...] = (
     ),
     OptionRule("Residuals", _residual, maps="residuals=Residuals(...)"),
     OptionRule("VCE", _vce, maps="vce=..., cluster=..."),
+    OptionRule("DFMethod", _degrees_of_freedom, maps="df_method=..."),
     # reporting
     OptionRule("Level", _level, maps="summary(confidence_level=...)"),
     OptionRule("Variance", maps="summary(metric='variance')"),
@@ -339,8 +366,9 @@ RULES: tuple[OptionRule, ...] = (
         "OFFset", refused="There are no offsets; subtract it from the response."
     ),
     OptionRule("EXPosure", refused="There is no exposure in linear models."),
-    OptionRule("DFMethod", refused="Tests are those of large samples, by z and chi2."),
-    OptionRule("SMALL", refused="Tests are those of large samples, by z and chi2."),
+    OptionRule(
+        "SMALL", note="with dfmethod() all tables and tests are those of small samples"
+    ),
     OptionRule("EForm", refused="Coefficients of linear models are not exponentiated."),
     OptionRule("BETA", refused="Standardize the variables before."),
     OptionRule("MAXIMIZE", refused="The likelihood is always maximized."),

@@ -127,19 +127,22 @@ class _Plan:
             notes=self._notes(),
         )
         codes = self._codes_in_sample(recipe, terms)
-        columns, layout, known = columns_of(terms, codes, bases, self.names)
+        expanded = columns_of(terms, codes, bases, self.names)
         whole = {u.name for t, _ in terms for u in t if u.factor and u.levels is None}
         recipe = replace(
             recipe,
-            fixed=columns,
-            layout=layout,
+            fixed=expanded.columns,
+            layout=expanded.layout,
             notes=(*recipe.notes, *self._numbering()),
-            known={name: found for name, found in known.items() if name in whole},
+            known={k: found for k, found in expanded.known.items() if k in whole},
+            terms=tuple(term for term, _ in terms),
+            levels=expanded.levels,
+            empty=expanded.empty,
         )
         parameters = self._parameters()
         parameters |= {
             "random_effects": [e for e, _ in equations] or None,
-            "fixed": [c.name for c in columns],
+            "fixed": [c.name for c in expanded.columns],
             "residuals": residuals,
             "vce": vce,
             "cluster": cluster,
@@ -450,6 +453,7 @@ class _Plan:
             "std_errors": not has("nostderr"),
             "lr_test": not has("nolrtest"),
             "missing": "drop",
+            "df_method": value("dfmethod"),
         }
         technique = value("technique", ("nr",))[0]
         out["solver"] = "newton" if technique == "nr" else "lbfgs"
@@ -475,12 +479,7 @@ class _Plan:
         )
         structured = parameters["residuals"] is not None
 
-        def refuse(
-            option: Option | None, condition: bool, problem: str, hint: str
-        ) -> None:
-            if option is not None and condition:
-                self.fail(problem, hint, option.span)
-
+        refuse = self._refuse
         refuse(
             has("reml"),
             weighted,
@@ -520,7 +519,31 @@ class _Plan:
             "emonly needs EM iterations.",
             "Write emiterate(500), say.",
         )
+        self._check_degrees_of_freedom(parameters)
         self._check_levels(equations)
+
+    def _refuse(
+        self, option: Option | None, condition: bool, problem: str, hint: str
+    ) -> None:
+        """Fail at an option that is given where it must not."""
+        if option is not None and condition:
+            self.fail(problem, hint, option.span)
+
+    def _check_degrees_of_freedom(self, parameters: dict[str, Any]) -> None:
+        """What dfmethod() and small need."""
+        has, method = self.command.option, parameters["df_method"]
+        self._refuse(
+            has("dfmethod"),
+            parameters["method"] == "ml" and str(method).startswith("kenward-roger"),
+            "dfmethod(kroger) is about REML.",
+            "Add the option reml, or write dfmethod(satterthwaite).",
+        )
+        self._refuse(
+            has("small"),
+            method is None,
+            "small goes with dfmethod().",
+            "It says how degrees of freedom are found: dfmethod(kroger), say.",
+        )
 
     def _check_levels(
         self, equations: list[tuple[RandomEffects, EquationSyntax]]

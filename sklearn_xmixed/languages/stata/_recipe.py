@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,8 +15,9 @@ from ._columns import Cell, Column, Layout
 from ._data import Data, Labelled
 from ._evaluate import evaluate
 from ._expressions import Expression
-from ._series import Panel
+from ._series import Lag, Panel
 from ._syntax import Command, Weight
+from ._terms import Term
 
 __all__ = ["Reader", "Recipe"]
 
@@ -51,6 +53,12 @@ class Recipe:
     reporting : dict
         Options of the command for ``summary``.
     notes : tuple of str
+    terms : tuple of Term
+        Of the fixed part.
+    levels : dict
+        Levels of every factor by name and operators.
+    empty : tuple of tuple of Cell
+        Products of the fixed part with levels that no row has together.
     """
 
     command: Command
@@ -66,12 +74,20 @@ class Recipe:
     layout: Layout
     reporting: dict[str, Any]
     notes: tuple[str, ...] = ()
+    terms: tuple[Term, ...] = ()
+    levels: dict[tuple[str, Lag], tuple[int, ...]] = field(default_factory=dict)
+    empty: tuple[tuple[Cell, ...], ...] = ()
 
     def __deepcopy__(self, memo: dict) -> Recipe:
         return self
 
     def __repr__(self) -> str:
         return f"Recipe({' '.join(self.command.text.split())!r})"
+
+    @property
+    def lagged(self) -> list[str]:
+        """Columns of the fixed part with time-series operators."""
+        return [c.name for c in self.fixed if any(cell.lag for cell in c.cells)]
 
     def read(self, X: Any, groups: Any = None) -> Reader:
         """The recipe laid over data."""
@@ -171,6 +187,38 @@ class Reader:
         for cell in column.cells[1:]:
             out = out * self.cell(cell)
         return out
+
+    def _columns(self, columns: Sequence[Column]) -> Array:
+        values = [self.column(c) for c in columns]
+        return np.column_stack(values) if values else np.zeros((self.data.n_rows, 0))
+
+    def fixed(self) -> Array:
+        """Columns of the fixed part."""
+        return self._columns(self.recipe.fixed)
+
+    def empty(self) -> Array:
+        """What rows have of combinations of levels that no row of the fit had."""
+        return self._columns(self.recipe.layout.empty)
+
+    def variables(self) -> tuple[pd.DataFrame, set[str]]:
+        """The variables of the fixed part, and which of them are factors."""
+        cells = [
+            cell
+            for column in (*self.recipe.fixed, *self.recipe.layout.empty)
+            for cell in column.cells
+        ]
+        factors = {cell.name for cell in cells if cell.level is not None}
+        out: dict[str, Any] = {}
+        for name in dict.fromkeys(cell.name for cell in cells):
+            values: Any = self.data.values(name)
+            if isinstance(values, Labelled):
+                values = pd.Categorical(values.texts, categories=list(values.names))
+            elif name in factors and values.dtype.kind == "f":
+                whole = values == np.floor(values)
+                if whole[~np.isnan(values)].all():
+                    values = pd.array(values, dtype="Int64")
+            out[name] = values
+        return pd.DataFrame(out, index=pd.RangeIndex(self.data.n_rows)), factors
 
     def expression(self, expression: Expression) -> Array:
         """Values of an expression."""

@@ -9,6 +9,7 @@ from ..._regressor import MixedLinearRegressor
 from ..._spec import RandomEffects, Residuals
 from ...design._validation import equations_of
 from ...inference import Specification
+from ._dfmethods import METHODS, word_of
 from ._options import RESIDUALS
 from ._parser import NAMES
 from ._recipe import Recipe
@@ -245,5 +246,19 @@ def _model_options(spec: dict[str, Any]) -> list[str]:
         out.append("vce(robust)")
     elif spec["vce"] == "cluster":
         out.append(f"vce(cluster {spec['cluster']})")
+    elif spec["vce"] != "oim":
+        raise ValueError(
+            f"vce={spec['vce']!r} cannot be written as a command, which has vce(oim), "
+            "vce(robust) and vce(cluster variable) alone. Set vce to one of these."
+        )
+    if spec["df_method"] is not None:
+        word = word_of(spec["df_method"])
+        if word is None:
+            raise ValueError(
+                f"No dfmethod() of a command stands for df_method={spec['df_method']!r}; "
+                f"those that have one are {', '.join(map(repr, METHODS.values()))} and "
+                "'kenward-roger-observed'. Set df_method to one of these or None."
+            )
+        out.append(f"dfmethod({word})")
     out += [text.format(spec[n]) for n, usual, text in _VALUES if spec[n] != usual]
     return out

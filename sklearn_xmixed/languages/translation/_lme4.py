@@ -20,6 +20,14 @@ from ._model import (
 __all__ = ["to_lme4"]
 
 
+#: methods for small samples by the words of lmerTest, which calls pbkrtest for the last
+DDF = {
+    "satterthwaite": "Satterthwaite",
+    "kenward-roger": "Kenward-Roger",
+    "kenward-roger-linear": "Kenward-Roger",
+}
+
+
 def to_lme4(estimator: Any, *, data: str = "data") -> Translation:
     """Code that fits the same model with R's lme4.
 
@@ -75,6 +83,7 @@ def _translate(model: Model, data: str) -> Translation:
     if terms:
         method = "TRUE" if model.reml else "FALSE"
         lines.append(f"fit <- lmer({formula}, data = {data}, REML = {method})")
+        lines += _small_samples(model.df_method)
     else:
         lines.append(f"fit <- lm({formula}, data = {data})")
     said[("Residual", "var(Residual)")] = (
@@ -93,9 +102,24 @@ def _translate(model: Model, data: str) -> Translation:
             "lme4 prints standard deviations and correlations; tests of "
             "coefficients are t values without degrees of freedom (lmerTest adds them)."
         )
+        if model.df_method is not None and model.df_method not in DDF:
+            notes.append(
+                f"Degrees of freedom by {model.df_method!r} are not among those of "
+                'lmerTest and pbkrtest, "Satterthwaite" and "Kenward-Roger".'
+            )
     return Translation(
         "lme4", "\n".join(lines), "", table(model, said, "lme4"), tuple(notes)
     )
+
+
+def _small_samples(method: str | None) -> list[str]:
+    """Lines that give tests of coefficients with degrees of freedom."""
+    if method not in DDF:
+        return []
+    return [
+        "library(lmerTest)",
+        f'summary(as_lmerModLmerTest(fit), ddf = "{DDF[method]}")',
+    ]
 
 
 def _terms(part: Part) -> tuple[list[str], dict[tuple[str, str], str]]:

@@ -12,6 +12,7 @@ import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
 from ...design._validation import equations_of
+from ...inference import CORRECTIONS
 
 __all__ = ["CannotSayError", "Model", "Part", "Translation", "model_of", "quoted"]
 
@@ -118,6 +119,8 @@ class Model:
     path : tuple of str
         Grouping variables down to the lowest level, without ``_all``.
     reml : bool
+    df_method : str or None
+        Degrees of freedom for small samples.
     residuals : Residuals or None
     formula : str
         Of an estimator made by one, as lme4 understands it; empty otherwise.
@@ -133,6 +136,7 @@ class Model:
     formula: str
     results: Any
     estimator: Any
+    df_method: str | None = None
 
 
 def model_of(estimator: Any) -> Model:
@@ -173,6 +177,7 @@ def model_of(estimator: Any) -> Model:
         getattr(estimator, "effects_formula", ""),
         results,
         estimator,
+        estimator.df_method,
     )
 
 
@@ -191,10 +196,18 @@ def refuse_weights(model: Model, language: str) -> None:
 def common_notes(model: Model) -> list[str]:
     """What every translation has to add."""
     notes = []
-    if model.results.vce != "oim":
+    name, vce = model.results.cluster_name, model.results.vce
+    if vce in CORRECTIONS:
+        of = f", cluster = data${name}" if name else ""
+        notes.append(
+            f"Standard errors of the coefficients are cluster-robust here ({vce}); in R "
+            f'clubSandwich\'s vcovCR(fit{of}, type = "{vce}") gives them. The code below '
+            "gives model-based ones."
+        )
+    elif vce != "oim":
         notes.append(
             "Standard errors are robust here: a sandwich estimator clustered by "
-            f"{model.results.cluster_name}, with the factor M / (M - 1). The code below "
+            f"{name}, with the factor M / (M - 1). The code below "
             "gives model-based ones."
         )
     if model.formula and any(quoted(n) != n for n in model.fixed):

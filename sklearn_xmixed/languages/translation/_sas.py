@@ -19,6 +19,16 @@ from ._model import (
 
 __all__ = ["to_sas"]
 
+#: degrees of freedom for small samples
+DDFM = {
+    "residual": "residual",
+    "between-within": "bw",
+    "containment": "contain",
+    "satterthwaite": "satterthwaite",
+    "kenward-roger": "kr",
+    "kenward-roger-linear": "kr(firstorder)",
+    "kenward-roger-2009": "kr2",
+}
 TYPES = {
     "identity": "toep(1)",
     "independent": "vc",
@@ -90,6 +100,8 @@ def _translate(model: Model, data: str) -> Translation:
         f"minus half of -2 {'Res ' if model.reml else ''}Log Likelihood"
     )
     options = ["solution", "cl", *([] if model.constant else ["noint"])]
+    if model.df_method is not None:
+        options.append(f"ddfm={_ddfm(model.df_method)}")
     right = " ".join(model.fixed)
     step = [f"data {data};", f"  set {data};", *copies, "run;"] if copies else []
     code = [
@@ -100,15 +112,33 @@ def _translate(model: Model, data: str) -> Translation:
         *lines,
         "run;",
     ]
-    notes = [
-        *common_notes(model),
-        *notes,
-        "SAS tests coefficients by t with degrees of freedom of its own (ddfm=); its "
-        "estimates and log likelihoods are the same.",
-    ]
+    notes = [*common_notes(model), *notes, _note_on_df(model.df_method)]
     return Translation(
         "SAS", "\n".join(code), "", table(model, said, "SAS"), tuple(notes)
     )
+
+
+def _ddfm(method: str) -> str:
+    """Argument of DDFM=."""
+    return DDFM[method.removesuffix("-observed")]
+
+
+def _note_on_df(method: str | None) -> str:
+    if method is None:
+        return (
+            "SAS tests coefficients by t with degrees of freedom of its own (ddfm=); its "
+            "estimates and log likelihoods are the same."
+        )
+    note = "Tests of coefficients refer to the degrees of freedom of ddfm=."
+    if method.endswith("-observed") or method == "satterthwaite":
+        return note
+    if method.startswith("kenward-roger"):
+        note += (
+            " SAS takes the variances of covariance parameters from the observed "
+            f"information unless SCORING= says otherwise: that is '{method}-observed' "
+            "here."
+        )
+    return note
 
 
 def _check_names(model: Model) -> None:

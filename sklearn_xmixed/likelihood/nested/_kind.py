@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from ...design._design import Design
 from .._basis import Pool
+from .._cluster_rows import ClusterBlock, cluster_rows
 from .._kind import Kind
 from .._model import VarianceModel
 from .._pieces import Pieces, Root
@@ -78,6 +81,15 @@ class Nested(Kind):
     ) -> Scores:
         """Derivatives of the log likelihood by cluster (Eqs. 22 and 23)."""
         return tree_scores(self.design, self.pool, self.tree, D, root, sigma2, clusters)
+
+    def cluster_blocks(
+        self, D: list[Array], root: Root, clusters: Array
+    ) -> Iterator[ClusterBlock]:
+        """Working covariance matrix, X and residuals of every cluster."""
+        levels = self.design.levels
+        several = bool(levels) and levels[-1].n_groups > int(clusters.max()) + 1
+        for rows in cluster_rows(self.design, self.pool, root, clusters):
+            yield from (rows.reduced() if several else rows).blocks(D)
 
 
 def fits_within(tree: Tree, n_rows: int, noise: float) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -10,6 +11,7 @@ from ...design._design import Design
 from ...optimization import Optimum, newton
 from .._basis import Pool
 from .._border import Border
+from .._cluster_rows import ClusterBlock, cluster_rows
 from .._errors import Errors
 from .._kind import Kind
 from .._model import VarianceModel
@@ -19,8 +21,10 @@ from .._posterior import Posterior
 from .._scores import Scores
 from ..nested._kind import fits_within
 from ..nested._tree import Tree
+from ._error_blocks import ErrorBlocks
 from ._errors import StructuredErrors
 from ._objective import StructuredObjective
+from ._pattern_sensitivity import PatternSensitivity
 from ._posterior import StructuredPosterior
 from ._rows import Rows
 from ._scores import whitened_scores
@@ -184,7 +188,8 @@ class Structured(Kind):
         self, D_blocks: list[Array], pieces: Pieces
     ) -> StructuredSensitivity:
         """How X'V^-1X answers to covariance matrices and residuals."""
-        return StructuredSensitivity(
+        whole = StructuredSensitivity if self.model.blocks else PatternSensitivity
+        return whole(
             self.rows,
             self.objective,
             self.tree,
@@ -201,3 +206,13 @@ class Structured(Kind):
         return whitened_scores(
             self.rows, self.tree, D, root, sigma2, clusters, self.psi
         )
+
+    def cluster_blocks(
+        self, D: list[Array], root: Root, clusters: Array
+    ) -> Iterator[ClusterBlock]:
+        """Working covariance matrix, X and residuals of every cluster."""
+        rows, psi = self.rows, self.psi
+        for part in cluster_rows(
+            self.design, self.pool, root, clusters, lambda at: rows.W[at]
+        ):
+            yield from part.blocks(D, ErrorBlocks.of(rows, psi, part.positions))

@@ -1,0 +1,347 @@
+"""The reference grid: rows of which marginal means are averages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from math import prod
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.sparse import csr_array
+
+from ._variables import FixedVariables, Variable
+
+__all__ = ["ReferenceGrid", "make_grid", "names_of"]
+
+Array = np.ndarray
+
+WEIGHTS = ("equal", "proportional", "cells", "observed")
+#: a larger grid is a mistake, or factors with very many levels
+MOST_GRID = 1_000_000
+
+
+@dataclass(frozen=True, eq=False)
+class ReferenceGrid:
+    """Rows, the mean that each belongs to, and its weight there.
+
+    Parameters
+    ----------
+    frame : DataFrame of g rows
+        All variables of the fixed part.
+    target : ndarray of int, shape (g,)
+        Which mean the row belongs to.
+    weight : ndarray of shape (g,)
+        Sums to one over the rows of a mean; nan where no row of the data was there.
+    index : Index of length m
+        Levels of the means.
+    """
+
+    frame: pd.DataFrame
+    target: Array
+    weight: Array
+    index: pd.Index
+
+    @classmethod
+    def of(
+        cls, frame: pd.DataFrame, target: Array, weight: Array, index: pd.Index
+    ) -> ReferenceGrid:
+        """The same with weights of any size."""
+        total = np.bincount(target, weight, minlength=len(index))
+        with np.errstate(invalid="ignore"):
+            return cls(frame, target, weight / total[target], index)
+
+    def average(self, rows: Array) -> Array:
+        """Rows of the grid to rows of the means."""
+        shape = len(self.index), len(self.target)
+        places = self.target, np.arange(len(self.target))
+        used = self.weight != 0.0  # 0 * nan is nan
+        A = csr_array(
+            (self.weight[used], (places[0][used], places[1][used])), shape=shape
+        )
+        return A @ rows
+
+
+def names_of(given: Any, what: str) -> tuple[str, ...]:
+    """One or several names of variables.
+
+    Raises
+    ------
+    TypeError
+        If it is neither.
+    ValueError
+        If one stands twice.
+    """
+    if given is None:
+        return ()
+    names = (given,) if isinstance(given, str) else given
+    if not isinstance(names, Iterable) or not all(isinstance(n, str) for n in names):
+        raise TypeError(
+            f"{what} must be the name of a variable or a list of names, got {given!r}."
+        )
+    names = tuple(names)
+    if len(set(names)) < len(names):
+        raise ValueError(f"{what} names a variable twice: {list(names)}.")
+    return names
+
+
+def make_grid(
+    known: FixedVariables,
+    targets: Sequence[str],
+    at: Any = None,
+    weights: str = "equal",
+) -> ReferenceGrid:
+    """Lay the reference grid.
+
+    Parameters
+    ----------
+    known : FixedVariables
+    targets : sequence of str
+        Variables whose levels the means belong to.
+    at : mapping of str to values, DataFrame or None
+    weights : {"equal", "proportional", "cells", "observed"}
+
+    Raises
+    ------
+    TypeError, ValueError
+        On names, values and weights that are none.
+    """
+    if weights not in WEIGHTS:
+        raise ValueError(f"weights must be one of {list(WEIGHTS)}, got {weights!r}.")
+    if isinstance(at, pd.DataFrame):
+        return _grid_of_frame(known, targets, at, weights)
+    values = _values_of(known, targets, at)
+    if weights == "observed":
+        if known.rows is None:
+            raise ValueError(_no_rows(known))
+        assert known.row_weights is not None
+        return _observed(known.rows, known.row_weights, targets, values, at)
+    size = prod(len(v) for v in values.values())
+    if size > MOST_GRID:
+        raise ValueError(
+            f"The reference grid has {size} rows, and at most {MOST_GRID} are computed. "
+            "Fix variables by at={...}, or average over the observed rows by "
+            "weights='observed'."
+        )
+    frame = _product(values)
+    index, target = _targets(targets, values, frame)
+    return ReferenceGrid.of(
+        frame, target, _weights(known, targets, values, frame, weights), index
+    )
+
+
+def _no_rows(known: FixedVariables) -> str:
+    if len(known.factors) == 0 and known.rows is None:
+        why = "Of columns of numbers only the means are kept"
+    else:
+        why = "The data have too many distinct rows to keep them"
+    return f"{why}; for weights='observed' pass the rows: at=data."
+
+
+def _values_of(
+    known: FixedVariables, targets: Sequence[str], at: Any
+) -> dict[str, tuple[Any, ...]]:
+    """Values of every variable on the grid, targets first."""
+    if at is None:
+        at = {}
+    if not isinstance(at, Mapping):
+        raise TypeError(
+            "at must be a dict of variables and their values, such as {'age': [20, 30]}, "
+            f"or a data frame with the rows of a reference grid; got {at!r}."
+        )
+    for name in (*targets, *at):
+        if name not in known.variables:
+            raise ValueError(
+                f"{name!r} is no variable of the fixed part. {known.describe()}"
+            )
+    names = [*targets, *(n for n in known.variables if n not in targets)]
+    return {
+        name: _checked(known.variables[name], at[name])
+        if name in at
+        else known.variables[name].values
+        for name in names
+    }
+
+
+def _checked(variable: Variable, given: Any) -> tuple[Any, ...]:
+    """Values that ``at`` gives to a variable."""
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        given = (given,)
+    values = tuple(given)
+    if not values:
+        raise ValueError(f"at gives no value of {variable.name!r}.")
+    if variable.levels is None:
+        try:
+            numbers = tuple(float(v) for v in values)
+        except (TypeError, ValueError):
+            numbers = (np.nan,)
+        if not np.isfinite(numbers).all():
+            raise ValueError(
+                f"at[{variable.name!r}] must be numbers, since {variable.name!r} is a "
+                f"covariate; got {list(values)}."
+            )
+        # whole numbers stay what they are in labels
+        return tuple(
+            v if isinstance(v, int | np.integer) and not isinstance(v, bool) else n
+            for v, n in zip(values, numbers, strict=True)
+        )
+    unknown = [v for v in values if v not in variable.levels]
+    if unknown:
+        shown = ", ".join(map(repr, variable.levels[:12]))
+        more = ", ..." if len(variable.levels) > 12 else ""
+        raise ValueError(
+            f"{unknown[0]!r} is no level of {variable.name!r}. Its levels are "
+            f"{shown}{more}."
+        )
+    return values
+
+
+def _product(values: Mapping[str, Sequence[Any]]) -> pd.DataFrame:
+    """All combinations, the first variable slowest."""
+    size = prod(len(v) for v in values.values())
+    out, inner = {}, size
+    for name, levels in values.items():
+        inner //= len(levels)
+        column = _column(levels)
+        out[name] = np.tile(np.repeat(column, inner), size // (inner * len(levels)))
+    return pd.DataFrame(out, index=pd.RangeIndex(size))
+
+
+def _column(levels: Sequence[Any]) -> Array:
+    """Numbers as numbers, everything else as it is."""
+    array = np.array(levels, dtype=object)
+    kinds = {type(v) for v in levels}
+    if all(issubclass(k, bool | np.bool_) for k in kinds):
+        return array.astype(bool)
+    if all(issubclass(k, int | np.integer) for k in kinds):
+        return array.astype(np.int64)
+    if all(issubclass(k, int | float | np.number) for k in kinds):
+        return array.astype(float)
+    return array
+
+
+def _index(targets: Sequence[str], keys: Sequence[tuple[Any, ...]]) -> pd.Index:
+    """One level of an index per target."""
+    if not targets:
+        return pd.Index(["overall"], name="mean")
+    if len(targets) == 1:
+        return pd.Index([k[0] for k in keys], name=targets[0])
+    return pd.MultiIndex.from_tuples(keys, names=list(targets))
+
+
+def _targets(
+    targets: Sequence[str], values: Mapping[str, Sequence[Any]], frame: pd.DataFrame
+) -> tuple[pd.Index, Array]:
+    """The means, and which rows of a product belong to them; targets come first."""
+    keys = list(product(*(values[name] for name in targets)))
+    return _index(targets, keys), np.arange(len(frame)) // (len(frame) // len(keys))
+
+
+def _weights(
+    known: FixedVariables,
+    targets: Sequence[str],
+    values: Mapping[str, Sequence[Any]],
+    frame: pd.DataFrame,
+    weights: str,
+) -> Array:
+    """Weights of the rows of a product, not yet divided by their sum."""
+    used = [
+        (k, name)
+        for k, name in enumerate(known.factors)
+        if weights == "cells" or name not in targets
+    ]
+    if weights == "equal" or not used:
+        return np.ones(len(frame))
+    levels = [list(known.variables[name].values) for _, name in used]
+    sizes = [len(v) for v in levels]
+    # marginal frequencies of the combinations of these factors
+    places = tuple(known.cells[:, k] for k, _ in used)
+    table = np.zeros(sizes)
+    np.add.at(table, places, known.cell_weights)
+    rows = tuple(
+        pd.Index(found).get_indexer(pd.Index(frame[name]))
+        for found, (_, name) in zip(levels, used, strict=True)
+    )
+    return table[rows]
+
+
+def _observed(
+    rows: pd.DataFrame,
+    row_weights: Array,
+    targets: Sequence[str],
+    values: Mapping[str, Sequence[Any]],
+    at: Any,
+) -> ReferenceGrid:
+    """Every mean over all observed rows, with its variables set for all of them."""
+    fixed = dict.fromkeys([*targets, *(at or {})])
+    settings = _product({name: values[name] for name in fixed})
+    settings.index = pd.RangeIndex(max(len(settings), 1))
+    n = len(rows)
+    if n * len(settings) > MOST_GRID:
+        raise ValueError(
+            f"{len(settings)} combinations of levels over {n} rows are "
+            f"{n * len(settings)} rows, and at most {MOST_GRID} are computed. Pass fewer "
+            "values in at, or use weights='cells'."
+        )
+    frame = pd.concat([rows] * len(settings), ignore_index=True)
+    for name in settings.columns:
+        frame[name] = np.repeat(settings[name].to_numpy(), n)
+    keys = list(product(*(values[name] for name in targets)))
+    per_target = len(settings) // len(keys)
+    target = np.repeat(np.arange(len(settings)) // per_target, n)
+    return ReferenceGrid.of(
+        frame, target, np.tile(row_weights, len(settings)), _index(targets, keys)
+    )
+
+
+def _grid_of_frame(
+    known: FixedVariables, targets: Sequence[str], frame: pd.DataFrame, weights: str
+) -> ReferenceGrid:
+    """A reference grid that the user laid: every row counts the same."""
+    if weights in ("proportional", "cells"):
+        raise ValueError(
+            f"The rows of a frame in at count equally; weights={weights!r} goes with "
+            "values of variables. Use weights='equal', or 'observed' to set the levels "
+            f"of {list(targets)} for all rows."
+        )
+    if not len(frame):
+        raise ValueError("The frame in at has no rows.")
+    frame = frame.reset_index(drop=True).rename(columns=str)
+    there = [name for name in known.variables if name in frame.columns]
+    lost = [n for n in targets if n not in known.variables and n not in frame.columns]
+    if lost:
+        raise ValueError(
+            f"{lost[0]!r} is no variable of the fixed part and no column of the frame in "
+            f"at. {known.describe()}"
+        )
+    beside = [n for n in targets if n in frame.columns and n not in there]
+    rows = frame[[*there, *beside]]
+    if rows.isna().any(axis=None):
+        raise ValueError("The frame in at has missing values; leave those rows out.")
+    absent = {n: v.values for n, v in known.variables.items() if n not in there}
+    if weights == "observed":
+        if absent:
+            raise ValueError(
+                f"The frame in at has no column {next(iter(absent))!r}; "
+                "weights='observed' needs all variables of the fixed part."
+            )
+        values = {
+            n: known.variables[n].values
+            if known.variables[n].levels is not None
+            else tuple(pd.unique(rows[n]))
+            for n in targets
+        }
+        return _observed(rows, np.ones(len(rows)), targets, values, None)
+    if absent:
+        rows = rows.merge(_product(absent), how="cross")
+    if not targets:
+        return ReferenceGrid.of(
+            rows, np.zeros(len(rows), dtype=int), np.ones(len(rows)), _index((), ())
+        )
+    grouped = rows.groupby(list(targets), sort=False, observed=True)
+    order = grouped.ngroup().to_numpy()
+    firsts = np.unique(order, return_index=True)[1]
+    keys = [tuple(rows.loc[i, list(targets)]) for i in firsts]
+    return ReferenceGrid.of(rows, order, np.ones(len(rows)), _index(targets, keys))

@@ -1,0 +1,517 @@
+"""Marginal means and trends: averages of the fixed part over a reference grid."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ._adjust import ADJUSTMENTS, TITLES, Family, t_quantile
+from ._coefficients import USUAL, contrast_coefficients
+from ._contrasts import Contrasts
+from ._estimates import FixedPart, LinearEstimates
+from ._grid import ReferenceGrid, make_grid, names_of
+from ._letters import compact_letters
+from ._page import EstimatesPage
+from ._shown import BackTransformed, Shown, transformed_table
+from ._transformation import transformation_of
+from ._variables import FixedVariables
+
+__all__ = ["FixedRows", "MarginalMeans", "marginal_means", "marginal_trends"]
+
+Array = np.ndarray
+#: rows of the fixed part's columns, constant included, and what they have of combinations
+#: of levels that are no columns of the model
+FixedRows = Callable[[pd.DataFrame], tuple[Array, Array]]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class MarginalMeans(Shown, LinearEstimates):
+    """Marginal means or trends, as from ``marginal_means`` and ``marginal_trends``.
+
+    Attributes
+    ----------
+    table : DataFrame
+        Index: levels of ``by`` and ``specs``; columns estimate, std_error, df, ci_lower,
+        ci_upper.  Estimates are nan where they are not estimable.
+    L : DataFrame
+        The linear combinations of the coefficients.
+    vcov : DataFrame
+        Covariance matrix of the estimates.
+    estimable : ndarray of bool
+    specs, by : tuple of str
+    grid : DataFrame
+        The reference grid; with ``weight``, its share in the mean.
+    """
+
+    specs: tuple[str, ...]
+    by: tuple[str, ...]
+    what: str
+    over: str
+    reference_grid: ReferenceGrid
+
+    @property
+    def grid(self) -> pd.DataFrame:
+        """The reference grid and the weights of its rows."""
+        return self.reference_grid.frame.assign(weight=self.reference_grid.weight)
+
+    def _framed(self, reach: Array) -> pd.DataFrame:
+        half = reach * self.std_error
+        return pd.DataFrame(
+            {
+                "estimate": self.estimate,
+                "std_error": self.std_error,
+                "df": self.df,
+                "ci_lower": self.estimate - half,
+                "ci_upper": self.estimate + half,
+            },
+            index=self.index,
+        )
+
+    @cached_property
+    def _table(self) -> pd.DataFrame:
+        return self._framed(t_quantile(self.confidence_level, self.df))
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """Estimates with intervals, each for itself."""
+        return self._table.copy()
+
+    # -- comparisons -------------------------------------------------------------
+
+    def contrasts(
+        self,
+        kind: Any = "pairwise",
+        *,
+        by: Any = None,
+        adjust: str | None = None,
+        ref: Any = None,
+        confidence_level: float | None = None,
+    ) -> Contrasts:
+        """Compare the means.
+
+        Parameters
+        ----------
+        kind : str or dict, default="pairwise"
+            "pairwise"; "reference", every mean with that of ``ref``; "consecutive",
+            every mean with the one before; "polynomial", orthogonal polynomials over
+            equally spaced levels; "effects", every mean with the average of all.  Or
+            coefficients by name: a list with one per mean, or a dict of levels.
+        by : str or list of str, default=None
+            Variables within whose levels means are compared; None takes those of the
+            means, an empty list compares all with all.
+        adjust : str, default=None
+            "tukey" (pairwise alone), "mvt" (exact, by the multivariate t distribution;
+            for a reference it is Dunnett's method), "bonferroni", "holm", "sidak",
+            "scheffe", "fdr" or "none".  None takes what is usual: tukey for pairwise, mvt
+            for reference and consecutive, fdr for effects, else none.
+        ref : level, default=None
+            Of kind "reference"; a tuple with several variables.  None is the first.
+        confidence_level : float, default=None
+            None takes that of the means.
+
+        Returns
+        -------
+        Contrasts
+
+        Raises
+        ------
+        ValueError
+            On a kind, adjustment, level or variable that is none.
+
+        Examples
+        --------
+        >>> from sklearn_xmixed import from_formula
+        >>> from sklearn_xmixed.datasets import load_penicillin
+        >>> data = load_penicillin().frame
+        >>> model = from_formula("diameter ~ sample + (1 | plate)", data)
+        >>> means = model.marginal_means("sample")
+        >>> found = means.contrasts("reference", ref="F", adjust="mvt")
+        >>> found.table[["estimate", "p_value"]].round(3).head(2)
+                  estimate  p_value
+        contrast
+        A - F        5.208      0.0
+        B - F        2.000      0.0
+        """
+        from ..inference import check_level
+
+        level = self.confidence_level
+        if confidence_level is not None:
+            level = check_level(confidence_level)
+        by = self.by if by is None else names_of(by, "by")
+        names = list(self.index.names)
+        for name in by:
+            if name not in (*self.by, *self.specs):
+                raise ValueError(
+                    f"by must name variables of the means, {names}; got {name!r}."
+                )
+        adjust = _adjustment(kind, adjust)
+        own = [n for n in names if n not in by]
+        if not own:
+            raise ValueError(
+                f"Within levels of {list(by)} there is nothing to compare."
+            )
+        levels = self.index.to_frame(index=False)
+        families = np.zeros(len(levels), dtype=int)
+        if by:
+            families = levels.groupby(list(by), sort=False).ngroup().to_numpy()
+        blocks: list[Array] = []
+        keys: list[tuple[Any, ...]] = []
+        sizes, numbers = [], []
+        for number in range(families.max() + 1):
+            at = np.flatnonzero(families == number)
+            parts = levels.iloc[at]
+            mine = [tuple(row) for row in parts[own].itertuples(index=False, name=None)]
+            shown = mine if len(own) > 1 else [m[0] for m in mine]
+            outer = tuple(parts[list(by)].iloc[0]) if by else ()
+            named = contrast_coefficients(kind, shown, ref)
+            for name, row in named:
+                block = np.zeros(len(levels))
+                block[at] = row
+                blocks.append(block)
+                keys.append((*outer, name))
+            numbers += [number] * len(named)
+            sizes.append(len(at))
+        if not blocks:
+            raise ValueError("There is a single mean, and nothing to compare it with.")
+        C = np.array(blocks)
+        index = _contrast_index(by, keys)
+        return Contrasts(
+            self.part,
+            C @ self.rows,
+            C @ self.unknown,
+            index,
+            level,
+            pd.DataFrame(C, index=index, columns=self.index),
+            np.array(numbers),
+            np.array(sizes),
+            adjust,
+            tuple(by),
+            self.what.lower() if self.what == "Marginal means" else self.what,
+        )
+
+    def pairs(self, *, by: Any = None, adjust: str = "tukey") -> Contrasts:
+        """All pairwise differences, by Tukey's method.
+
+        Parameters
+        ----------
+        by, adjust
+            As of ``contrasts``.
+
+        Returns
+        -------
+        Contrasts
+        """
+        return self.contrasts("pairwise", by=by, adjust=adjust)
+
+    def letters(
+        self, *, by: Any = None, adjust: str = "tukey", alpha: float = 0.05
+    ) -> pd.Series:
+        """Compact letters: means that share a letter do not differ significantly.
+
+        Parameters
+        ----------
+        by, adjust
+            As of ``contrasts``.
+        alpha : float, default=0.05
+
+        Returns
+        -------
+        Series
+            Indexed as ``table``; the largest mean has an a, a mean that is not estimable
+            has none.
+
+        Notes
+        -----
+        That two means share a letter is no evidence that they are equal.
+
+        Examples
+        --------
+        >>> from sklearn_xmixed import from_formula
+        >>> from sklearn_xmixed.datasets import load_penicillin
+        >>> data = load_penicillin().frame
+        >>> model = from_formula("diameter ~ sample + (1 | plate)", data)
+        >>> model.marginal_means("sample").letters().to_dict()
+        {'A': 'a', 'B': 'c', 'C': 'a', 'D': 'b', 'E': 'b', 'F': 'd'}
+        """
+        if not 0 < alpha < 1:
+            raise ValueError(f"alpha must lie between 0 and 1, got {alpha!r}.")
+        found = self.contrasts("pairwise", by=by, adjust=adjust)
+        pairs = found.coefficients.to_numpy()
+        p = found._table["p_value"].to_numpy()
+        out = np.full(len(self.rows), "", dtype=object)
+        for number in range(len(found.n_means)):
+            mine = np.flatnonzero(found.families == number)
+            at = np.flatnonzero(pairs[mine].any(axis=0))
+            differ = np.zeros((len(self.rows), len(self.rows)), dtype=bool)
+            for k in mine:
+                i, j = np.flatnonzero(pairs[k])
+                differ[i, j] = differ[j, i] = p[k] < alpha
+            out[at] = compact_letters(self.estimate[at], differ[np.ix_(at, at)])
+        return pd.Series(out, index=self.index, name="letters")
+
+    def simultaneous(self, adjust: str = "mvt") -> pd.DataFrame:
+        """The table with intervals that hold for all means of a by-level together.
+
+        Parameters
+        ----------
+        adjust : {"mvt", "bonferroni", "sidak", "scheffe", "none"}, default="mvt"
+
+        Returns
+        -------
+        DataFrame
+        """
+        if adjust not in ("mvt", "bonferroni", "sidak", "scheffe", "none"):
+            raise ValueError(
+                "adjust must be 'mvt', 'bonferroni', 'sidak', 'scheffe' or 'none' for "
+                f"intervals of means, got {adjust!r}."
+            )
+        reach = np.full(len(self.rows), np.nan)
+        families = np.zeros(len(self.rows), dtype=int)
+        if self.by:
+            levels = self.index.to_frame(index=False)
+            families = levels.groupby(list(self.by), sort=False).ngroup().to_numpy()
+        for number in range(families.max() + 1):
+            at = np.flatnonzero(families == number)
+            V = self.covariance[np.ix_(at, at)]
+            family = Family(self.estimate[at], self.df[at], V, len(at))
+            reach[at] = family.critical_values(adjust, self.confidence_level)
+        return self._framed(reach)
+
+    # -- other ways to see them --------------------------------------------------
+
+    def back_transform(self, inverse: Any = None) -> BackTransformed:
+        """The means on the scale of a response that was transformed.
+
+        Parameters
+        ----------
+        inverse : callable, default=None
+            The inverse function; None reads it from a formula's response, such as
+            ``log(weight)``.
+
+        Returns
+        -------
+        BackTransformed
+            With ``table`` and ``transformation``, which says what was done.
+
+        Raises
+        ------
+        ValueError
+            If the response does not say how it was transformed.
+
+        Notes
+        -----
+        The back-transformed mean of a response is no mean of the response: of logarithms
+        it is a geometric mean, and of any monotone function the median if the errors
+        are normal.  Intervals are transformed at their ends.
+        """
+        way = transformation_of(self.part.response, inverse)
+        return BackTransformed(
+            transformed_table(self._table, way),
+            f"{self.what} of {way.response}: {way.inverse} of that of "
+            f"{self.part.response}",
+            self.by,
+            self.confidence_level,
+            self._notes(),
+        )
+
+    def plot(self, ax: Any = None, **options: Any) -> Any:
+        """Draw the means with their intervals, in one panel per by-level.
+
+        Parameters
+        ----------
+        ax : Axes or array of Axes, default=None
+        **options : dict
+            As of ``MarginalMeansDisplay.plot``.
+
+        Returns
+        -------
+        MarginalMeansDisplay
+        """
+        from ..plotting import MarginalMeansDisplay
+
+        name = self.part.response if self.what == "Marginal means" else self.what
+        display = MarginalMeansDisplay(self.table, by=self.by, response=name)
+        return display.plot(ax, **options)
+
+    def _notes(self) -> tuple[str, ...]:
+        return (*((self.over,) if self.over else ()), *self._lost())
+
+    def _page(self) -> EstimatesPage:
+        title = (
+            f"{self.what} of {self.part.response}"
+            if self.what == "Marginal means"
+            else f"{self.what} in {self.part.response}"
+        )
+        return EstimatesPage(
+            f"{title}; df: {self.part.reference.method}",
+            self._table,
+            self.by,
+            self.confidence_level,
+            self._notes(),
+        )
+
+
+def _adjustment(kind: Any, adjust: str | None) -> str:
+    """The adjustment asked for, or the usual one."""
+    if adjust is None:
+        return USUAL.get(kind, "none") if isinstance(kind, str) else "none"
+    if adjust not in ADJUSTMENTS:
+        raise ValueError(f"adjust must be one of {list(TITLES)}, got {adjust!r}.")
+    if adjust == "tukey" and kind != "pairwise":
+        raise ValueError(
+            "Tukey's method is for all pairwise differences; for other sets use "
+            f"adjust='mvt', which is exact for any. Got kind={kind!r}."
+        )
+    return adjust
+
+
+def _contrast_index(by: Sequence[str], keys: list[tuple[Any, ...]]) -> pd.Index:
+    if not by:
+        return pd.Index([k[0] for k in keys], name="contrast", dtype=object)
+    return pd.MultiIndex.from_tuples(keys, names=[*by, "contrast"])
+
+
+def _resolved(rows: Array, unknown: Array) -> tuple[Array, Array]:
+    """Averages over no rows at all are unknown, each for itself."""
+    gone = np.isnan(rows).any(axis=1)
+    if not gone.any():
+        return rows, unknown
+    mark = np.eye(len(rows))[:, gone]
+    return (
+        np.where(gone[:, None], 0.0, rows),
+        np.hstack([np.where(gone[:, None], 0.0, unknown), mark]),
+    )
+
+
+def marginal_means(
+    part: FixedPart,
+    known: FixedVariables,
+    fixed_rows: FixedRows,
+    specs: Any,
+    by: Any,
+    grid: tuple[Any, str],
+    confidence_level: float,
+) -> MarginalMeans:
+    """See ``MixedLinearRegressor.marginal_means``; ``grid`` is (at, weights)."""
+    specs, by = _targets_of(specs, by)
+    laid = make_grid(known, (*by, *specs), *grid)
+    rows, unknown = fixed_rows(laid.frame)
+    rows, unknown = _resolved(laid.average(rows), laid.average(unknown))
+    return MarginalMeans(
+        part,
+        rows,
+        unknown,
+        laid.index,
+        confidence_level,
+        specs,
+        by,
+        "Marginal means",
+        _over(known, (*by, *specs), *grid),
+        laid,
+    )
+
+
+#: step of differences, as a share of the range of the variable
+STEP = 1e-3
+
+
+def _differences(x: Array, h: float, low: float, high: float) -> tuple[Array, Array]:
+    """Five points about each x, in steps of h, and their weights in h f'(x).
+
+    They stay inside the range of the variable, where splines end; exact for polynomials up
+    to the fourth degree.
+    """
+    shift = np.zeros(len(x))
+    inside = (x >= low) & (x <= high)
+    shift[inside] = np.clip(0.0, (low - x) / h + 2.0, (high - x) / h - 2.0)[inside]
+    steps = np.arange(-2.0, 3.0) + shift[:, None]
+    powers = steps[:, None, :] ** np.arange(5.0)[None, :, None]
+    right = np.tile(np.eye(5)[1], (len(x), 1))
+    return steps, np.linalg.solve(powers, right[:, :, None])[:, :, 0]
+
+
+def marginal_trends(
+    part: FixedPart,
+    known: FixedVariables,
+    fixed_rows: FixedRows,
+    targets: tuple[Any, Any],
+    var: str,
+    grid: tuple[Any, str],
+    confidence_level: float,
+) -> MarginalMeans:
+    """See ``MixedLinearRegressor.marginal_trends``; ``targets`` is (specs, by)."""
+    specs, by = _targets_of(*targets)
+    variable = known.variables.get(var) if isinstance(var, str) else None
+    if variable is None:
+        raise ValueError(f"var {var!r} is no variable. {known.describe()}")
+    if variable.levels is not None:
+        raise ValueError(
+            f"{var!r} is a factor and has no slope; compare its levels by "
+            f"marginal_means({var!r}).pairs()."
+        )
+    laid = make_grid(known, (*by, *specs), *grid)
+    span = variable.high - variable.low
+    h = STEP * span if span > 0 else 1.0
+    x = laid.frame[var].to_numpy(dtype=float)
+    steps, weights = _differences(x, h, variable.low, variable.high)
+    middle, beside = fixed_rows(laid.frame)
+    slope, gone = np.zeros_like(middle), np.zeros_like(beside)
+    for step, weight in zip(steps.T, weights.T, strict=True):
+        above, more = fixed_rows(laid.frame.assign(**{var: x + step * h}))
+        # the weights sum to zero: what does not change leaves no rounding
+        slope += weight[:, None] / h * (above - middle)
+        gone += weight[:, None] / h * (more - beside)
+    rows, unknown = _resolved(laid.average(slope), laid.average(gone))
+    return MarginalMeans(
+        part,
+        rows,
+        unknown,
+        laid.index,
+        confidence_level,
+        specs,
+        by,
+        f"Trends of {var}",
+        _over(known, (*by, *specs, var), *grid),
+        laid,
+    )
+
+
+def _targets_of(specs: Any, by: Any) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    specs, by = names_of(specs, "specs"), names_of(by, "by")
+    both = [n for n in specs if n in by]
+    if both:
+        raise ValueError(f"{both[0]!r} stands in specs and in by; name it once.")
+    return specs, by
+
+
+_HOW = {
+    "equal": "equally",
+    "proportional": "in proportion to their frequencies",
+    "cells": "in proportion to the frequencies of the cells",
+}
+
+
+def _over(known: FixedVariables, targets: Sequence[str], at: Any, weights: str) -> str:
+    """What the means are averaged over, in a sentence."""
+    if weights == "observed":
+        return "Averages over the observed rows."
+    if isinstance(at, pd.DataFrame):
+        return "Averages over the rows of the frame given."
+    at = at or {}
+    factors = [n for n in known.factors if n not in targets and n not in at]
+    held = [
+        f"{n} = {v.mean:.6g}"
+        for n, v in known.variables.items()
+        if v.levels is None and n not in targets and n not in at
+    ]
+    told = []
+    if factors:
+        told.append(f"Averaged over {', '.join(factors)}, {_HOW[weights]}.")
+    if held and len(held) <= 6:
+        told.append(f"At the means of covariates: {', '.join(held)}.")
+    return " ".join(told)

@@ -1,0 +1,166 @@
+"""The variables of the fixed part as a fit saw them: levels, means, combinations."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+__all__ = ["FixedVariables", "Variable"]
+
+Array = np.ndarray
+
+#: up to so many distinct rows are kept for averages over the observed rows
+MOST_ROWS = 10_000
+
+
+@dataclass(frozen=True, eq=False)
+class Variable:
+    """A factor with its levels, or a covariate with its mean.
+
+    Parameters
+    ----------
+    name : str
+    levels : tuple or None
+        Of a factor, in the order of its categories, or sorted.
+    mean : float
+        Of a covariate.
+    low, high : float
+        Its range.
+    """
+
+    name: str
+    levels: tuple[Any, ...] | None = None
+    mean: float = np.nan
+    low: float = np.nan
+    high: float = np.nan
+
+    @property
+    def values(self) -> tuple[Any, ...]:
+        """Where the variable is held if nothing else is said."""
+        return (self.mean,) if self.levels is None else self.levels
+
+
+@dataclass(frozen=True, eq=False)
+class FixedVariables:
+    """All variables of the fixed part.
+
+    Parameters
+    ----------
+    variables : dict of str to Variable
+    factors : tuple of str
+        Columns of ``cells``.
+    cells : ndarray of int, shape (n_cells, n_factors)
+        Combinations of the factors' levels that occur.
+    cell_weights : ndarray of shape (n_cells,)
+        How many rows each has, or their weights.
+    rows : DataFrame or None
+        The distinct rows of all variables; None where there are too many to keep.
+    row_weights : ndarray or None
+    """
+
+    variables: dict[str, Variable]
+    factors: tuple[str, ...] = ()
+    cells: Array = field(default_factory=lambda: np.zeros((1, 0), dtype=int))
+    cell_weights: Array = field(default_factory=lambda: np.ones(1))
+    rows: pd.DataFrame | None = None
+    row_weights: Array | None = None
+
+    @classmethod
+    def of(
+        cls, frame: pd.DataFrame, factors: Collection[str], weights: Array | None
+    ) -> FixedVariables:
+        """Summarise the rows of a fit.
+
+        Parameters
+        ----------
+        frame : DataFrame
+            The variables, in the rows that were used.
+        factors : collection of str
+            Which of them are factors.
+        weights : ndarray or None
+            Of the rows.
+        """
+        weights = np.ones(len(frame)) if weights is None else weights
+        variables, codes = {}, {}
+        for name in map(str, frame.columns):
+            column = frame[name]
+            if name in factors:
+                codes[name], levels = _coded(column)
+                variables[name] = Variable(name, levels)
+            else:
+                x = column.to_numpy(dtype=float)
+                mean = float(np.average(x, weights=weights))
+                variables[name] = Variable(
+                    name, None, mean, float(x.min()), float(x.max())
+                )
+        kept = tuple(codes)
+        sizes = [len(variables[name].values) for name in kept]
+        number = np.zeros(len(frame), dtype=np.int64)
+        at: list[Array] = []
+        for name, size in zip(kept, sizes, strict=True):
+            # numbered anew at each factor, so that products of sizes cannot overflow
+            places, number = np.unique(number * size + codes[name], return_inverse=True)
+            at = [*(a[places // size] for a in at), places % size]
+        cells = np.column_stack(at) if at else np.zeros((1, 0), dtype=int)
+        rows, row_weights = _distinct(frame, codes, number, weights)
+        return cls(
+            variables,
+            kept,
+            cells,
+            np.bincount(number, weights, minlength=len(cells)),
+            rows,
+            row_weights,
+        )
+
+    @classmethod
+    def of_columns(cls, names: Collection[str], means: Array) -> FixedVariables:
+        """Columns of numbers of which nothing but the means is known."""
+        return cls(
+            {
+                name: Variable(name, None, float(mean))
+                for name, mean in zip(names, means, strict=True)
+            }
+        )
+
+    def describe(self) -> str:
+        """What there is, for messages."""
+        told = []
+        for variable in self.variables.values():
+            if variable.levels is None:
+                told.append(f"{variable.name} (covariate)")
+            else:
+                told.append(
+                    f"{variable.name} (factor with {len(variable.levels)} levels)"
+                )
+        return f"The variables of the fixed part are {', '.join(told) or 'none'}."
+
+
+def _coded(column: pd.Series) -> tuple[Array, tuple[Any, ...]]:
+    """Codes and levels, unused categories left out."""
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        column = column.cat.remove_unused_categories()
+        return column.cat.codes.to_numpy(np.int64), tuple(column.cat.categories)
+    codes, levels = pd.factorize(column, sort=True)
+    return codes.astype(np.int64), tuple(np.asarray(levels, dtype=object))
+
+
+def _distinct(
+    frame: pd.DataFrame, codes: dict[str, Array], number: Array, weights: Array
+) -> tuple[pd.DataFrame | None, Array | None]:
+    """The distinct rows, unless there are too many."""
+    others = [c for c in map(str, frame.columns) if c not in codes]
+    # a few rows tell most often that there are too many
+    for stop in (4 * MOST_ROWS, len(frame)):
+        part = frame[others][:stop].to_numpy(dtype=float)
+        key = pd.DataFrame(part).assign(cell=number[:stop])
+        first = ~key.duplicated().to_numpy()
+        if first.sum() > MOST_ROWS:
+            return None, None
+        if stop >= len(frame):
+            break
+    groups = key.groupby(list(key.columns), sort=False).ngroup().to_numpy()
+    return frame[first].reset_index(drop=True), np.bincount(groups, weights)
