@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
 from sklearn.base import clone
+from sklearn_xmixed.stata import to_command
 
 from sklearn_xmixed import (
     MixedLinearRegressor,
@@ -19,7 +20,6 @@ from sklearn_xmixed import (
     to_sas,
 )
 from sklearn_xmixed.residuals import Exponential, Power
-from sklearn_xmixed.stata import to_command
 from tests.test_residuals import data
 
 NONE = RandomEffects("g", intercept=False)
