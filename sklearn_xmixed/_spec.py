@@ -169,7 +169,7 @@ default="independent"
     >>> model = model.set_params(residuals=Residuals("ar", time="visit", variance="age"))
     >>> model = model.fit(X.assign(visit=visit), y)
     >>> [f"{k} {v:.3f}" for k, v in model.residual_parameters_.items()][:3]
-    ['rho 0.641', 'var(e8) 5.777', 'var(e10) 4.241']
+    ['rho 0.689', 'var(e8) 6.283', 'var(e10) 4.991']
 
     Occasions with names:
 

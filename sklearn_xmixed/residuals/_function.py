@@ -57,7 +57,7 @@ class Power(VarianceFunction):
     ...     residuals=Residuals(variance=Power("age")),
     ... ).fit(X, y)
     >>> {k: round(v, 3) for k, v in model.residual_parameters_.items()}
-    {'delta': -0.079, 'var(e)': 2.974}
+    {'delta': -0.112, 'var(e)': 3.434}
     """
 
     words: ClassVar[str] = "|{}|^delta"
@@ -88,7 +88,7 @@ class Exponential(VarianceFunction):
     ...     residuals=Residuals(variance=Exponential("age")),
     ... ).fit(X, y)
     >>> {k: round(v, 3) for k, v in model.residual_parameters_.items()}
-    {'delta': -0.009, 'var(e)': 2.467}
+    {'delta': -0.008, 'var(e)': 2.426}
     """
 
     words: ClassVar[str] = "exp(delta {})"

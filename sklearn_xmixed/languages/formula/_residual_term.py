@@ -31,7 +31,9 @@ EXAMPLE = (
 _HEAD = re.compile(r"(?<![\w.])residuals\s*\(")
 _KEYWORD = re.compile(r"(\w+)\s*=\s*(.*)", re.DOTALL)
 _FUNCTION = re.compile(rf"({'|'.join(FUNCTIONS)})\s*\(\s*({NAME.pattern})\s*\)")
-_PLACES = re.compile(rf"\(\s*({NAME.pattern}(?:\s*,\s*(?:{NAME.pattern}))*)\s*,?\s*\)")
+_PLACES = re.compile(
+    rf"\(\s*(?:{NAME.pattern})(?:\s*,\s*(?:{NAME.pattern}))*\s*,?\s*\)"
+)
 _ORDERED = re.compile(r"([^\W\d]\w*)\s*\(?\s*(\d+)\s*\)?")
 
 
@@ -184,8 +186,8 @@ def _value(
         )
     if NAME.fullmatch(value):
         return value.strip("`")
-    if role == "time" and (found := _PLACES.fullmatch(value)):
-        return [name.strip("`") for name in NAME.findall(found[1])]
+    if role == "time" and _PLACES.fullmatch(value):
+        return [name.strip("`") for name in NAME.findall(value)]
     if role == "variance" and (found := _FUNCTION.fullmatch(value)):
         return FUNCTIONS[found[1]](found[2].strip("`"))
     allowed = {
