@@ -376,12 +376,14 @@ class MixedLinearRegressor(
         Parameters
         ----------
         X : array-like or data frame of shape (n_samples, n_features)
-            Covariates; group labels may be columns of a frame.
-        y : array-like of shape (n_samples,)
-            Response.
-        sample_weight : array-like of shape (n_samples,), default=None
+            Covariates; group labels may be columns of a frame.  Or a table that is not
+            in memory: a polars LazyFrame, a DuckDB relation, a pyarrow Dataset, or the
+            path of Parquet or CSV files.
+        y : array-like of shape (n_samples,), or str
+            Response; the name of its column where X is not in memory.
+        sample_weight : array-like of shape (n_samples,) or str, default=None
             Weights of the observations, of the kind ``weight_type``.  Rows of
-            weight zero are left out.
+            weight zero are left out.  A name where X is not in memory.
         groups : array-like or data frame of shape (n_samples,) or (n_samples, \
 n_levels), default=None
             Labels of the levels that are no columns of X: by column name, or by
