@@ -245,3 +245,92 @@ def test_by_default_every_other_column_is_a_covariate():
     frame = data.drop(columns=["y", "w"])
     expected = in_memory(MixedLinearRegressor("school"), data, "w")
     np.testing.assert_allclose(found.predict(frame), expected.predict(frame))
+
+
+# -- afterwards ------------------------------------------------------------------------
+
+
+def collected(table) -> pd.DataFrame:
+    return table.collect().to_pandas() if hasattr(table, "collect") else table.df()
+
+
+def predictions(model, data, engine, **kwargs):
+    """In the order of ``row``, because a lazy table has none."""
+    table = lazy(data.assign(row=np.arange(len(data))), engine)
+    out = collected(model.predict(table, **kwargs)).sort_values("row")
+    assert list(out.columns) == [*data.columns, "row", "prediction"]
+    return out["prediction"].to_numpy(float)
+
+
+@pytest.mark.parametrize("engine", ["duckdb", "polars"])
+@pytest.mark.parametrize("spec", MODELS.values(), ids=MODELS)
+@pytest.mark.filterwarnings("ignore:The model is not identified")
+def test_predict(spec, engine):
+    model = MixedLinearRegressor(spec, fixed=FIXED).fit(lazy(DATA, engine), "y")
+    new = DATA.copy()
+    new.loc[:9, ["school", "class"]] = 99  # not seen
+    new.loc[10:19, "name"] = "none"
+    frame = new.drop(columns="y")
+    cases = [{}, {"kind": "fixed"}]
+    cases += [{"level": "school"}] if isinstance(spec, list) else []
+    for kwargs in cases:
+        found = predictions(model, new, engine, **kwargs)
+        expected = model.predict(frame, **kwargs)
+        np.testing.assert_allclose(found, expected, rtol=1e-9)
+    table = lazy(new, engine)
+    for y, w in (("y", None), ("y", "w")):
+        in_memory_score = model.score(frame, new[y], None if w is None else new[w])
+        assert model.score(table, y, w) == pytest.approx(in_memory_score, rel=1e-9)
+
+
+@pytest.mark.parametrize("engine", ["duckdb", "polars"])
+def test_unseen_labels(engine):
+    model = MixedLinearRegressor(["school", CLASS], fixed=FIXED, unseen="nan")
+    model.fit(lazy(DATA, engine), "y")
+    new = DATA.copy()
+    new.loc[:9, "class"] = 99
+    expected = model.predict(new.drop(columns="y"))
+    np.testing.assert_allclose(predictions(model, new, engine), expected, rtol=1e-9)
+    assert model.score(lazy(new, engine), "y") == pytest.approx(
+        model.score(new.drop(columns="y"), new["y"]), rel=1e-9
+    )
+    model.set_params(unseen="raise")
+    with pytest.raises(ValueError, match="10 rows have labels of level 'class'"):
+        model.predict(lazy(new, engine))
+    np.testing.assert_allclose(
+        predictions(model, DATA, engine),
+        model.predict(DATA.drop(columns="y")),
+        rtol=1e-9,
+    )
+
+
+@pytest.mark.parametrize("engine", ["duckdb", "polars"])
+def test_predictions_of_missing_values(engine):
+    model = MixedLinearRegressor("school", fixed=FIXED).fit(lazy(DATA, engine), "y")
+    new = DATA.copy()
+    new.loc[3, "x"] = np.nan
+    with pytest.raises(ValueError, match="1 rows have missing values"):
+        model.score(lazy(new, engine), "y")
+    model.set_params(missing="drop")
+    expected = model.predict(new.drop(columns="y"))
+    np.testing.assert_allclose(predictions(model, new, engine), expected, rtol=1e-9)
+    assert model.score(lazy(new, engine), "y") == pytest.approx(
+        model.score(new.drop(columns="y"), new["y"]), rel=1e-9
+    )
+
+
+def test_predict_refuses():
+    table = lazy(DATA, "duckdb")
+    model = MixedLinearRegressor("school", fixed=FIXED).fit(table, "y")
+    with pytest.raises(NotImplementedError, match="Standard errors of predictions"):
+        model.predict(table, return_std=True)
+    with pytest.raises(ValueError, match="rename it"):
+        model.predict(model.predict(table))
+    with pytest.raises(ValueError, match="kind='blup' needs labels"):
+        model.predict(lazy(DATA[FIXED], "duckdb"), kind="blup")
+    with pytest.raises(TypeError, match="are text here and were numbers"):
+        model.predict(lazy(DATA.assign(school="s"), "duckdb"))
+    with pytest.raises(ValueError, match="'x' is no column"):
+        model.predict(lazy(DATA.drop(columns="x"), "duckdb"))
+    with pytest.raises(TypeError, match=r"pass X\.df\(\)"):
+        model._source(table, None)
