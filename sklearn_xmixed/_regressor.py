@@ -13,6 +13,7 @@ from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.metrics import r2_score
 from sklearn.utils import check_random_state
 from sklearn.utils.metadata_routing import UNUSED
+from sklearn.utils.validation import check_is_fitted
 
 from ._spec import RandomEffects, Residuals
 from .design._compile import compile_design
@@ -28,9 +29,11 @@ from .exceptions import (
 from .fitted import GroupEffects, RandomEffectsAccessor
 from .fitted._fitted import FittedModel
 from .fitted._saved import ResultsOptions, describe
+from .fitted._table_answers import predict_table, score_table
 from .inference import Results, Term
 from .likelihood import CrossedOptions
 from .postestimation import PostEstimation
+from .tables import Table
 
 __all__ = ["MixedLinearRegressor"]
 
@@ -376,12 +379,14 @@ class MixedLinearRegressor(
         Parameters
         ----------
         X : array-like or data frame of shape (n_samples, n_features)
-            Covariates; group labels may be columns of a frame.
-        y : array-like of shape (n_samples,)
-            Response.
-        sample_weight : array-like of shape (n_samples,), default=None
+            Covariates; group labels may be columns of a frame.  Or a table that is not
+            in memory: a polars LazyFrame, a DuckDB relation, a pyarrow Dataset, or the
+            path of Parquet or CSV files.
+        y : array-like of shape (n_samples,), or str
+            Response; the name of its column where X is not in memory.
+        sample_weight : array-like of shape (n_samples,) or str, default=None
             Weights of the observations, of the kind ``weight_type``.  Rows of
-            weight zero are left out.
+            weight zero are left out.  A name where X is not in memory.
         groups : array-like or data frame of shape (n_samples,) or (n_samples, \
 n_levels), default=None
             Labels of the levels that are no columns of X: by column name, or by
@@ -612,6 +617,7 @@ n_levels), default=None
         Parameters
         ----------
         X : array-like or data frame of shape (n_samples, n_features)
+            Or a table that is not in memory, as for ``fit``.
         groups : array-like or data frame, default=None
             Labels, as for ``fit``.
         kind : {"blup", "fixed"}, default=None
@@ -628,6 +634,8 @@ n_levels), default=None
         Returns
         -------
         mean : ndarray of shape (n_samples,)
+            Of a table that is not in memory the table with a column ``prediction``,
+            which its engine forms when it is asked for rows.
         std : ndarray of shape (n_samples,)
             Only with ``return_std=True``; in units of the response.
 
@@ -637,6 +645,12 @@ n_levels), default=None
             With ``kind="blup"`` where no labels are given, on an unknown level, and
             on unseen labels with ``unseen="raise"``.
         """
+        table = Table.of(X)
+        if table is not None:
+            check_is_fitted(self)
+            return predict_table(
+                self._fitted, self, table, kind=kind, level=level, return_std=return_std
+            )
         source = self._source(X, groups)
         return self._fitted.predict(
             self, source, kind=kind, level=level, return_std=return_std
@@ -654,13 +668,18 @@ n_levels), default=None
         ----------
         X, groups
             As for ``predict``.
-        y : array-like of shape (n_samples,)
-        sample_weight : array-like of shape (n_samples,), default=None
+        y : array-like of shape (n_samples,), or str
+        sample_weight : array-like of shape (n_samples,) or str, default=None
+            Names where X is not in memory.
 
         Returns
         -------
         float
         """
+        table = Table.of(X)
+        if table is not None:
+            check_is_fitted(self)
+            return score_table(self._fitted, self, table, y, sample_weight)
         mean = self.predict(X, groups=groups)
         if self.missing == "drop" or self.unseen == "nan":
             known = ~(np.isnan(mean) | np.isnan(np.asarray(y, dtype=float)))

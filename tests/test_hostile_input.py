@@ -127,8 +127,10 @@ def test_tuples_are_labels():
 def test_a_lazy_frame():
     pl = pytest.importorskip("polars")
     lazy = pl.DataFrame(FRAME.to_dict("list")).lazy()
-    with pytest.raises(TypeError, match=r"X is a LazyFrame; pass X\.collect\(\)"):
+    with pytest.raises(TypeError, match="y must be the name of one of its columns"):
         fit(lazy)
+    with pytest.raises(TypeError, match=r"X is a LazyFrame; pass X\.collect\(\)"):
+        fit().standardized_residuals(lazy, Y)
 
 
 def test_a_column_named_as_the_constant():

@@ -16,7 +16,7 @@ PACKAGE = "sklearn_xmixed"
 # bottom first; rooms on one line do not know one another
 FLOORS = [
     {"exceptions", "_spec", "datasets", "optimization"},
-    {"covariance", "residuals", "expressions"},
+    {"covariance", "residuals", "expressions", "tables"},
     {"design"},
     {"likelihood"},
     {"estimation"},
@@ -34,7 +34,7 @@ FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 
 # numpy and scipy alone, and of the design nothing but its numbers
 NUMBERS_ONLY = {"covariance", "residuals", "likelihood", "optimization"}
-NUMBERS_OF_DESIGN = {"_design", "_moments"}
+NUMBERS_OF_DESIGN = {"_design", "_moments", "_products"}
 USER_TERMS = {"_spec", "datasets", "exceptions"}
 
 

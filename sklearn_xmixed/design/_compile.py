@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from .._spec import RandomEffects
+from ..tables import Table
 from ._clusters import Clusters, make_clusters
+from ._compiled import Compiled
 from ._design import Design, Level, total_weights
 from ._equations import Columns, lay_equations, levels_with_effects
-from ._factors import Factor, check_factors, compile_factors, lay_terms
+from ._factors import check_factors, compile_factors, lay_terms
+from ._from_table import compile_table
 from ._labels import Encoder
 from ._levels import make_levels
 from ._validation import equation_names, equations_of
@@ -24,71 +26,20 @@ __all__ = ["Compiled", "compile_design"]
 Array = np.ndarray
 
 
-@dataclass(frozen=True, eq=False)
-class Compiled:
-    """A design with the names that belong to its numbers.
-
-    Parameters
-    ----------
-    design : Design
-        Levels without random effects of their own are left out.
-    encoders : tuple of Encoder
-        One per level asked for, top level first.
-    level_numbers : tuple of int
-        Which of these each level of the design is.
-    columns : tuple of str
-        Names by which the columns of X go.
-    fixed_names : tuple of str
-        All columns of the fixed part, in the user's order.
-    kept : ndarray of bool
-        Which of them are not collinear.
-    extra_names : tuple of str
-        Random columns that are not in the fixed part.
-    shown : tuple of (str, ndarray, ndarray)
-        Every level asked for, top first: sizes of its groups, and how many
-        groups each stands for.
-    empty : tuple of (int, str)
-        Equations without any effect: place among the equations, group.
-    target : str
-        Name of the response.
-    dropped : ndarray of int
-        Rows left out for missing values or zero weights.
-    clusters : Clusters or None
-        Of robust standard errors.
-    dependence : ndarray
-        Omitted columns as combinations of the constant and the kept ones.
-    factors : tuple of (Factor or None)
-        One per equation of the design.
-    means : ndarray
-        Of the columns of the fixed part.
-    """
-
-    design: Design
-    encoders: tuple[Encoder, ...]
-    level_numbers: tuple[int, ...]
-    columns: tuple[str, ...]
-    fixed_names: tuple[str, ...]
-    kept: Array
-    extra_names: tuple[str, ...]
-    shown: tuple[tuple[str, Array, Array], ...]
-    empty: tuple[tuple[int, str], ...]
-    target: str
-    dropped: Array
-    clusters: Clusters | None
-    dependence: Array
-    factors: tuple[Factor | None, ...]
-    means: Array
-
-    @property
-    def n_dropped(self) -> int:
-        """Number of rows left out."""
-        return len(self.dropped)
-
-
 def compile_design(
     estimator: Any, X: Any, y: Any, sample_weight: Any, groups: Any
 ) -> Compiled:
     """Validate the input of ``fit`` and lay the specification over it."""
+    table = Table.of(X)
+    if table is not None:
+        return compile_table(estimator, table, y, sample_weight, groups)
+    return _compile_rows(estimator, X, y, sample_weight, groups)
+
+
+def _compile_rows(
+    estimator: Any, X: Any, y: Any, sample_weight: Any, groups: Any
+) -> Compiled:
+    """The same of rows in memory."""
     equations = equations_of(estimator.__dict__["random_effects"])
     names = equation_names(equations)
     if estimator.residuals is not None:

@@ -15,11 +15,21 @@ from scipy import sparse
 from ..covariance import Structure
 from ..residuals import Within
 from ._moments import DOUBTFUL, Moments, independent_columns
+from ._products import Products
 
 #: a column of unit size with a smaller remainder is collinear
 REMAINDER = 3e-7
 
-__all__ = ["Design", "Equation", "Level", "Term", "kept_columns", "total_weights"]
+__all__ = [
+    "REMAINDER",
+    "Design",
+    "Equation",
+    "Level",
+    "Term",
+    "kept_by_moments",
+    "kept_columns",
+    "total_weights",
+]
 
 Array = np.ndarray
 
@@ -132,6 +142,9 @@ class Design:
         Structure of the residuals; None where they are independent with one variance.
     terms : tuple of Term
         Of the factors.
+    products : Products or None
+        Instead of rows: X, extra and y are then empty, and codes and weights are those
+        of the lowest groups asked for.
     """
 
     X: Array
@@ -146,11 +159,12 @@ class Design:
     starts: Array | None = field(default=None)
     residual: Within | None = field(default=None)
     terms: tuple[Term, ...] = ()
+    products: Products | None = field(default=None)
 
     @property
     def n_rows(self) -> int:
         """Number of rows."""
-        return self.y.shape[0]
+        return self.y.shape[0] if self.products is None else self.products.n_rows
 
     @property
     def p(self) -> int:
@@ -222,6 +236,24 @@ def kept_columns(
     """
     if not len(columns):
         return np.zeros(0, dtype=bool)
+    keep, varies, sure = kept_by_moments(moments, columns, constant=constant)
+    if sure:
+        return keep
+    return _kept_by_rows(moments, columns, raw, constant, weights, varies)
+
+
+def kept_by_moments(
+    moments: Moments, columns: Array, *, constant: bool
+) -> tuple[Array, Array, bool]:
+    """The same as far as moments can tell.
+
+    Returns
+    -------
+    keep, varies : ndarray of bool
+        Which add something, and which have anything left of them at all.
+    sure : bool
+        Whether the moments can tell.
+    """
     at = np.ix_(columns, columns)
     size = (
         np.diagonal(moments.centred)[columns] + moments.n * moments.mean[columns] ** 2
@@ -237,9 +269,8 @@ def kept_columns(
     scale = np.maximum(np.diagonal(gram), 0.0)
     scale = np.where(scale > floor, scale, 0.0)
     keep, smallest = independent_columns(gram, scale)
-    if smallest > DOUBTFUL and (keep | (scale == 0)).all():
-        return keep
-    return _kept_by_rows(moments, columns, raw, constant, weights, scale > 0)
+    sure = smallest > DOUBTFUL and bool((keep | (scale == 0)).all())
+    return keep, scale > 0, sure
 
 
 def _kept_by_rows(

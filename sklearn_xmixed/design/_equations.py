@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,7 +15,15 @@ from ._levels import parents_among
 from ._moments import ROUNDING, Moments
 from ._variables import Variables
 
-__all__ = ["Columns", "Equations", "lay_equations", "levels_with_effects"]
+__all__ = [
+    "Columns",
+    "Equations",
+    "check_squares",
+    "columns_beside",
+    "dependence_of",
+    "lay_equations",
+    "levels_with_effects",
+]
 
 Array = np.ndarray
 
@@ -37,14 +45,37 @@ def _check_range(variables: Variables, moments: Moments, totals: Array | None) -
             f"{totals.max():g}, where sums leave the range of floating-point numbers; "
             "divide them by their mean."
         )
+    columns = [*variables.X.T, *variables.extra.T, variables.y]
+    check_squares(
+        [*variables.fixed_names, *variables.extra_names],
+        moments,
+        lambda j: float(np.abs(columns[j]).max()),
+    )
+
+
+def check_squares(
+    names: Sequence[str], moments: Moments, largest: Callable[[int], float]
+) -> None:
+    """Squares of columns that stay within the range of floating-point numbers.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Of all columns but the response, which is the last.
+    largest : callable
+        Called with the number of a column, the size of its largest value.
+
+    Raises
+    ------
+    ValueError
+        That names the column.
+    """
     squares = np.diagonal(moments.centred) + moments.n * moments.mean**2
     good = (squares > TINY) & (squares < HUGE)
     if good.all() and np.isfinite(moments.centred).all():
         return
-    columns = [*variables.X.T, *variables.extra.T, variables.y]
-    names = [*variables.fixed_names, *variables.extra_names]
-    for j, column in enumerate(columns):
-        size = float(np.abs(column).max())
+    for j in range(len(good)):
+        size = largest(j)
         if good[j] or size == 0.0:
             continue
         what = f"Column {names[j]!r}" if j < len(names) else "The response"
@@ -127,24 +158,18 @@ class Columns:
             moments, np.arange(k), raw, constant=intercept, weights=weights
         )
         means = moments.mean[:k]
-        dependence = _dependence(moments, kept, constant=intercept)
+        dependence = dependence_of(moments, kept, constant=intercept)
         names = [*variables.fixed_names, *variables.extra_names]
-        index = {name: j for j, name in enumerate(names)}
-        wanted = dict.fromkeys(c for eq in equations for c in eq.columns)
-        aside = [c for c in wanted if index[c] >= k or not kept[index[c]]]
-        if not kept.all() or len(aside) != e:
-            beside = [index[c] for c in aside]
+        beside = columns_beside(names, kept, equations)
+        if not kept.all() or len(beside) != e:
             left = [*np.flatnonzero(kept).tolist(), *beside]
-            if aside:
+            if beside:
                 extra = np.column_stack([raw[j] for j in beside])
             else:
                 extra = np.empty((len(y), 0))
             if not kept.all():
                 X = X[:, kept]
-            at = np.array([*left, k + e], dtype=int)
-            moments = Moments(
-                moments.n, moments.mean[at], moments.centred[np.ix_(at, at)]
-            )
+            moments = moments.take([*left, k + e])
             names = [names[j] for j in left]
         return cls(X, extra, moments, kept, tuple(names), weights, dependence, means)
 
@@ -155,7 +180,24 @@ class Columns:
         )
 
 
-def _dependence(moments: Moments, kept: Array, *, constant: bool) -> Array:
+def columns_beside(
+    names: Sequence[str], kept: Array, equations: Sequence[RandomEffects]
+) -> list[int]:
+    """Numbers of the columns that have random coefficients and are not in X.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Of the fixed part, then of the columns that are not in it.
+    kept : ndarray of bool
+        Which of the fixed part's columns are in X.
+    """
+    index = {name: j for j, name in enumerate(names)}
+    wanted = dict.fromkeys(index[c] for eq in equations for c in eq.columns)
+    return [j for j in wanted if j >= len(kept) or not kept[j]]
+
+
+def dependence_of(moments: Moments, kept: Array, *, constant: bool) -> Array:
     """Omitted columns as combinations of [constant, kept columns]."""
     left, gone = np.flatnonzero(kept), np.flatnonzero(~kept)
     if not len(gone):

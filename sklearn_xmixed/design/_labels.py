@@ -62,6 +62,8 @@ class Source:
         for data, name in ((X, "X"), (groups, "groups")):
             if type(data).__name__ == "LazyFrame":
                 raise TypeError(f"{name} is a LazyFrame; pass {name}.collect().")
+            if type(data).__name__ == "DuckDBPyRelation":
+                raise TypeError(f"{name} is a DuckDB relation; pass {name}.df().")
         frame = _frame(X)
         if frame is not None:
             columns = columns or [str(c) for c in frame.columns]

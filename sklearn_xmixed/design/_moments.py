@@ -64,9 +64,26 @@ class Moments:
             for j, column in enumerate(columns):
                 np.subtract(column[start:stop], shift[j], out=D[1 + j])
             gram += D @ (D if weights is None else D * weights[start:stop]).T
+        return cls.of_gram(gram, shift)
+
+    @classmethod
+    def of_gram(cls, gram: Array, shift: Array) -> Moments:
+        """Moments from sums of products.
+
+        Parameters
+        ----------
+        gram : ndarray of shape (k + 1, k + 1)
+            Of ``[1, columns - shift]``.
+        shift : ndarray of shape (k,)
+        """
         n = gram[0, 0]
         off = gram[0, 1:] / n
         return cls(float(n), shift + off, gram[1:, 1:] - n * np.outer(off, off))
+
+    def take(self, columns: Sequence[int]) -> Moments:
+        """Those of some columns."""
+        at = np.array(columns, dtype=int)
+        return Moments(self.n, self.mean[at], self.centred[np.ix_(at, at)])
 
     def raw(self) -> Array:
         """Sums of products about zero, a constant column put first."""

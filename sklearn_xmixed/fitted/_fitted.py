@@ -155,6 +155,12 @@ class FittedModel(RowAnswers):
     @property
     def sample(self) -> Array:
         """Which rows of the training data were used."""
+        n_dropped = self.results.specification.n_dropped
+        if n_dropped > len(self.dropped):
+            raise AttributeError(
+                f"{n_dropped} rows of the lazy table were left out; which ones cannot be "
+                "said, because the rows of such a table have no numbers."
+            )
         used = np.ones(self.results.specification.n_rows, dtype=bool)
         used[self.dropped] = False
         return used

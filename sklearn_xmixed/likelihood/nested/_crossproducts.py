@@ -15,6 +15,7 @@ import numpy as np
 from scipy import sparse
 
 from ...design._design import Design, Level
+from ...design._products import Products
 from .._basis import Pool
 from .._eliminate import cross, semidefinite_root
 from .._stream import row_blocks
@@ -40,7 +41,31 @@ def build_tree(design: Design, pool: Pool) -> Tree:
     pool : Pool
         Its levels in the order of the design's, lowest first.
     """
+    if design.products is not None:
+        return _tree_of_products(design, pool, design.products)
     return tree_of_blocks(design, pool, row_blocks(design, pool))
+
+
+def _tree_of_products(design: Design, pool: Pool, products: Products) -> Tree:
+    """The same from sums by the lowest groups asked for."""
+    m, w = pool.p + 1, pool.width
+    # a constant first, whose sum is the number of observations
+    one = np.zeros((len(pool.matrix), 1))
+    one[0] = 1.0
+    with_one = np.concatenate([one, pool.matrix], axis=1)
+    total = products.total(pool.shift, with_one)
+    members = [basis.members for basis in pool.levels]
+    if not members:
+        return Tree((), total[-m:, -m:], total[-m:, -m:], float(total[0, 0]))
+    left = np.unique(np.concatenate(members))
+    by_group = products.by_group(pool.shift, pool.matrix, left.tolist())
+    rest = _rest(members, np.arange(w - m, w))
+    blocks = []
+    for z, others, pointer in zip(members, rest, _pointers(design), strict=True):
+        own = by_group[np.searchsorted(left, z)][:, np.concatenate([z, others])]
+        alone = own.shape[-1] == len(pointer) - 1
+        blocks.append(own if alone else np.add.reduceat(own, pointer[:-1], axis=-1))
+    return _tree_of_sums(design, pool, blocks, total[-m:, -m:], float(total[0, 0]))
 
 
 def tree_of_blocks(
@@ -91,7 +116,22 @@ def tree_of_blocks(
     n = n_seen if n is None else n
     if not depth:
         return Tree((), total, total, n)
+    return _tree_of_sums(design, pool, blocks, total, n, count)
 
+
+def _tree_of_sums(
+    design: Design,
+    pool: Pool,
+    blocks: list[Array],
+    total: Array,
+    n: float,
+    count: Array | None = None,
+) -> Tree:
+    """The tree from [A B] of every level and the root's cross-products."""
+    m, w = pool.p + 1, pool.width
+    levels, depth = design.levels[::-1], len(pool.levels)
+    members = [basis.members for basis in pool.levels]
+    rest = _rest(members, np.arange(w - m, w))
     above = _ancestors(design)
     own_weights = [level.weights for level in levels]
     floors = []

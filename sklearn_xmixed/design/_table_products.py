@@ -1,0 +1,181 @@
+"""Sums of products from an engine, in the order of the design's groups."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..tables import GroupSums, TableSums
+from ._design import REMAINDER, Level, kept_by_moments
+from ._equations import Columns
+from ._labels import Encoder, Source
+from ._levels import make_levels, read_labels
+from ._moments import DOUBTFUL, Moments
+from ._products import Products
+
+__all__ = ["TableColumns", "TableProducts", "group_table"]
+
+Array = np.ndarray
+
+#: eigenvalue of the correlations below which sums about the means are too coarse
+COARSE = 1e-6
+
+
+@dataclass(frozen=True, eq=False)
+class TableColumns(Columns):
+    """Raw columns of a table; where moments cannot tell, the engine sums once more.
+
+    Parameters
+    ----------
+    sums : TableSums
+        Of these columns and the response.
+    """
+
+    sums: TableSums | None = None
+
+    def independent(self, columns: Array, *, constant: bool) -> Array:
+        """Which of some raw columns are not collinear with those before them."""
+        assert self.sums is not None
+        return kept_by_sums(self.sums, self.moments, columns, constant=constant)
+
+
+def kept_by_sums(
+    sums: TableSums, moments: Moments, columns: Array, *, constant: bool
+) -> Array:
+    """The decision of ``kept_columns`` without rows.
+
+    Where moments cannot tell, what each column has left after those that are surely
+    independent is formed row by row and summed, twice.
+    """
+    if not len(columns):
+        return np.zeros(0, dtype=bool)
+    keep, varies, sure = kept_by_moments(moments, columns, constant=constant)
+    if sure:
+        return keep
+    k, q = len(moments.mean), len(columns)
+    shift = moments.mean if constant else np.zeros(k)
+    V = np.zeros((k + 1, q))
+    V[1 + columns, np.arange(q)] = 1.0 / sums.unit[columns]
+    H = sums.total(shift, V)
+    unit = np.sqrt(np.where(np.diagonal(H) > 0, np.diagonal(H), 1.0))
+    V, H = V / unit, H / np.outer(unit, unit)
+    V = V @ _remainders(H, varies, DOUBTFUL)[0]
+    H = sums.total(shift, V)
+    size = np.sqrt(np.where(np.diagonal(H) > 0, np.diagonal(H), 1.0))
+    _, left = _remainders(H / np.outer(size, size), varies, DOUBTFUL, size)
+    keep = varies & (left > REMAINDER)
+    most = int(moments.n) - constant
+    return keep & (np.cumsum(keep) <= most)
+
+
+def _remainders(
+    H: Array, varies: Array, least: float, size: Array | None = None
+) -> tuple[Array, Array]:
+    """What each column has left after those before it, and how much of a unit."""
+    q = len(H)
+    size = np.ones(q) if size is None else size
+    T, left = np.eye(q), np.zeros(q)
+    used: list[int] = []
+    for j in range(q):
+        if not varies[j]:
+            continue
+        if used:
+            T[used, j] = -np.linalg.lstsq(H[np.ix_(used, used)], H[used, [j]])[0]
+        share = max(float(T[:, j] @ H @ T[:, j]), 0.0)
+        left[j] = np.sqrt(share) * size[j]
+        if share > least and left[j] > REMAINDER:
+            used.append(j)
+    return T, left
+
+
+@dataclass(frozen=True, eq=False)
+class TableProducts(Products):
+    """Products of raw columns [X, extra, y] that an engine summed.
+
+    Parameters
+    ----------
+    n_rows : int
+    sums : TableSums
+    gram : ndarray of shape (k + 1, k + 1)
+        Of the standard columns, all rows.
+    left : ndarray of int
+        Those of the standard columns that have random coefficients, the constant first.
+    groups : ndarray of shape (len(left), k + 1, G)
+        Their products with all, by group.
+    encoders : tuple of Encoder
+        Of the groups.
+    """
+
+    n_rows: int
+    sums: TableSums
+    gram: Array
+    left: Array
+    groups: Array
+    encoders: tuple[Encoder, ...]
+
+    @property
+    def coarse(self) -> bool:
+        """Whether other columns than the standard ones have to be summed anew."""
+        centred = Moments.of_gram(self.gram, np.zeros(len(self.gram) - 1)).centred
+        size = np.sqrt(np.diagonal(centred))
+        if not (size > 0).all():
+            return True
+        return bool(np.linalg.eigvalsh(centred / np.outer(size, size))[0] < COARSE)
+
+    def total(self, shift: Array, matrix: Array) -> Array:
+        """Sums of products over all rows."""
+        if self.coarse:
+            return self.sums.total(shift, matrix)
+        C = self._from_standard(shift, matrix)
+        return C.T @ self.gram @ C
+
+    def by_group(self, shift: Array, matrix: Array, left: Sequence[int]) -> Array:
+        """Sums of products by group."""
+        if self.coarse:
+            got = self.sums.by_group(shift, matrix, left)
+            return got.sums[:, :, np.argsort(self._codes(got))]
+        C = self._from_standard(shift, matrix)
+        own = C[np.ix_(self.left, np.asarray(left, dtype=int))]
+        half = np.tensordot(own, self.groups, axes=(0, 0))
+        return np.moveaxis(np.tensordot(C, half, axes=(0, 1)), 0, 1)
+
+    def _codes(self, got: GroupSums) -> Array:
+        labels = labels_of(got, [e.group for e in self.encoders])
+        codes = np.zeros(len(got.n), dtype=np.intp)
+        for encoder in self.encoders:
+            codes = encoder.transform(labels[encoder.group], codes)
+        return codes
+
+    def _from_standard(self, shift: Array, matrix: Array) -> Array:
+        """``[1, raw - shift] @ matrix`` as a combination of the standard columns."""
+        change = np.diag(np.append(1.0, self.sums.unit))
+        change[0, 1:] = self.sums.centre - shift
+        return change @ matrix
+
+
+def labels_of(got: GroupSums, names: Sequence[str]) -> dict:
+    """Labels of the groups by level, None for ``_all``."""
+    if all(name == "_all" for name in names):
+        return dict.fromkeys(names)
+    return read_labels(Source.of(got.labels), list(names))
+
+
+def group_table(
+    sums: TableSums, names: Sequence[str], left: Array
+) -> tuple[list[Level], list[Encoder], GroupSums]:
+    """Levels over the lowest groups, whose sums are in the order of their numbers.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Levels, top first.
+    left : ndarray of int
+        Standard columns with random coefficients.
+    """
+    got = sums.by_group(sums.centre, sums.standard, [int(a) for a in left])
+    levels, encoders = make_levels(labels_of(got, names), len(got.n))
+    order = np.argsort(levels[-1].codes)
+    levels = [replace(level, codes=level.codes[order]) for level in levels]
+    return levels, encoders, replace(got, n=got.n[order], sums=got.sums[:, :, order])

@@ -1,0 +1,6 @@
+"""Tables that are not in memory: what an engine is asked for, numbers that come back."""
+
+from ._sums import GroupSums, Summary, TableSums, is_missing
+from ._table import Table
+
+__all__ = ["GroupSums", "Summary", "Table", "TableSums", "is_missing"]

@@ -1,0 +1,244 @@
+"""Sums of products of a table's columns: of all its rows, and by group.
+
+One pass for counts and ranges, one for products about the means in units of the range,
+one by group.  Well-conditioned sums are taken to other columns by linear algebra; where
+that would lose digits, the engine sums again in the columns that are wanted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import narwhals.stable.v2 as nw
+import numpy as np
+
+from ._table import Table
+
+__all__ = ["GroupSums", "Summary", "TableSums", "is_missing"]
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Summary:
+    """Counts and ranges of columns, one number each.
+
+    Parameters
+    ----------
+    n : int
+        Number of rows.
+    missing, infinite : dict of str to int
+        By column; labels have missing values only.
+    low, high, mean : dict of str to float
+        Of the numbers.
+    """
+
+    n: int
+    missing: dict[str, int]
+    infinite: dict[str, int]
+    low: dict[str, float]
+    high: dict[str, float]
+    mean: dict[str, float]
+
+    @classmethod
+    def of(cls, table: Table, numbers: Sequence[str], labels: Sequence[str]) -> Summary:
+        """One pass over the rows.
+
+        Parameters
+        ----------
+        numbers, labels : sequence of str
+            Names of columns.
+        """
+        asked = [nw.len().alias("n")]
+        for j, name in enumerate(numbers):
+            x = nw.col(name).cast(nw.Float64)
+            gone = is_missing(table, name)
+            asked += [
+                gone.cast(nw.Int64).sum().alias(f"missing{j}"),
+                ((x == np.inf) | (x == -np.inf))
+                .fill_null(False)
+                .cast(nw.Int64)
+                .sum()
+                .alias(f"infinite{j}"),
+                x.min().alias(f"low{j}"),
+                x.max().alias(f"high{j}"),
+                x.mean().alias(f"mean{j}"),
+            ]
+        for j, name in enumerate(labels, len(numbers)):
+            asked.append(
+                is_missing(table, name).cast(nw.Int64).sum().alias(f"missing{j}")
+            )
+        got = table.one(asked)
+
+        def each(what: str, names: Sequence[str]) -> dict[str, float]:
+            return {name: got[f"{what}{j}"] for j, name in enumerate(names)}
+
+        def count(what: str, names: Sequence[str]) -> dict[str, int]:
+            # of a table without rows there is no sum
+            return {k: int(np.nan_to_num(v)) for k, v in each(what, names).items()}
+
+        return cls(
+            int(got["n"]),
+            count("missing", [*numbers, *labels]),
+            count("infinite", numbers),
+            each("low", numbers),
+            each("high", numbers),
+            each("mean", numbers),
+        )
+
+
+def is_missing(table: Table, name: str) -> nw.Expr:
+    """Whether a value is null, or no number."""
+    column = nw.col(name)
+    if table.schema[name].is_float():
+        return column.is_null() | column.is_nan().fill_null(True)
+    return column.is_null()
+
+
+@dataclass(frozen=True, eq=False)
+class TableSums:
+    """Sums of products of some columns of a table's rows, which are all complete.
+
+    Parameters
+    ----------
+    table : Table
+    names : tuple of str
+        Raw columns, k of them.
+    keys : tuple of str
+        Columns of labels by which rows are grouped; empty for one group.
+    weight : str or None
+        Name of the rows' weights.
+    centre, unit : ndarray of shape (k,)
+        Near the mean of each column, and its largest deviation.
+    """
+
+    table: Table
+    names: tuple[str, ...]
+    keys: tuple[str, ...]
+    weight: str | None
+    centre: Array
+    unit: Array
+
+    @property
+    def standard(self) -> Array:
+        """The matrix that makes [1, (raw - centre) / unit]."""
+        return np.diag(np.append(1.0, 1.0 / self.unit))
+
+    def total(self, shift: Array, matrix: Array) -> Array:
+        """Sums of products of all columns ``[1, raw - shift] @ matrix``.
+
+        Parameters
+        ----------
+        shift : ndarray of shape (k,)
+        matrix : ndarray of shape (k + 1, w)
+
+        Returns
+        -------
+        ndarray of shape (w, w)
+        """
+        w = matrix.shape[1]
+        pairs = [(a, b) for a in range(w) for b in range(a, w)]
+        got = self.table.one(
+            self._products(matrix, pairs), self._columns(shift, matrix)
+        )
+        out = np.empty((w, w))
+        for a, b in pairs:
+            out[a, b] = out[b, a] = got[f"s{a}_{b}"]
+        return out
+
+    def by_group(self, shift: Array, matrix: Array, left: Sequence[int]) -> GroupSums:
+        """The same by group, of the columns ``left`` with all."""
+        frame = self._columns(shift, matrix)
+        pairs = _pairs(left, matrix.shape[1])
+        keys = [f"k{i}" for i in range(len(self.keys))]
+        asked = [*self._products(matrix, pairs), nw.len().alias("n")]
+        answer = self.table.collect(
+            frame.group_by(*keys).agg(*asked) if keys else frame.select(*asked)
+        )
+        labels = answer[keys]
+        labels.columns = list(self.keys)
+        n = np.asarray(answer["n"], dtype=float)
+        sums = np.empty((len(left), matrix.shape[1], len(n)))
+        place = {a: i for i, a in enumerate(left)}
+        for a, b in pairs:
+            sums[place[a], b] = answer[f"s{a}_{b}"]
+            if b in place:
+                sums[place[b], a] = sums[place[a], b]
+        return GroupSums(labels, n, sums)
+
+    def _columns(self, shift: Array, matrix: Array) -> nw.LazyFrame:
+        """Labels k0, k1, ..., columns c0, c1, ... but the constant, and the weight w."""
+        kept = [nw.col(k).alias(f"k{i}") for i, k in enumerate(self.keys)]
+        if self.weight is not None:
+            kept.append(nw.col(self.weight).cast(nw.Float64).alias("w"))
+        raw = [
+            (nw.col(name).cast(nw.Float64) - float(s)).alias(f"x{j}")
+            for j, (name, s) in enumerate(zip(self.names, shift, strict=True))
+        ]
+        made = [
+            _combination(column).alias(f"c{j}")
+            for j, column in enumerate(matrix.T)
+            if not _is_one(column)
+        ]
+        names = [f"k{i}" for i in range(len(self.keys))]
+        names += [] if self.weight is None else ["w"]
+        return self.table.frame.select(*kept, *raw).select(*names, *made)
+
+    def _products(
+        self, matrix: Array, pairs: Sequence[tuple[int, int]]
+    ) -> list[nw.Expr]:
+        ones = [_is_one(column) for column in matrix.T]
+        out = []
+        for a, b in pairs:
+            names = [f"c{j}" for j in (a, b) if not ones[j]]
+            names += [] if self.weight is None else ["w"]
+            product = nw.len() if not names else _product(names).sum()
+            out.append(product.alias(f"s{a}_{b}"))
+        return out
+
+
+@dataclass(frozen=True, eq=False)
+class GroupSums:
+    """An engine's answer, a row per group in any order.
+
+    Parameters
+    ----------
+    labels : data frame of shape (G, number of keys)
+    n : ndarray of shape (G,)
+        Number of rows.
+    sums : ndarray of shape (len(left), w, G)
+    """
+
+    labels: Any
+    n: Array
+    sums: Array
+
+
+def _pairs(left: Sequence[int], w: int) -> list[tuple[int, int]]:
+    """Every product of one of ``left`` with any column, once."""
+    seen = set(left)
+    return [(a, b) for a in left for b in range(w) if b not in seen or a <= b]
+
+
+def _is_one(column: Array) -> bool:
+    return bool(column[0] == 1.0 and not column[1:].any())
+
+
+def _product(names: Sequence[str]) -> nw.Expr:
+    out = nw.col(names[0])
+    for name in names[1:]:
+        out = out * nw.col(name)
+    return out
+
+
+def _combination(column: Array) -> nw.Expr:
+    """One column of ``[1, x] @ matrix`` as an expression."""
+    terms = [nw.col(f"x{j}") * float(column[1 + j]) for j in column[1:].nonzero()[0]]
+    if column[0] or not terms:
+        terms.append(nw.lit(float(column[0])))
+    out = terms[0]
+    for term in terms[1:]:
+        out = out + term
+    return out

@@ -1,0 +1,179 @@
+"""A lazy table: what the user passed, as something that can be asked for sums."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NoReturn
+
+import narwhals.stable.v2 as nw
+import numpy as np
+import pandas as pd
+
+__all__ = ["Table"]
+
+#: engines whose answers are tested against those in memory
+ENGINES = (nw.Implementation.DUCKDB, nw.Implementation.POLARS)
+UNTRIED = ("dask", "pyspark", "ibis", "sqlframe")
+READERS = {
+    ".parquet": "read_parquet",
+    ".pq": "read_parquet",
+    ".csv": "read_csv",
+    ".tsv": "read_csv",
+    ".csv.gz": "read_csv",
+}
+#: what is in memory, and common
+IN_MEMORY = (np.ndarray, pd.DataFrame, pd.Series, list, tuple, dict, type(None))
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """Rows that an engine holds.
+
+    Parameters
+    ----------
+    frame : narwhals.LazyFrame
+    """
+
+    frame: nw.LazyFrame
+
+    @classmethod
+    def of(cls, data: Any) -> Table | None:
+        """A lazy table as it is, files and datasets through DuckDB; None for the rest.
+
+        Raises
+        ------
+        ImportError
+            If DuckDB is needed and not installed.
+        TypeError
+            If the engine is one that has not been tried.
+        ValueError
+            If the names of files do not say what they are.
+        """
+        if isinstance(data, IN_MEMORY):
+            return None
+        if isinstance(data, str | Path):
+            data = _read_files(str(data))
+        elif _is_dataset(data):
+            data = _duckdb("A pyarrow Dataset is").connect().from_arrow(data)
+        engine = type(data).__module__.partition(".")[0]
+        if engine in UNTRIED:
+            _refuse(engine)
+        try:
+            frame = nw.from_native(data, pass_through=True)
+        except TypeError:
+            return None
+        if not isinstance(frame, nw.LazyFrame):
+            return None
+        if frame.implementation not in ENGINES:
+            _refuse(frame.implementation.name.lower())
+        return cls(frame)
+
+    @cached_property
+    def schema(self) -> dict[str, Any]:
+        """Types by name of column."""
+        return dict(self.frame.collect_schema())
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of the columns."""
+        return list(self.schema)
+
+    def describe(self) -> str:
+        """What was there to look in, for messages."""
+        return f"The columns of the table are {self.columns}."
+
+    def require(self, name: Any, what: str) -> str:
+        """The name of a column that is there.
+
+        Raises
+        ------
+        TypeError
+            If it is no name.
+        ValueError
+            If there is no such column.
+        """
+        if not isinstance(name, str):
+            raise TypeError(
+                f"X is a lazy table, so that {what} must be the name of one of its "
+                f"columns, got {type(name).__name__}. {self.describe()}"
+            )
+        if name not in self.schema:
+            raise ValueError(f"{what} {name!r} is no column of X. {self.describe()}")
+        return name
+
+    def kind(self, name: str) -> str:
+        """Whether a column holds "numbers", "times" or "text"."""
+        dtype = self.schema[name]
+        if dtype.is_numeric() or dtype == nw.Boolean:
+            return "numbers"
+        return "times" if dtype.is_temporal() else "text"
+
+    def collect(self, frame: nw.LazyFrame) -> Any:
+        """Rows of an answer, as a data frame in memory."""
+        if self.frame.implementation is nw.Implementation.POLARS:
+            return frame.collect(engine="streaming").to_native()
+        return frame.collect(backend="pandas").to_native()
+
+    def one(
+        self, expressions: Sequence[nw.Expr], frame: Any = None
+    ) -> dict[str, float]:
+        """Sums of all rows by name."""
+        asked = self.frame if frame is None else frame
+        answer = self.collect(asked.select(*expressions))
+        return {
+            name: float(np.asarray(answer[name])[0])
+            if answer[name][0] is not None
+            else np.nan
+            for name in answer.columns
+        }
+
+    def lend(self, columns: dict[str, Any]) -> nw.LazyFrame:
+        """Columns in memory as a table of the same engine, to join with this one."""
+        if self.frame.implementation is nw.Implementation.POLARS:
+            made = nw.from_dict(columns, backend=nw.Implementation.POLARS)
+            return made.lazy()
+        lent = pd.DataFrame(columns)  # noqa: F841 - DuckDB finds it by its name
+        relation = self.frame.to_native()
+        return nw.from_native(relation.query("table_of_rows", "select * from lent"))
+
+
+def _refuse(engine: str) -> NoReturn:
+    raise TypeError(
+        f"X is a table of {engine}, which is not supported; a polars.LazyFrame, a DuckDB "
+        "relation, a pyarrow Dataset and paths of Parquet or CSV files are. Write the "
+        "table to Parquet files and pass their path."
+    )
+
+
+def _is_dataset(data: Any) -> bool:
+    """Whether it is a pyarrow Dataset, without importing pyarrow."""
+    return any(
+        base.__name__ == "Dataset" and base.__module__.startswith("pyarrow")
+        for base in type(data).__mro__
+    )
+
+
+def _duckdb(what: str) -> Any:
+    try:
+        return importlib.import_module("duckdb")
+    except ImportError as error:
+        raise ImportError(
+            f"{what} read by DuckDB, which is not installed; "
+            'pip install "sklearn-xmixed[duckdb]".'
+        ) from error
+
+
+def _read_files(path: str) -> Any:
+    """A relation of all files that a path or a pattern names."""
+    reader = next((r for end, r in READERS.items() if path.lower().endswith(end)), None)
+    if reader is None:
+        raise ValueError(
+            f"X is the text {path!r}; a path or a pattern of files must end in one of "
+            f"{sorted(READERS)}."
+        )
+    duckdb = _duckdb("Files are")
+    return getattr(duckdb.connect(), reader)(path)
