@@ -558,7 +558,7 @@ def test_grid_search_over_orders():
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
-        ({"structure": "arma"}, "must be one of independent, exchangeable"),
+        ({"structure": "arima"}, "must be one of independent, exchangeable"),
         ({"structure": "ar"}, "need time"),
         ({"structure": "ar", "time": "nowhere"}, "no column of X or groups"),
         ({"structure": "ar", "time": "t", "order": 0}, "at least 1"),
