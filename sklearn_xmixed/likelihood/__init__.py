@@ -36,7 +36,9 @@ from .nested._resample import Redrawn, Reweighted
 from .nested._sweeps import evaluate
 from .nested._tree import Tree
 from .structured._objective import StructuredObjective
+from .structured._pattern_objective import PatternObjective
 from .structured._rows import Rows
+from .structured._tensors import tensors_of
 
 __all__ = [
     "INFINITE",
@@ -64,6 +66,7 @@ __all__ = [
     "Noise",
     "Objective",
     "Oracle",
+    "PatternObjective",
     "Pieces",
     "Plan",
     "Pool",
@@ -88,4 +91,5 @@ __all__ = [
     "lay",
     "make_plan",
     "oracle",
+    "tensors_of",
 ]

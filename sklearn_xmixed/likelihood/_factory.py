@@ -80,6 +80,10 @@ def lay(
         model = VarianceModel(equation_blocks(design, pool, tree), tree.depth, metric)
         return Nested(design, pool, tree, model, reml=reml)
     rows = Rows.of(design, pool)
+    if not design.levels:
+        return Structured(
+            design, pool, rows, None, VarianceModel([], 0, metric), reml=reml
+        )
     tree, _ = rows.tree(rows.start)
     model = VarianceModel(equation_blocks(design, pool, tree), tree.depth, metric)
     return Structured(design, pool, rows, tree, model, reml=reml)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -24,11 +25,13 @@ from ..nested._tree import Tree
 from ._error_blocks import ErrorBlocks
 from ._errors import StructuredErrors
 from ._objective import StructuredObjective
+from ._pattern_objective import PatternObjective
 from ._pattern_sensitivity import PatternSensitivity
 from ._posterior import StructuredPosterior
 from ._rows import Rows
 from ._scores import whitened_scores
 from ._sensitivity import StructuredSensitivity
+from ._tensors import tensors_of
 
 __all__ = ["Structured"]
 
@@ -50,8 +53,8 @@ class Structured(Kind):
     pool : Pool
     rows : Rows
         All rows.
-    tree : Tree
-        Of these at the first psi.
+    tree : Tree or None
+        Of these at the first psi; None where it is not known.
     model : VarianceModel
     reml : bool
     """
@@ -63,18 +66,21 @@ class Structured(Kind):
         design: Design,
         pool: Pool,
         rows: Rows,
-        tree: Tree,
+        tree: Tree | None,
         model: VarianceModel,
         *,
         reml: bool,
     ):
-        few = rows.compressed()
-        objective = StructuredObjective(
-            few, model, reml=reml, log_det_basis=pool.log_det_R
+        tensors = tensors_of(rows)
+        at_X: dict[str, Any] = {"reml": reml, "log_det_basis": pool.log_det_R}
+        objective = (
+            StructuredObjective(rows.compressed(), model, **at_X)
+            if tensors is None
+            else PatternObjective(rows, tensors, model, **at_X)
         )
         super().__init__(design, pool, objective)
-        self.rows, self._few = rows, few
-        self._tree = rows.start.tobytes(), tree
+        self.rows = rows
+        self._tree = rows.start.tobytes() if tree else b"", tree
 
     @property
     def psi(self) -> Array:
@@ -87,9 +93,11 @@ class Structured(Kind):
         if self.objective.rows is self.rows:
             return self.objective.tree
         key = self.psi.tobytes()
-        if self._tree[0] != key:
-            self._tree = key, self.rows.tree(self.psi)[0]
-        return self._tree[1]
+        known, tree = self._tree
+        if tree is None or known != key:
+            tree = self.rows.tree(self.psi)[0]
+            self._tree = key, tree
+        return tree
 
     @property
     def linear(self) -> Array:
@@ -101,13 +109,10 @@ class Structured(Kind):
 
     def closer(self, gamma: Array) -> Array:
         """Where a search among a part of the groups ends: a better start for all."""
-        sample = self._few.sample()
-        if sample is None:
-            return gamma
         objective = self.objective
-        small = StructuredObjective(
-            sample, objective.model, reml=objective.reml, log_det_basis=0.0
-        )
+        small = objective.part()
+        if small is None:
+            return gamma
         found = newton(small, gamma, tol=1e-2, max_iter=20)
         if small.singular(found.gamma) or not np.isfinite(objective.value(found.gamma)):
             return gamma

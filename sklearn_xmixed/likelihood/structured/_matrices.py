@@ -7,7 +7,7 @@ of its variance over that of the first category, and its shape.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -16,7 +16,7 @@ from ...residuals import Groups, ResidualModel, ResidualStructure
 from ...residuals._groups import patterns
 from ...residuals._model import Part
 
-__all__ = ["CategoryMatrices", "matrices_of"]
+__all__ = ["CategoryMatrices", "coordinates", "matrices_of"]
 
 Array = np.ndarray
 
@@ -159,6 +159,16 @@ def _slope(values: list[Array]) -> Array:
 
 def matrices_of(residual: ResidualModel, psi: Array) -> list[CategoryMatrices]:
     """The matrices of every by-category at psi."""
+    return [
+        replace(matrices, chunks=list(_chunks(part)))
+        for matrices, part in zip(
+            coordinates(residual, psi), residual.parts, strict=True
+        )
+    ]
+
+
+def coordinates(residual: ResidualModel, psi: Array) -> list[CategoryMatrices]:
+    """The same without the patterns of any rows."""
     n = len(psi) + 1
     dtype = psi.dtype
     out = []
@@ -170,7 +180,7 @@ def matrices_of(residual: ResidualModel, psi: Array) -> list[CategoryMatrices]:
         places[np.arange(1, k), np.arange(s.start, s.stop)] = 1.0
         if at is not None:
             z[0], places[0, at] = 2.0 * psi[at], 2.0
-        out.append(CategoryMatrices(part.structure, z, places, list(_chunks(part))))
+        out.append(CategoryMatrices(part.structure, z, places, []))
     return out
 
 

@@ -56,7 +56,7 @@ class StructuredObjective(NestedObjective):
         self.rows = rows
         self.residual = rows.residual
         self.psi = rows.start
-        tree, log_det = rows.tree(self.psi)
+        tree, log_det = self._grow(self.psi)
         super().__init__(tree, model, reml=reml, log_det_basis=log_det_basis)
         self._basis = self.constant
         self._key = self.psi.tobytes()
@@ -71,6 +71,19 @@ class StructuredObjective(NestedObjective):
         self.tree = tree
         self.log_det_Lambda = float(np.real(log_det))
         self.constant = self._basis + self.log_det_Lambda
+
+    def _grow(self, psi: Array) -> tuple[Tree, complex]:
+        """The tree at psi, and log|Lambda|."""
+        return self.rows.tree(psi)
+
+    def part(self) -> StructuredObjective | None:
+        """The same of a part of the groups, to start from; None for few rows."""
+        sample = self.rows.sample()
+        if sample is None:
+            return None
+        return StructuredObjective(
+            sample, self.model, reml=self.reml, log_det_basis=0.0
+        )
 
     def _apart(self, theta: Array) -> tuple[Array, Array]:
         m = self.model.n_params
@@ -94,7 +107,7 @@ class StructuredObjective(NestedObjective):
             return
         if not np.isfinite(psi).all() or self.residual.beyond(psi):
             raise NotPositiveDefiniteError
-        tree, log_det = self.rows.tree(psi)
+        tree, log_det = self._grow(psi)
         self.psi, self._key = psi.copy(), key
         self._set(tree, log_det)
 
@@ -133,7 +146,7 @@ class StructuredObjective(NestedObjective):
         self.settle(theta)
         gamma, _ = self._apart(theta)
         model, nn, m = self.model, self.nn, self.model.n_params
-        at = self.curvature(model.split(gamma), model.directions(gamma))
+        at = self._search_curvature(model.split(gamma), model.directions(gamma))
         self._last = theta.tobytes(), at
         first = self._first(gamma)
         assert at.c_D is not None
@@ -153,6 +166,12 @@ class StructuredObjective(NestedObjective):
         H[m:, m:] = 0.5 * (H[m:, m:] + H[m:, m:].T)
         H -= nn * np.outer(c_1 / at.c, c_1 / at.c)
         return self.deviance(at), g, H
+
+    def _search_curvature(
+        self, D_blocks: list[Array], directions: Sequence[Direction]
+    ) -> Pieces:
+        """``curvature`` as far as a search needs it."""
+        return self.curvature(D_blocks, directions)
 
     def curvature(
         self, D_blocks: list[Array], directions: Sequence[Direction]

@@ -1,0 +1,231 @@
+"""Structured residuals without random effects, from one tensor per pattern of times."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.testing import assert_allclose
+
+from sklearn_xmixed import MixedLinearRegressor, RandomEffects, Residuals
+from sklearn_xmixed.likelihood import PatternObjective, StructuredObjective, tensors_of
+from sklearn_xmixed.likelihood.structured import _kind, _pattern_objective, _tensors
+from sklearn_xmixed.residuals import NotPositiveDefiniteError
+from tests.conftest import differences
+from tests.test_residuals import EFFECTS, SPECS, data, engine, residuals_of, some_theta
+
+NOBODY = EFFECTS["none"]
+
+
+def both(frame, spec, method="reml"):
+    """The objective of rows, and that of tensors."""
+    rows = engine(frame, NOBODY, spec, method)
+    tensors = tensors_of(rows.rows)
+    assert tensors is not None
+    return rows, PatternObjective(
+        rows.rows,
+        tensors,
+        rows.model,
+        reml=method == "reml",
+        log_det_basis=0.5 * rows._basis,
+    )
+
+
+def frame_of(seed: int, groups: int = 60) -> pd.DataFrame:
+    """Times 0 .. 5 with gaps, of real numbers too."""
+    frame = data(seed, groups=groups)
+    return frame.assign(s=frame.t * 0.7 + 0.1)
+
+
+def same(found, right, size=1e-10):
+    for a, b in zip(found, right, strict=True):
+        assert_allclose(a, b, rtol=size, atol=size * np.abs(b).max(initial=0.0))
+
+
+# ------------------------------------------------------------ the same function
+
+#: every row is a place of its own, or several of a group are at one: rows are kept
+AT_PLACES = ("independent_v", "independent_x", "ar2_x", "gaussian_places")
+AT_PLACES += ("gaussian_places_x", "exponential_places")
+
+
+@pytest.mark.parametrize("name", AT_PLACES)
+def test_places_keep_their_rows(name):
+    rows = engine(frame_of(0), NOBODY, residuals_of(name, None)).rows
+    assert tensors_of(rows) is None
+
+
+@pytest.mark.parametrize("method", ["ml", "reml"])
+@pytest.mark.parametrize("by", [None, "b"])
+@pytest.mark.parametrize("name", SPECS)
+def test_value_gradient_and_hessian_are_those_of_the_rows(name, by, method):
+    if (name, by) == ("independent", None):
+        by = "b"
+    if name in AT_PLACES:
+        pytest.skip("see the test of places")
+    spec = residuals_of(name, by)
+    for seed in range(3):
+        rows, tensors = both(frame_of(seed), spec, method)
+        theta = some_theta(rows, seed)
+        same(tensors.hessian(theta), rows.hessian(theta))
+        assert tensors._here is not None
+        same(tensors.gradient(theta), rows.gradient(theta))
+        assert_allclose(tensors.value(theta), rows.value(theta), rtol=1e-12)
+        psi, weight = tensors.psi, 0.7
+        (at, slope), (right, bend) = (f.held([], psi, weight) for f in (tensors, rows))
+        same([at.c, at.l, slope], [right.c, right.l, bend])
+        at, right = (f.curvature([], []) for f in (tensors, rows))
+        same([at.c_psi, at.psi_1, at.psi_2], [right.c_psi, right.psi_1, right.psi_2])
+
+
+@pytest.mark.parametrize("name", ["unstructured", "toeplitz", "exchangeable"])
+def test_derivatives_by_differences(name):
+    _, tensors = both(frame_of(4), residuals_of(name, "b"))
+    theta = some_theta(tensors, 4)
+    _, gradient, hessian = tensors.hessian(theta)
+    slope = differences(lambda x: tensors.value(x), theta)
+    assert_allclose(gradient, slope, rtol=1e-6, atol=1e-6 * np.abs(gradient).max())
+    bend = differences(lambda x: tensors.gradient(x)[1], theta)
+    assert_allclose(hessian, bend, rtol=1e-6, atol=1e-6 * np.abs(hessian).max())
+
+
+def test_by_may_vary_within_groups():
+    frame = frame_of(2)
+    frame["b"] = np.where(frame.t < 3, "a", "b")
+    rows, tensors = both(frame, Residuals("independent", by="b"))
+    theta = some_theta(rows, 0)
+    same(tensors.hessian(theta), rows.hessian(theta))
+
+
+def test_weights_of_groups_are_copies():
+    frame = frame_of(6)
+    weight = 1 + frame.g % 3
+    copies = pd.concat(
+        [frame[weight > k].assign(g=lambda f, k=k: f.g + 100 * k) for k in range(3)]
+    )
+
+    def fit(frame, weight):
+        return MixedLinearRegressor(
+            RandomEffects("g", intercept=False, weight=weight),
+            fixed=["x0"],
+            residuals=Residuals("unstructured", time="t"),
+        ).fit(frame.drop(columns="y"), frame.y)
+
+    weighted, copied = fit(frame.assign(w=weight), "w"), fit(copies, None)
+    assert_allclose(weighted.log_likelihood_, copied.log_likelihood_, rtol=1e-11)
+    a, b = weighted.results_, copied.results_
+    assert_allclose(a.alpha, b.alpha, rtol=1e-6, atol=1e-7)
+    assert_allclose(a.alpha_vcov, b.alpha_vcov, rtol=1e-5, atol=1e-8)
+
+
+# ------------------------------------------------------------------ when and what
+
+
+def test_rows_are_kept_where_tensors_do_not_pay(monkeypatch):
+    frame = frame_of(1)
+    spec = residuals_of("unstructured")
+    assert tensors_of(engine(frame, EFFECTS["intercept"], spec).rows) is None
+    assert tensors_of(engine(frame, EFFECTS["above"], spec).rows) is None
+    # every group has its own times
+    own = data(1, groups=60)
+    assert tensors_of(engine(own, NOBODY, residuals_of("exponential")).rows) is None
+    for limit in ("MAX_TIMES", "MAX_PATTERNS", "MAX_SIZE"):
+        with monkeypatch.context() as patch:
+            patch.setattr(_tensors, limit, 3)
+            assert tensors_of(engine(frame, NOBODY, spec).rows) is None
+    assert tensors_of(engine(frame, NOBODY, spec).rows) is not None
+
+
+def test_portions_of_the_workspace_change_nothing(monkeypatch):
+    _, tensors = both(frame_of(1), residuals_of("unstructured"))
+    theta = some_theta(tensors, 1)
+    right = tensors.hessian(theta)
+    monkeypatch.setattr(_tensors, "WORKSPACE", 1)
+    same(tensors.hessian(theta), right, 1e-13)
+
+
+def test_nearly_singular_matrices_are_left_to_the_rows():
+    rows, tensors = both(frame_of(3), residuals_of("unstructured"))
+    theta = some_theta(rows, 3)
+    theta[:5] -= 9.0  # later times are all but copies of the first
+    same(tensors.hessian(theta), rows.hessian(theta), 1e-9)
+    assert tensors._here is None
+    same(tensors.gradient(theta), rows.gradient(theta), 1e-9)
+    at, right = (f.curvature([], []) for f in (tensors, rows))
+    same([at.c_psi, at.psi_2], [right.c_psi, right.psi_2], 1e-9)
+    inside = some_theta(rows, 4)
+    same(tensors.hessian(inside), rows.hessian(inside))
+    assert tensors._here is not None
+
+
+def test_a_matrix_that_is_not_positive_definite_is_infinitely_bad():
+    _, tensors = both(frame_of(3), residuals_of("toeplitz_all"))
+    theta = np.array([3.0, -3.0, 3.0, 3.0, 3.0])
+    with pytest.raises(NotPositiveDefiniteError):
+        tensors.settle(theta)
+    assert tensors.value(theta) == np.inf
+    assert tensors.gradient(theta)[0] == np.inf
+
+
+def test_the_search_leaves_out_what_is_small(monkeypatch):
+    """A term of the size of p, beside n; standard errors have it."""
+    rows, tensors = both(frame_of(3, groups=200), residuals_of("unstructured"))
+    theta = some_theta(rows, 3)
+    value, gradient, exact = tensors.hessian(theta)
+    monkeypatch.setattr(_pattern_objective, "COSTLY", 1)
+    found = tensors.hessian(theta)
+    same(found[:2], (value, gradient), 1e-13)
+    more = np.linalg.eigvalsh(found[2] - exact)
+    assert more[0] > -1e-9
+    assert 1e-3 < more[-1] < 0.1 * np.linalg.eigvalsh(exact)[-1]
+    assert tensors.last(theta).psi_2 is None
+    same([tensors.curvature([], []).psi_2], [rows.curvature([], []).psi_2])
+
+
+@pytest.mark.parametrize("method", ["ml", "reml"])
+@pytest.mark.parametrize("by", [None, "b"])
+@pytest.mark.parametrize("costly", [1, 1 << 17])
+def test_fits_are_those_of_the_rows(monkeypatch, by, method, costly):
+    frame = frame_of(8, groups=120)
+    monkeypatch.setattr(_pattern_objective, "COSTLY", costly)
+
+    def fit():
+        model = MixedLinearRegressor(
+            RandomEffects("g", intercept=False),
+            fixed=["x0", "x1"],
+            residuals=Residuals("unstructured", time="t", by=by),
+            method=method,
+        )
+        return model.fit(frame.drop(columns="y"), frame.y)
+
+    fast = fit()
+    monkeypatch.setattr(_kind, "tensors_of", lambda rows: None)
+    slow = fit()
+    assert fast.converged_
+    assert slow.converged_
+    assert_allclose(fast.log_likelihood_, slow.log_likelihood_, rtol=1e-11)
+    a, b = (m.results_.variance_frame("sd") for m in (fast, slow))
+    assert_allclose(a.to_numpy(float), b.to_numpy(float), rtol=1e-5, atol=1e-6)
+    a, b = (m.coef_table() for m in (fast, slow))
+    assert_allclose(a.to_numpy(float), b.to_numpy(float), rtol=1e-6, atol=1e-7)
+    assert_allclose(
+        fast.forecast(frame.drop(columns="y")),
+        slow.forecast(frame.drop(columns="y")),
+        rtol=1e-5,
+        atol=1e-6,
+    )
+
+
+def test_the_leading_patterns_are_a_start(monkeypatch):
+    _, tensors = both(frame_of(3, groups=300), residuals_of("unstructured"))
+    assert tensors.part() is None  # too few numbers
+    monkeypatch.setattr(_pattern_objective, "COSTLY", 1)
+    part = tensors.part()
+    assert part is not None
+    counts = tensors.tensors[0].count
+    own = part.tensors[0].count
+    assert own.sum() >= 0.5 * counts.sum()
+    assert own.min() >= np.sort(counts)[-len(own)]
+    theta = some_theta(tensors, 2)
+    same(part.hessian(theta)[1:2], [differences(part.value, theta)], 1e-5)
+    assert isinstance(part, StructuredObjective)
