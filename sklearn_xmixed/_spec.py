@@ -137,7 +137,7 @@ default="independent"
         The name of a variable: each of its categories has a standard deviation of its
         own, in every category of ``by``; it may vary within groups, and may be the time.
         ``Power("x")`` and ``Exponential("x")`` of ``sklearn_xmixed.residuals``: sigma
-        |x|^delta and sigma exp(delta x).
+        abs(x)^delta and sigma exp(delta x).
 
     Notes
     -----

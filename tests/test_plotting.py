@@ -78,7 +78,9 @@ def test_a_missing_matplotlib_is_told(name, monkeypatch, sleep):
         "GroupCurvesDisplay": {"x": "days"},
         "ProfileDisplay": {"parameter": "days"},
     }.get(name, {})
-    data = () if name == "RandomEffectsDisplay" else (X, y)
+    data = {"RandomEffectsDisplay": (), "MarginalMeansDisplay": ("days",)}.get(
+        name, (X, y)
+    )
     with pytest.raises(ImportError, match=r"sklearn-xmixed\[plot\]"):
         display.from_estimator(model, *data, **more)
 

@@ -30,11 +30,11 @@ class Contrasts(Shown, LinearEstimates):
     table : DataFrame
         Index: by-levels and the contrast; columns estimate, std_error, df, t, p_value,
         ci_lower, ci_upper, p-values and intervals adjusted within each by-level.
-    L : DataFrame
-        The linear combinations of the coefficients.
+    L, vcov : DataFrame
+        The linear combinations of the coefficients, and the covariance matrix of the
+        contrasts.
     coefficients : DataFrame
         Those of the means; columns as the index of the means' table.
-    vcov : DataFrame
     adjust : str
     by : tuple of str
     """

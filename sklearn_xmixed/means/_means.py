@@ -38,10 +38,9 @@ class MarginalMeans(Shown, LinearEstimates):
     table : DataFrame
         Index: levels of ``by`` and ``specs``; columns estimate, std_error, df, ci_lower,
         ci_upper.  Estimates are nan where they are not estimable.
-    L : DataFrame
-        The linear combinations of the coefficients.
-    vcov : DataFrame
-        Covariance matrix of the estimates.
+    L, vcov : DataFrame
+        The linear combinations of the coefficients, and the covariance matrix of the
+        estimates.
     estimable : ndarray of bool
     specs, by : tuple of str
     grid : DataFrame
