@@ -195,6 +195,7 @@ class PatternObjective(StructuredObjective):
         self.n = sum(float(t.count @ t.present.sum(axis=1)) for t in tensors)
         #: of every category at this psi; None where rows are taken
         self._here: list[_Here] | None = None
+        self.model = model  # a start may be so nearly singular that rows are taken
         super().__init__(rows, model, **self._at)
 
     @cached_property
