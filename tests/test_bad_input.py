@@ -59,6 +59,7 @@ OUT_OF_RANGE = {
     "weight_scaling": (["none", 1], "one of None, 'size', 'effective', 'gk'"),
     "parameterization": (["log"], "one of 'matsqrt', 'matlog'"),
     "solver": (["cg", None], "one of 'newton', 'lbfgs'"),
+    "df_method": (["kr", "asymptotic", 1], "one of None, 'residual'"),
     "missing": (["ignore", None], "one of 'raise', 'drop'"),
     "unseen": (["skip", None], "one of 'zero', 'nan', 'raise'"),
     "em_iter": ([-1, 1.5, None, "20"], "an integer"),

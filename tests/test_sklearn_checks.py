@@ -55,6 +55,7 @@ VARIED = {
     "missing": ["raise", "drop"],
     "unseen": ["zero", "nan", "raise"],
     "verbose": [0],
+    "df_method": [None, "residual", "containment", "satterthwaite"],
     "crossed": ["auto", "exact", "iterative"],
     "residuals": [
         Residuals(),

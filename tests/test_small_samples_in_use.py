@@ -13,6 +13,7 @@ from sklearn.base import clone
 
 from sklearn_xmixed import MixedLinearRegressor, RandomEffects, Residuals, from_formula
 from sklearn_xmixed.datasets import load_orthodont, load_penicillin, load_sleepstudy
+from sklearn_xmixed.design._validation import _CHOICES
 from sklearn_xmixed.inference.small_samples import METHODS
 
 SLOPES = RandomEffects("subject", ["days"], covariance="unstructured")
@@ -46,6 +47,24 @@ def test_the_constructor_has_the_default():
     large = model.coef_table(df="asymptotic")
     pd.testing.assert_frame_equal(large, sleepstudy().coef_table())
     assert "chi2" in str(model.summary(df="asymptotic"))
+
+
+def test_the_constructor_knows_all_methods_and_refuses_what_has_none():
+    assert set(_CHOICES["df_method"]) == {None, *METHODS}
+    with pytest.raises(ValueError, match="defined for method='reml', got method='ml'"):
+        sleepstudy(method="ml", df_method="kenward-roger-linear")
+
+
+def test_models_without_degrees_of_freedom_can_be_saved():
+    X, y = load_sleepstudy(return_X_y=True)
+    model = MixedLinearRegressor(
+        "subject", weight_type="sampling", df_method="satterthwaite"
+    ).fit(X, y)
+    again = pickle.loads(pickle.dumps(model))
+    with pytest.raises(ValueError, match="pseudolikelihood"):
+        again.coef_table()
+    exact = MixedLinearRegressor(fixed=["days"], df_method="residual").fit(X, X["days"])
+    pickle.dumps(exact)
 
 
 def test_tables_follow_from_t():

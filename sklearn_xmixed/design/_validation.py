@@ -24,6 +24,19 @@ _CHOICES: dict[str, tuple[Any, ...]] = {
     "missing": ("raise", "drop"),
     "unseen": ("zero", "nan", "raise"),
     "crossed": ("auto", "exact", "iterative"),
+    "df_method": (
+        None,
+        "residual",
+        "between-within",
+        "containment",
+        "satterthwaite",
+        "kenward-roger",
+        "kenward-roger-observed",
+        "kenward-roger-linear",
+        "kenward-roger-linear-observed",
+        "kenward-roger-2009",
+        "kenward-roger-2009-observed",
+    ),
 }
 _COUNTS = ("em_iter", "max_iter", "verbose")
 _SWITCHES = ("fit_intercept", "em_only", "std_errors", "lr_test")
@@ -71,6 +84,7 @@ def check_parameters(estimator: Any) -> None:
         refuse("residuals", "None or a Residuals object")
     _check_residuals(estimator)
     _check_weighting(estimator)
+    _check_degrees_of_freedom(estimator)
 
 
 def _check_residuals(estimator: Any) -> None:
@@ -84,6 +98,17 @@ def _check_residuals(estimator: Any) -> None:
                     f"independent with constant variance, got residuals={residuals!r}. "
                     f"Set {name}={wanted}."
                 )
+
+
+def _check_degrees_of_freedom(estimator: Any) -> None:
+    """Methods that the fit would have to refuse whenever it is asked."""
+    method = estimator.df_method
+    if str(method).startswith("kenward-roger") and estimator.method != "reml":
+        raise ValueError(
+            f"df_method={method!r} is defined for method='reml', got "
+            f"method={estimator.method!r}. Set method='reml', or "
+            "df_method='satterthwaite'."
+        )
 
 
 def _check_weighting(estimator: Any) -> None:

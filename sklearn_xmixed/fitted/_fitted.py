@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -133,7 +134,8 @@ class FittedModel(RowAnswers):
 
     def __getstate__(self) -> dict:
         if self.df_method is not None:  # while there are rows
-            self.small_sample.reference(self.df_method)
+            with suppress(ValueError, NotImplementedError):  # refused when asked for
+                self.small_sample.reference(self.df_method)
         return {k: v for k, v in self.__dict__.items() if k != "_effects"}
 
     @property

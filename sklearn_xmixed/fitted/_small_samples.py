@@ -31,7 +31,7 @@ def small_sample_of(
     root[order.place] = np.linalg.solve(pool.R, F)[order.order]
     place = np.empty(pool.p, dtype=int)
     place[order.order] = order.place
-    refusal = _refusal(compiled, found, options)
+    refusal = _refusal(found, options)
     return SmallSample(
         sensitivity=(
             None if refusal else found.kind.sensitivity(found.D_blocks, found.pieces)
@@ -68,15 +68,11 @@ def _contained(equation: FittedEquation, columns: Sequence[str]) -> Iterator[Con
         yield Contained(equation.floor, vector, own, effect == "_cons")
 
 
-def _refusal(compiled: Compiled, found: Estimate, options: ResultsOptions) -> str:
+def _refusal(found: Estimate, options: ResultsOptions) -> str:
     """Why there are no degrees of freedom; empty where there are."""
-    design = compiled.design
     if not found.sigma2 > 0:
         return "The fit leaves no residual, and so no test of its coefficients."
-    weighted = design.weights is not None or any(
-        level.weights is not None for level in design.levels
-    )
-    if weighted and not options.frequency:
+    if not options.frequency:
         return (
             "With sampling weights the likelihood is a pseudolikelihood, for which "
             "degrees of freedom by the model are not defined. Use df=None."
