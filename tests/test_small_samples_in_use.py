@@ -14,6 +14,7 @@ from sklearn.base import clone
 from sklearn_xmixed import MixedLinearRegressor, RandomEffects, Residuals, from_formula
 from sklearn_xmixed.datasets import load_orthodont, load_penicillin, load_sleepstudy
 from sklearn_xmixed.design._validation import _CHOICES
+from sklearn_xmixed.exceptions import ExactFitWarning
 from sklearn_xmixed.inference.small_samples import METHODS
 
 SLOPES = RandomEffects("subject", ["days"], covariance="unstructured")
@@ -63,8 +64,12 @@ def test_models_without_degrees_of_freedom_can_be_saved():
     again = pickle.loads(pickle.dumps(model))
     with pytest.raises(ValueError, match="pseudolikelihood"):
         again.coef_table()
-    exact = MixedLinearRegressor(fixed=["days"], df_method="residual").fit(X, X["days"])
-    pickle.dumps(exact)
+    exact = MixedLinearRegressor(fixed=["days"], df_method="residual")
+    with pytest.warns(ExactFitWarning):
+        exact.fit(X, X["days"])
+    again = pickle.loads(pickle.dumps(exact))
+    with pytest.raises(ValueError, match="leaves no residual"):
+        again.coef_table()
 
 
 def test_tables_follow_from_t():
