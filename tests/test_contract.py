@@ -71,5 +71,6 @@ def test_expected_information_is_that_of_the_definition(name, reml):
     if reml:
         X = np.column_stack([np.ones(60), frame["x"]])
         W = W - W @ X @ np.linalg.solve(X.T @ W @ X, X.T @ W)
+    directions.append(V)  # of log sigma^2
     expected = [[0.5 * np.trace(W @ a @ W @ b) for b in directions] for a in directions]
     assert_allclose(kind.expected_information(D_blocks), expected, rtol=1e-8)

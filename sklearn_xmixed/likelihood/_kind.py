@@ -176,12 +176,23 @@ class Kind(ABC):
             yield from rows.blocks(D)
 
     def expected_information(self, D_blocks: list[Array]) -> Array:
-        """Expected information about the elements of D, sigma^2 known.
+        """Expected information about the elements of the D_b and log sigma^2.
 
-        V is linear in them, so that it is half of tr(P V_i P V_j) with P = V^-1 - V^-1 X
-        (X'V^-1 X)^-1 X'V^-1 under REML and V^-1 under ML: minus half the second
-        derivatives of l (Eq. 17).
+        With V = sigma^2 W it is half of tr(G W_i G W_j), of tr(G W_i) and of tr(G W),
+        G = W^-1 - W^-1 X (X'W^-1X)^-1 X'W^-1 under REML and W^-1 under ML.  W is linear
+        in the elements, so that these are derivatives of l (Eq. 17).
         """
-        at = self.objective.curvature(D_blocks, self.model.elements())
+        model = self.model
+        at = self.objective.curvature(D_blocks, model.elements())
         assert at.l_2 is not None
-        return -0.5 * at.l_2
+        assert at.l_D is not None
+        slopes = [
+            np.tensordot(block.structure.basis, L, axes=2)
+            for block, L in zip(model.blocks, model.pull(at.l_D), strict=True)
+        ]
+        m = model.n_params
+        out = np.empty((m + 1, m + 1))
+        out[:m, :m] = -at.l_2
+        out[m, :m] = out[:m, m] = np.concatenate([np.empty(0), *slopes])
+        out[m, m] = self.objective.nn
+        return 0.5 * out

@@ -131,10 +131,7 @@ def _check_same(which: str, model: Any, sample: Sample) -> None:
 def _information(
     kind: Kind, Sigmas: list[Array], sigma2: float
 ) -> tuple[Array, list[slice]]:
-    """Expected information about the elements of the Sigmas and log sigma^2.
-
-    V = sigma^2 (I + Z D Z'); see ``Kind.expected_information`` for the elements of D.
-    """
+    """``Kind.expected_information`` in the elements of the Sigmas and log sigma^2."""
     model = kind.model
     D_blocks, moves = [], []
     for block, Sigma in zip(model.blocks, Sigmas, strict=True):
@@ -142,19 +139,7 @@ def _information(
         D_blocks.append(back @ Sigma @ back.T / sigma2)
         turned = back @ block.structure.basis @ back.T / sigma2
         moves.append(np.array([block.structure.gather(M) for M in turned]))
-    at = kind.objective.curvature(D_blocks, model.elements())
-    assert at.l_2 is not None
-    assert at.l_D is not None
-    slopes = [
-        np.tensordot(block.structure.basis, L, axes=2)
-        for block, L in zip(model.blocks, model.pull(at.l_D), strict=True)
-    ]
-    m = model.n_params
-    out = np.empty((m + 1, m + 1))
-    out[:m, :m] = -0.5 * at.l_2
-    out[m, :m] = out[:m, m] = 0.5 * np.concatenate(slopes)
-    out[m, m] = 0.5 * kind.objective.nn
-    turn = np.eye(m + 1)
+    turn = np.eye(model.n_params + 1)
     for s, M in zip(model.slices, moves, strict=True):
         turn[s, s] = M
-    return turn @ out @ turn.T, model.slices
+    return turn @ kind.expected_information(D_blocks) @ turn.T, model.slices

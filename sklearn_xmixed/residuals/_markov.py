@@ -11,6 +11,7 @@ import numpy as np
 
 from ._groups import Groups
 from ._structure import ATANH_END, ResidualParameter, ResidualStructure
+from ._typical import TypicalExponential, log_typical
 
 __all__ = ["AR1", "Exponential", "Markov"]
 
@@ -79,7 +80,7 @@ class AR1(Markov):
         return np.array([np.tanh(shape[0]), np.exp(2.0 * log_sd)])
 
 
-class Exponential(Markov):
+class Exponential(TypicalExponential, Markov):
     """The correlation at a typical distance is 1 / (1 + exp(-psi)), any lags.
 
     That distance, ``step``, makes psi what it is in any unit of time.
@@ -99,38 +100,11 @@ class Exponential(Markov):
         lags = np.diff(groups.time)[~groups.first[1:]]
         return cls(float(np.median(lags)) if len(lags) else 1.0)
 
-    @property
-    def label(self) -> str:
-        return "Exponential"
-
-    @property
-    def parameters(self) -> tuple[ResidualParameter, ...]:
-        return (
-            ResidualParameter("coef", ("rho",), "logit"),
-            ResidualParameter("sd", ("e",), "log"),
-        )
-
-    def start(self) -> Array:
-        return np.zeros(1)
-
-    @staticmethod
-    def _log(psi: complex) -> complex:
-        """Log of the correlation at the typical distance."""
-        return -np.log1p(np.exp(-psi)) if psi.real > -30 else psi
-
     def powers(self, shape: Array, lags: Array) -> tuple[Array, Array, Array]:
-        log_r, lags = self._log(shape[0]), lags / self.step
+        log_r, lags = log_typical(shape[0]), lags / self.step
         phi = np.exp(lags * log_r)
         slope = 1.0 / (1.0 + np.exp(shape[0]))  # 1 - r
         return phi, -np.expm1(2.0 * lags * log_r), (lags * phi * slope)[:, None]
-
-    def estimates(self, log_sd: complex, shape: Array) -> Array:
-        log_rho = self._log(shape[0]) / self.step
-        return np.array([log_rho - np.log(-np.expm1(log_rho)), log_sd])
-
-    def natural(self, log_sd: complex, shape: Array) -> Array:
-        rho = np.exp(self._log(shape[0]) / self.step)
-        return np.array([rho, np.exp(2.0 * log_sd)])
 
 
 class MarkovKernel:

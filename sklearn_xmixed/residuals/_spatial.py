@@ -7,6 +7,7 @@ import numpy as np
 from ._groups import Groups
 from ._pattern import PatternKernel
 from ._structure import Kernel, ResidualParameter, ResidualStructure
+from ._typical import TypicalExponential, log_typical
 
 __all__ = ["Gaussian", "Spatial", "SpatialExponential"]
 
@@ -50,15 +51,10 @@ class Spatial(ResidualStructure):
         """Between places (broadcast)."""
         return _distance(a, b, self.several)
 
-    @staticmethod
-    def log_typical(psi: complex) -> complex:
-        """Log of the correlation at the typical distance."""
-        return -np.log1p(np.exp(-psi)) if psi.real > -30 else psi
-
     def by_distance(self, shape: Array, distances: Array) -> tuple[Array, Array]:
         """Correlations at distances, and their slope in psi."""
         far = (distances / self.step) ** self.power
-        r = np.exp(far * self.log_typical(shape[0]))
+        r = np.exp(far * log_typical(shape[0]))
         return r, far * r / (1.0 + np.exp(shape[0]))
 
     def covariance(self, shape: Array, a: Array, b: Array) -> Array:
@@ -98,30 +94,11 @@ class DistanceTable:
         return np.array([weight @ self.structure.by_distance(shape, self.distances)[1]])
 
 
-class SpatialExponential(Spatial):
+class SpatialExponential(TypicalExponential, Spatial):
     """Correlation rho^d."""
 
     name = "exponential"
     power = 1.0
-
-    @property
-    def label(self) -> str:
-        return "Exponential"
-
-    @property
-    def parameters(self) -> tuple[ResidualParameter, ...]:
-        return (
-            ResidualParameter("coef", ("rho",), "logit"),
-            ResidualParameter("sd", ("e",), "log"),
-        )
-
-    def estimates(self, log_sd: complex, shape: Array) -> Array:
-        log_rho = self.log_typical(shape[0]) / self.step
-        return np.array([log_rho - np.log(-np.expm1(log_rho)), log_sd])
-
-    def natural(self, log_sd: complex, shape: Array) -> Array:
-        rho = np.exp(self.log_typical(shape[0]) / self.step)
-        return np.array([rho, np.exp(2.0 * log_sd)])
 
 
 class Gaussian(Spatial):
@@ -142,7 +119,7 @@ class Gaussian(Spatial):
         )
 
     def _log_range(self, psi: complex) -> complex:
-        return np.log(self.step) - 0.5 * np.log(-self.log_typical(psi))
+        return np.log(self.step) - 0.5 * np.log(-log_typical(psi))
 
     def estimates(self, log_sd: complex, shape: Array) -> Array:
         return np.array([self._log_range(shape[0]), log_sd])

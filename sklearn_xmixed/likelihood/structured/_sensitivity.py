@@ -83,17 +83,23 @@ class StructuredSensitivity(Sensitivity):
 
     # -- rows ----------------------------------------------------------------------
 
-    def _given(self, tree: Tree, D: list[Array]) -> tuple[Pieces, Array, Array]:
-        """Pieces of l alone, and what is taken away within the groups."""
-        keep: list = []
-        at = evaluate(tree, D, reml=True, order=1, keep=keep)
+    def _given(
+        self, tree: Tree, D: list[Array], at: Pieces, keep: list
+    ) -> tuple[Array, Array]:
+        """What is taken away within the groups, from sweeps of the tree."""
         left, right = self.rows.given(tree, D, at.root, keep, 0.0, reml=True)
-        return at, left[:, 1:], right[:, 1:]
+        return left[:, 1:], right[:, 1:]
+
+    @cached_property
+    def _swept(self) -> tuple[Pieces, list]:
+        """l and its slopes in D, and the sweeps behind them."""
+        keep: list = []
+        return evaluate(self.tree, self.D, reml=True, order=1, keep=keep), keep
 
     @cached_property
     def _here(self) -> tuple[Array, Array]:
         """Lambda^-1 left and Lambda^-1 right."""
-        _, left, right = self._given(self.tree, self.D)
+        left, right = self._given(self.tree, self.D, *self._swept)
         residual = self.rows.residual
         return residual.solve(self.psi, left), residual.solve(self.psi, right)
 
@@ -172,9 +178,8 @@ class StructuredSensitivity(Sensitivity):
     @cached_property
     def _E(self) -> list[Array]:
         """Z'W^-1 X F of every floor, shape (q, p, G)."""
-        keep: list = []
-        evaluate(self.tree, self.D, reml=True, order=1, keep=keep)
-        return [E[:, 1:] for E in keep[0][1].E] if keep else []
+        sweeps = self._swept[1]
+        return [E[:, 1:] for E in sweeps[0][1].E] if sweeps else []
 
     def _form_of_rows(self, U: Array) -> Array:
         """U'W^-1 U: the rows take the place of X in the tree."""
@@ -324,7 +329,9 @@ class StructuredSensitivity(Sensitivity):
             for d, N in zip(self.D, self.floors(elements), strict=True)
         ]
         tree = self.rows.tree(psi)[0] if on_psi.any() else self.tree
-        _, left, right = self._given(tree, D)
+        keep: list = []
+        at = evaluate(tree, D, reml=True, order=1, keep=keep)
+        left, right = self._given(tree, D, at, keep)
         out = 0.0
         for category, moved in zip(
             self._categories, matrices_of(self.rows.residual, psi), strict=True
