@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 
 from sklearn_xmixed import MixedLinearRegressor, RandomEffects, Residuals
 from sklearn_xmixed.exceptions import NotConvergedWarning
+from sklearn_xmixed.residuals._markov import AR1
 
 
 def panel(seed, groups=12, times=8):
@@ -93,3 +94,13 @@ def test_a_short_search_points_at_the_residuals():
     )
     with pytest.warns(NotConvergedWarning, match=r"Toeplitz\(7\) residuals may have"):
         model.fit(X, X["x"] + rng.normal(size=len(X)))
+
+
+def test_autoregression_without_correlation_has_no_infinity():
+    """rho = 0 is where searches for short series may start; lag 0 is every row's own."""
+    phi, _, slope = AR1().powers(np.zeros(1), np.arange(3.0))
+    assert_array_equal(phi, [1.0, 0.0, 0.0])
+    assert_array_equal(slope[:, 0], [0.0, 1.0, 0.0])
+    assert_array_equal(
+        AR1().powers(np.array([1e-30j]), np.arange(3.0))[0].imag, [0, 1e-30, 0]
+    )

@@ -68,7 +68,8 @@ class AR1(Markov):
     def powers(self, shape: Array, lags: Array) -> tuple[Array, Array, Array]:
         rho = np.tanh(shape[0])
         bend = 1.0 / np.cosh(shape[0]) ** 2
-        phi, slope = _power(rho, lags), lags * _power(rho, lags - 1.0)
+        # at lag 0 the power is constant: any finite exponent does
+        phi, slope = _power(rho, lags), lags * _power(rho, np.maximum(lags - 1.0, 0.0))
         # near lag 1 the difference 1 - phi^2 is formed without cancellation
         sums = np.where(lags == 1, bend, 1.0 - phi * phi)
         return phi, sums, (slope * bend)[:, None]
@@ -208,6 +209,5 @@ def _power(rho: complex, lags: Array) -> Array:
     value = np.real(rho) ** lags
     if not np.iscomplexobj(rho):
         return value
-    with np.errstate(divide="ignore"):
-        slope = np.where(lags == 0, 0.0, lags * np.real(rho) ** (lags - 1.0))
+    slope = lags * np.real(rho) ** np.maximum(lags - 1.0, 0.0)
     return value + 1j * np.imag(rho) * slope
