@@ -1,4 +1,5 @@
-# Writes profile.json: profile-likelihood intervals by lme4 (maximum likelihood).
+# Writes profile.json: intervals by lme4 (maximum likelihood), from the profile
+# likelihood of all parameters and Wald's of the coefficients.
 #
 #   Rscript make_profile.R [directory of the bundled CSV files]
 
@@ -14,14 +15,20 @@ folder <- if (length(given)) given[1] else {
   file.path(here, "..", "..", "sklearn_xmixed", "datasets", "data")
 }
 
+rows <- function(found) {
+  setNames(lapply(split(found, row(found)), as.numeric), rownames(found))
+}
+
 case <- function(name, formula) {
   frame <- read.csv(file.path(folder, paste0(name, ".csv")))
-  fit <- lmer(formula, frame, REML = FALSE)
+  fit <- lmer(formula, frame, REML = FALSE, control = lmerControl(
+    optimizer = "bobyqa", optCtrl = list(rhoend = 1e-9)
+  ))
   found <- confint(profile(fit, signames = FALSE, delta.cutoff = 1 / 16))
+  wald <- confint(fit, parm = "beta_", method = "Wald")
   list(
     data = name, formula = format(formula),
-    intervals = lapply(split(found, row(found)), as.numeric) |>
-      setNames(rownames(found))
+    intervals = rows(found), wald = rows(wald)
   )
 }
 
