@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -83,7 +83,12 @@ class Compiled:
 
 
 def compile_design(
-    estimator: Any, X: Any, y: Any, sample_weight: Any, groups: Any
+    estimator: Any,
+    X: Any,
+    y: Any,
+    sample_weight: Any,
+    groups: Any,
+    offset: Any = None,
 ) -> Compiled:
     """Validate the input of ``fit`` and lay the specification over it."""
     equations = equations_of(estimator.__dict__["random_effects"])
@@ -92,10 +97,12 @@ def compile_design(
         check_residuals(estimator.residuals, equations)
     check_factors(estimator, equations)
 
-    everything = Variables.read(estimator, equations, X, y, sample_weight, groups)
+    data = X, y, sample_weight, groups, offset
+    everything = Variables.read(estimator, equations, *data)
     rows = everything.complete(estimator)
     check_zeros(everything.labels, everything.level_weights, equations)
     levels, encoders = make_levels(rows.labels, rows.n_rows)
+    precision, rows = _precision(estimator, rows)
     weights, levels, clusters = _weigh(estimator, rows, levels, encoders, equations)
     residual = compile_residuals(
         estimator.residuals,
@@ -109,8 +116,8 @@ def compile_design(
         rows,
         equations,
         intercept=bool(estimator.fit_intercept),
-        weights=weights,
-        totals=total_weights(weights, levels),
+        weights=weights if precision is None else precision,
+        totals=total_weights(weights, levels) if precision is None else precision,
     )
     laid = lay_equations(equations, names, columns, list(rows.labels), factors)
     terms = lay_terms(terms, laid.compiled)
@@ -128,6 +135,8 @@ def compile_design(
         columns.moments,
         residual=residual,
         terms=terms,
+        precision=precision,
+        offset=rows.offset,
     ).sorted()
     target = getattr(y, "name", None)
     return Compiled(
@@ -146,6 +155,13 @@ def compile_design(
         columns.dependence,
         laid.factors,
     )
+
+
+def _precision(estimator: Any, rows: Variables) -> tuple[Array | None, Variables]:
+    """Precision weights, which are no copies of rows; the rows without them."""
+    if estimator.weight_type != "precision":
+        return None, rows
+    return rows.weights, replace(rows, weights=None)
 
 
 def _weigh(

@@ -17,7 +17,7 @@ __all__ = ["check_parameters", "equation_names", "equations_of"]
 _CHOICES: dict[str, tuple[Any, ...]] = {
     "method": ("ml", "reml"),
     "vce": ("oim", "robust", "cluster", *CORRECTED),
-    "weight_type": ("frequency", "sampling"),
+    "weight_type": ("frequency", "sampling", "precision"),
     "weight_scaling": (None, "size", "effective", "gk"),
     "parameterization": tuple(PARAMETERIZATIONS),
     "solver": ("newton", "lbfgs"),
@@ -69,6 +69,12 @@ def check_parameters(estimator: Any) -> None:
     residuals = estimator.residuals
     if residuals is not None and not isinstance(residuals, Residuals):
         refuse("residuals", "None or a Residuals object")
+    if estimator.offset is not None and not isinstance(estimator.offset, str):
+        refuse(
+            "offset",
+            "None or the name of a column of X or groups (an array goes to fit, as "
+            "fit(X, y, offset=...))",
+        )
     _check_residuals(estimator)
     _check_weighting(estimator)
 
@@ -99,6 +105,12 @@ def _check_weighting(estimator: Any) -> None:
             f"vce={estimator.vce!r} cannot be used with weight_type='sampling': the "
             "correction needs the covariance matrix of each cluster's rows under the model, "
             "which a pseudolikelihood does not have. Use vce='robust' or vce='cluster'."
+        )
+    if estimator.weight_type == "precision" and estimator.vce == "CR2":
+        raise ValueError(
+            "vce='CR2' cannot be used with weight_type='precision': its correction takes "
+            "the square root of a matrix of a cluster's rows, which is another one once "
+            "rows are divided by their standard deviations. Use vce='CR3', or 'CR1'."
         )
     robust = sampling or (estimator.vce != "oim" and not corrected)
     if robust and estimator.method == "reml":

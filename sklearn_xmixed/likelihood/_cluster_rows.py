@@ -294,7 +294,10 @@ def _pool_rows(design: Design, pool: Pool, rows: Array) -> Array:
     raw = np.column_stack(
         [c[rows] - s for c, s in zip(columns, pool.shift, strict=True)]
     )
-    return raw @ pool.matrix[1:] + pool.matrix[0]
+    W = raw @ pool.matrix[1:] + pool.matrix[0]
+    if design.precision is not None:
+        W *= np.sqrt(design.precision[rows])[:, None]
+    return W
 
 
 def _triangular(W: Array) -> Array:

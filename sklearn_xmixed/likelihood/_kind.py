@@ -102,7 +102,8 @@ class Kind(ABC):
             if own is None:
                 out.append(np.ones(1))
             else:
-                out.append(own.T[:, 0] if 0 in term.positions else None)
+                constant = 0 in term.positions or not term.positions
+                out.append(own.T[:, 0] if constant else None)
         return out
 
     # -- the search ----------------------------------------------------------------

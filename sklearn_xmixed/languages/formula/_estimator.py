@@ -100,7 +100,7 @@ class FormulaRegressor(TextRegressor):
     def _row_variables(self) -> list[str]:
         """Times, by-variables and clusters that the parameters name."""
         names = [getattr(self.residuals, role, None) for role in ("time", "by")]
-        return [n for n in (*names, self.cluster) if isinstance(n, str)]
+        return [n for n in (*names, self.cluster, self.offset) if isinstance(n, str)]
 
     # -- columns -----------------------------------------------------------------
 
@@ -161,7 +161,11 @@ class FormulaRegressor(TextRegressor):
     def _others(self) -> list[str]:
         """Times and by-categories of residuals, clusters: in no part of a formula."""
         names = [getattr(self.residuals, role, None) for role in ("time", "by")]
-        return [name for name in (*names, self.cluster) if isinstance(name, str)]
+        return [
+            name
+            for name in (*names, self.cluster, self.offset)
+            if isinstance(name, str)
+        ]
 
     def fit(
         self,

@@ -51,7 +51,11 @@ class Nested(Kind):
         reml: bool,
     ):
         objective = NestedObjective(
-            _worth_merging(tree), model, reml=reml, log_det_basis=pool.log_det_R
+            _worth_merging(tree),
+            model,
+            reml=reml,
+            log_det_basis=pool.log_det_R,
+            log_det_rows=design.log_det_rows,
         )
         super().__init__(design, pool, objective)
         self._tree = tree

@@ -70,7 +70,11 @@ class Structured(Kind):
     ):
         few = rows.compressed()
         objective = StructuredObjective(
-            few, model, reml=reml, log_det_basis=pool.log_det_R
+            few,
+            model,
+            reml=reml,
+            log_det_basis=pool.log_det_R,
+            log_det_rows=design.log_det_rows,
         )
         super().__init__(design, pool, objective)
         self.rows, self._few = rows, few

@@ -200,8 +200,7 @@ class Rows:
 
     def compressed(self) -> Rows:
         """The same likelihood from fewer rows, where that pays."""
-        design, m = self.design, self.pool.p + 1
-        within = design.residual
+        design, m, within = self.design, self.pool.p + 1, self.design.residual
         assert within is not None
         order, levels = self.order, design.levels
         if len(levels) > 1:
@@ -253,6 +252,7 @@ class Rows:
         smaller = replace(
             design,
             weights=None,
+            precision=None,
             levels=level,
             order=None,
             starts=starts if level else None,
@@ -345,6 +345,7 @@ class Rows:
         smaller = replace(
             design,
             weights=None if design.weights is None else design.weights[at],
+            precision=None,  # in the rows already
             levels=tuple(levels),
             order=None,
             starts=first_rows,
