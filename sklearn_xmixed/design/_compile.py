@@ -91,12 +91,7 @@ def compile_design(
     offset: Any = None,
 ) -> Compiled:
     """Validate the input of ``fit`` and lay the specification over it."""
-    equations = equations_of(estimator.__dict__["random_effects"])
-    names = equation_names(equations)
-    if estimator.residuals is not None:
-        check_residuals(estimator.residuals, equations)
-    check_factors(estimator, equations)
-
+    equations, names = _equations(estimator)
     data = X, y, sample_weight, groups, offset
     everything = Variables.read(estimator, equations, *data)
     rows = everything.complete(estimator)
@@ -116,8 +111,7 @@ def compile_design(
         rows,
         equations,
         intercept=bool(estimator.fit_intercept),
-        weights=weights if precision is None else precision,
-        totals=total_weights(weights, levels) if precision is None else precision,
+        **_of_moments(weights, levels, precision),
     )
     laid = lay_equations(equations, names, columns, list(rows.labels), factors)
     terms = lay_terms(terms, laid.compiled)
@@ -155,6 +149,25 @@ def compile_design(
         columns.dependence,
         laid.factors,
     )
+
+
+def _equations(estimator: Any) -> tuple[list[RandomEffects], list[str]]:
+    """The equations, checked, and their names."""
+    equations = equations_of(estimator.__dict__["random_effects"])
+    names = equation_names(equations)
+    if estimator.residuals is not None:
+        check_residuals(estimator.residuals, equations)
+    check_factors(estimator, equations)
+    return equations, names
+
+
+def _of_moments(
+    weights: Array | None, levels: list[Level], precision: Array | None
+) -> dict[str, Array | None]:
+    """Weights of the rows, and those times their groups', that moments are taken with."""
+    if precision is not None:
+        return {"weights": precision, "totals": precision}
+    return {"weights": weights, "totals": total_weights(weights, levels)}
 
 
 def _precision(estimator: Any, rows: Variables) -> tuple[Array | None, Variables]:
