@@ -100,9 +100,9 @@ class FormulaRegressor(TextRegressor):
         return columns if not columns or labels & set(columns) else None
 
     def _row_variables(self) -> list[str]:
-        """Variables of the residuals and clusters that the parameters name."""
+        """Variables of the residuals, the cluster and the offset that parameters name."""
         names = getattr(self.residuals, "variables", {}).values()
-        return [n for n in (*names, self.cluster) if isinstance(n, str)]
+        return [n for n in (*names, self.cluster, self.offset) if isinstance(n, str)]
 
     # -- columns -----------------------------------------------------------------
 

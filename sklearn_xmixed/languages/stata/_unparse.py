@@ -88,6 +88,12 @@ def to_command(
         )
     spec = estimator.get_params(deep=False)
     equations = equations_of(spec["random_effects"])
+    if spec["weight_type"] == "precision" or spec["offset"] is not None:
+        raise ValueError(
+            "A command has neither precision weights nor an offset, got weight_type="
+            f"{spec['weight_type']!r}, offset={spec['offset']!r}. Use from_formula, or the "
+            "estimator itself."
+        )
     options: list[str]
     # one that was made from a command knows how its columns were written; a formula has
     # a recipe too, of which the columns alone can be said

@@ -185,6 +185,15 @@ def refuse_weights(model: Model, language: str) -> None:
     """Weights that mean something else in R and SAS."""
     estimator = model.estimator
     spec = equations_of(estimator.get_params(deep=False)["random_effects"])
+    if model.results.specification.weight_type == "precision":
+        raise CannotSayError(
+            "precision weights, in this version; they are its weights= (varFixed(~ 1/w) in "
+            "nlme, the statement WEIGHT in SAS), with the same meaning."
+        )
+    if model.results.specification.offset:
+        raise CannotSayError(
+            "an offset, in this version; subtract it from the response."
+        )
     named = [e.weight for e in spec if e.weight is not None]
     if estimator.weight_type == "sampling" or named or estimator.weight_scaling:
         raise CannotSayError(
