@@ -670,6 +670,7 @@ n_levels), default=None
         table = Table.of(X)
         if table is not None:
             check_is_fitted(self)
+            _no_array(offset)
             return predict_table(
                 self._fitted, self, table, kind=kind, level=level, return_std=return_std
             )
@@ -713,6 +714,7 @@ n_levels), default=None
         table = Table.of(X)
         if table is not None:
             check_is_fitted(self)
+            _no_array(offset)
             return score_table(self._fitted, self, table, y, sample_weight)
         if offset is None:
             self._check_offset("Scores without offset=")
@@ -723,6 +725,15 @@ n_levels), default=None
             if sample_weight is not None:
                 sample_weight = np.asarray(sample_weight)[known]
         return r2_score(y, mean, sample_weight=sample_weight)
+
+
+def _no_array(offset: Any) -> None:
+    """An array beside a table that is not in memory has no rows to belong to."""
+    if offset is not None:
+        raise NotImplementedError(
+            "An array of offsets is not supported with a lazy table: let the table have a "
+            "column of it, and name that by offset= of the constructor."
+        )
 
 
 def _vce(estimator: MixedLinearRegressor) -> str:

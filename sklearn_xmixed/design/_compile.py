@@ -99,7 +99,8 @@ def _compile_rows(estimator: Any, X: Any, y: Any, *others: Any) -> Compiled:
         clusters,
         columns.dependence,
         laid.factors,
-        columns.means,
+        # weights that say how exact a row is do not count it
+        columns.means if precision is None else rows.X.mean(axis=0),
     )
 
 

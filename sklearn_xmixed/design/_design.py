@@ -180,6 +180,13 @@ class Design:
         return 0.0 if self.precision is None else -float(np.log(self.precision).sum())
 
     @property
+    def row_roots(self) -> Array:
+        """Roots of the precision weights, by which rows are multiplied."""
+        if self.precision is None:
+            return np.ones(self.n_rows)
+        return np.asarray(np.sqrt(self.precision))
+
+    @property
     def p(self) -> int:
         """Number of fixed effects that are estimated."""
         return self.X.shape[1] + self.intercept

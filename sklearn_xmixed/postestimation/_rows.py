@@ -55,6 +55,7 @@ class RowMethods(FittedMethods):
         >>> bool(abs(model.forecast(ahead) - model.predict(ahead)).max() > 1)
         True
         """
+        self._check_offset("Forecasts")
         source = self._source(X, groups)
         precision = self._precision(X, groups, sample_weight, source.n_rows)
         return self._fitted.forecast(self, source, precision)
@@ -189,6 +190,7 @@ class RowMethods(FittedMethods):
         from ..marginal import Rows, prediction_interval
 
         confidence_level = check_level(confidence_level)
+        self._check_offset("Intervals of new observations")
         source = self._source(X, groups)
         precision = self._precision(X, groups, sample_weight, source.n_rows)
         rows = Rows(self, self._fitted, source, precision)
