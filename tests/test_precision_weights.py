@@ -18,6 +18,7 @@ from sklearn.base import clone
 from sklearn_xmixed import MixedLinearRegressor, RandomEffects, Residuals, lrtest
 from sklearn_xmixed.diagnostics import profile
 from sklearn_xmixed.resampling import bootstrap
+from sklearn_xmixed.residuals import Power
 from tests.small_sample_oracle import KENWARD_ROGER, Linear, SmallSample, same
 
 REFERENCE = json.loads(
@@ -30,6 +31,7 @@ CROSSED = [RandomEffects("_all", factor="h"), "a"]
 EXCHANGEABLE = RandomEffects("a", factor="b", covariance="exchangeable")
 SLOPE = RandomEffects("a", ["x"], covariance="unstructured")
 GROUPS = RandomEffects("a", intercept=False)
+BELOW = ["a", RandomEffects("b", intercept=False)]
 AR = Residuals("ar", time="t")
 TIGHT = {"fixed": ["x", "t"], "weight_type": "precision"}
 
@@ -226,13 +228,30 @@ MODELS = {
     "exponential": (GROUPS, Residuals("exponential", time="t")),
     "toeplitz": (GROUPS, Residuals("toeplitz", order=2, time="t")),
     "by": ("a", Residuals("independent", by="b")),
+    "arma": (GROUPS, Residuals("arma", time="t")),
+    "antedependence": (GROUPS, Residuals("antedependence", time="t")),
+    "banded": (GROUPS, Residuals("banded", order=1, time="t")),
+    "gaussian": (GROUPS, Residuals("gaussian", time=["t", "x"])),
+    "power": ("a", Residuals("ar", time="t", variance=Power("t"))),
+    "arh": (GROUPS, Residuals("ar", time="t", variance="t")),
+    "slope and ar": (SLOPE, AR),
+    "nested and ar": (BELOW, AR),
 }
+
+ROBUST = (
+    "nested",
+    "slopes",
+    "exchangeable factor",
+    "ar",
+    "slope and ar",
+    "nested and ar",
+)
 
 
 @pytest.mark.parametrize("reml", [False, True])
 @pytest.mark.parametrize("name", MODELS)
 def test_likelihood_and_coefficients_are_those_of_V_in_full(name, reml):
-    if name == "unstructured":
+    if name in ("unstructured", "banded"):
         few = X["t"] <= 4  # 14 groups
         frame, y, w = X[few], Y[few], W[few]
     else:
@@ -347,12 +366,10 @@ def test_influence_is_that_of_fits_without_the_row(name):
     assert_allclose(rows["deletion_residual"].iloc[11], expected, rtol=1e-6)
 
 
-@pytest.mark.parametrize("effects", ["a", ["a", "b"], EXCHANGEABLE, SLOPE])
+@pytest.mark.parametrize("name", ROBUST)
 @pytest.mark.parametrize("vce", ["robust", "CR0", "CR1", "CR1S", "CR2", "CR3"])
-@pytest.mark.parametrize("residuals", [None, AR])
-def test_robust_errors_are_those_of_matrices_in_full(vce, effects, residuals):
-    if effects is EXCHANGEABLE and residuals is not None:
-        pytest.skip("factors and structured residuals do not go together")
+def test_robust_errors_are_those_of_matrices_in_full(vce, name):
+    effects, residuals = MODELS[name]
     model = fit(effects, residuals, vce=vce)
     V = covariance(model)
     D = np.column_stack([X["x"], X["t"], np.ones(N)])
