@@ -17,6 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._spec import RandomEffects, Residuals
 from .design._compile import compile_design
+from .design._offset import read_offset
 from .design._validation import check_parameters, equation_names, equations_of
 from .estimation._callbacks import FitTasks
 from .estimation._estimate import Estimate, SearchOptions, estimate
@@ -60,7 +61,7 @@ class MixedLinearRegressor(
         Maximum likelihood or restricted maximum likelihood.
     fixed : list of str, default=None
         Columns of the fixed part.  None takes every column of X that is not a
-        label, weight, cluster, time or by-variable.
+        label, weight, cluster, time, by-variable or offset.
     fit_intercept : bool, default=True
         Whether the fixed part has a constant.
     vce : {"oim", "robust", "cluster", "CR0", "CR1", "CR1S", "CR2", "CR3"}, default="oim"
@@ -72,14 +73,19 @@ class MixedLinearRegressor(
     cluster : str, default=None
         Name of the variable with the clusters, within which the top-level groups nest:
         with ``vce="cluster"``, and if wanted with CR0 to CR3.
-    weight_type : {"frequency", "sampling"}, default="frequency"
+    weight_type : {"frequency", "sampling", "precision"}, default="frequency"
         Meaning of ``sample_weight`` and of the equations' weights: a frequency
         weight of k is k equal rows or groups; a sampling weight is the inverse of a
-        selection probability, given that the group above was selected.  Sampling
-        weights imply robust standard errors.
+        selection probability, given that the group above was selected; a precision
+        weight w says that the residual variance of the row is sigma^2 / w.  Sampling
+        weights imply robust standard errors.  Precision weights are of rows alone.
     weight_scaling : {None, "size", "effective", "gk"}, default=None
         How the observations' sampling weights are scaled within their groups; only
         with one level of groups.
+    offset : str, default=None
+        Name of a column of X or groups that is added to the linear predictor with a
+        coefficient of one; it is no column of the fixed part.  ``predict`` adds that of
+        the new rows.  An offset may also be an array, passed to ``fit``.
     parameterization : {"matsqrt", "matlog"}, default="matsqrt"
         The optimiser works on matrix square roots or matrix logarithms of the
         covariance matrices.  Square roots reach singular matrices.
@@ -215,6 +221,7 @@ class MixedLinearRegressor(
         cluster: Any = None,
         weight_type: str = "frequency",
         weight_scaling: str | None = None,
+        offset: str | None = None,
         parameterization: str = "matsqrt",
         em_iter: int = 20,
         em_tol: float = 1e-10,
@@ -241,6 +248,7 @@ class MixedLinearRegressor(
         self.cluster = cluster
         self.weight_type = weight_type
         self.weight_scaling = weight_scaling
+        self.offset = offset
         self.parameterization = parameterization
         self.em_iter = em_iter
         self.em_tol = em_tol
@@ -372,7 +380,13 @@ class MixedLinearRegressor(
 
     @with_callbacks
     def fit(
-        self, X: Any, y: Any, sample_weight: Any = None, *, groups: Any = None
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        groups: Any = None,
+        offset: Any = None,
     ) -> MixedLinearRegressor:
         """Estimate fixed effects and variance components.
 
@@ -391,6 +405,10 @@ class MixedLinearRegressor(
 n_levels), default=None
             Labels of the levels that are no columns of X: by column name, or by
             position, outermost level first.
+        offset : array-like of shape (n_samples,), default=None
+            Known part of the linear predictor.  It is not kept: ``predict`` takes that of
+            the new rows as an argument of its own.  A column that ``offset`` of the
+            constructor names is found again.
 
         Returns
         -------
@@ -404,7 +422,7 @@ n_levels), default=None
         """
         check_parameters(self)
         self.__dict__.pop("_fitted", None)
-        compiled = compile_design(self, X, y, sample_weight, groups)
+        compiled = compile_design(self, X, y, sample_weight, groups, offset)
         self._check_weights(compiled)
         reml = self.method == "reml"
         log = IterationLog(
@@ -475,7 +493,7 @@ n_levels), default=None
                 lr_test=self.lr_test,
                 vce=_vce(self),
                 cluster=self.cluster,
-                frequency=self.weight_type == "frequency",
+                frequency=self.weight_type != "sampling",
                 df_method=self.df_method,
             ),
             describe(self, compiled, found),
@@ -611,6 +629,7 @@ n_levels), default=None
         kind: str | None = None,
         level: str | None = None,
         return_std: bool = False,
+        offset: Any = None,
     ) -> Any:
         """Predict the response.
 
@@ -630,6 +649,9 @@ n_levels), default=None
             include the uncertainty of the fixed effects and, for a group that was
             not seen, the whole variance of its random effects.  Those of the fixed
             part alone are robust where ``vcov()`` is.
+        offset : array-like of shape (n_samples,), default=None
+            Offset of these rows, added to the predictions, for models whose offset was an
+            array; without it they are those for an offset of zero.
 
         Returns
         -------
@@ -648,16 +670,27 @@ n_levels), default=None
         table = Table.of(X)
         if table is not None:
             check_is_fitted(self)
+            _no_array(offset)
             return predict_table(
                 self._fitted, self, table, kind=kind, level=level, return_std=return_std
             )
         source = self._source(X, groups)
-        return self._fitted.predict(
+        found = self._fitted.predict(
             self, source, kind=kind, level=level, return_std=return_std
         )
+        if offset is None:
+            return found
+        own = read_offset(self, source, offset, source.n_rows)
+        return (found[0] + own, found[1]) if return_std else found + own
 
     def score(
-        self, X: Any, y: Any, sample_weight: Any = None, *, groups: Any = None
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        groups: Any = None,
+        offset: Any = None,
     ) -> float:
         """R^2 of the predictions.
 
@@ -671,6 +704,8 @@ n_levels), default=None
         y : array-like of shape (n_samples,), or str
         sample_weight : array-like of shape (n_samples,) or str, default=None
             Names where X is not in memory.
+        offset : array-like of shape (n_samples,), default=None
+            Of these rows, where that of ``fit`` was an array.
 
         Returns
         -------
@@ -679,14 +714,26 @@ n_levels), default=None
         table = Table.of(X)
         if table is not None:
             check_is_fitted(self)
+            _no_array(offset)
             return score_table(self._fitted, self, table, y, sample_weight)
-        mean = self.predict(X, groups=groups)
+        if offset is None:
+            self._check_offset("Scores without offset=")
+        mean = self.predict(X, groups=groups, offset=offset)
         if self.missing == "drop" or self.unseen == "nan":
             known = ~(np.isnan(mean) | np.isnan(np.asarray(y, dtype=float)))
             y, mean = np.asarray(y)[known], mean[known]
             if sample_weight is not None:
                 sample_weight = np.asarray(sample_weight)[known]
         return r2_score(y, mean, sample_weight=sample_weight)
+
+
+def _no_array(offset: Any) -> None:
+    """An array beside a table that is not in memory has no rows to belong to."""
+    if offset is not None:
+        raise NotImplementedError(
+            "An array of offsets is not supported with a lazy table: let the table have a "
+            "column of it, and name that by offset= of the constructor."
+        )
 
 
 def _vce(estimator: MixedLinearRegressor) -> str:

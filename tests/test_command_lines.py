@@ -40,6 +40,7 @@ OPTIONS = [
     ("reml", "", "", "y ~ x | g: x 1; method=reml"),
     ("r", "esiduals", "(ex)", "y ~ x | g: x 1; exchangeable"),
     ("vce", "", "(robust)", "y ~ x | g: x 1; vce=robust"),
+    ("off", "set", "(z)", "y ~ x | g: x 1; offset=z"),
     ("l", "evel", "(90)", "y ~ x | g: x 1; show confidence_level=0.9"),
     ("v", "ariance", "", "y ~ x | g: x 1; show metric=variance"),
     ("noret", "able", "", "y ~ x | g: x 1; show random_table=False"),

@@ -308,9 +308,17 @@ def test_meta_estimators(routing_on):
 
 def test_default_requests():
     requests = get_routing_for_object(model())
-    assert requests.fit.requests == {"groups": True, "sample_weight": None}
-    assert requests.predict.requests == {"groups": True}
-    assert requests.score.requests == {"groups": True, "sample_weight": None}
+    assert requests.fit.requests == {
+        "groups": True,
+        "sample_weight": None,
+        "offset": None,
+    }
+    assert requests.predict.requests == {"groups": True, "offset": None}
+    assert requests.score.requests == {
+        "groups": True,
+        "sample_weight": None,
+        "offset": None,
+    }
 
 
 def test_set_requests(routing):

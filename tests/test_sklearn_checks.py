@@ -37,6 +37,8 @@ INSTANCES = [
     MixedLinearRegressor(RandomEffects("_all"), lr_test=False),
     MixedLinearRegressor(vce="robust"),
     MixedLinearRegressor(weight_type="sampling"),
+    MixedLinearRegressor(weight_type="precision"),
+    MixedLinearRegressor(weight_type="precision", method="reml"),
 ]
 
 # every value of every parameter that the checks' data allow, alone and with the one
@@ -45,7 +47,7 @@ VARIED = {
     "method": ["ml", "reml"],
     "fit_intercept": [True, False],
     "vce": ["oim", "robust", *CORRECTED],
-    "weight_type": ["frequency", "sampling"],
+    "weight_type": ["frequency", "sampling", "precision"],
     "parameterization": ["matsqrt", "matlog"],
     "em_iter": [0, 20],
     "em_only": [False, True],

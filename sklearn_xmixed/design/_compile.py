@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -27,29 +28,28 @@ Array = np.ndarray
 
 
 def compile_design(
-    estimator: Any, X: Any, y: Any, sample_weight: Any, groups: Any
+    estimator: Any,
+    X: Any,
+    y: Any,
+    sample_weight: Any,
+    groups: Any,
+    offset: Any = None,
 ) -> Compiled:
     """Validate the input of ``fit`` and lay the specification over it."""
     table = Table.of(X)
     if table is not None:
-        return compile_table(estimator, table, y, sample_weight, groups)
-    return _compile_rows(estimator, X, y, sample_weight, groups)
+        return compile_table(estimator, table, y, sample_weight, groups, offset)
+    return _compile_rows(estimator, X, y, sample_weight, groups, offset)
 
 
-def _compile_rows(
-    estimator: Any, X: Any, y: Any, sample_weight: Any, groups: Any
-) -> Compiled:
-    """The same of rows in memory."""
-    equations = equations_of(estimator.__dict__["random_effects"])
-    names = equation_names(equations)
-    if estimator.residuals is not None:
-        check_residuals(estimator.residuals, equations)
-    check_factors(estimator, equations)
-
-    everything = Variables.read(estimator, equations, X, y, sample_weight, groups)
+def _compile_rows(estimator: Any, X: Any, y: Any, *others: Any) -> Compiled:
+    """The same of rows in memory; others are weights, groups and offset."""
+    equations, names = _equations(estimator)
+    everything = Variables.read(estimator, equations, X, y, *others)
     rows = everything.complete(estimator)
     check_zeros(everything.labels, everything.level_weights, equations)
     levels, encoders = make_levels(rows.labels, rows.n_rows)
+    precision, rows = _precision(estimator, rows)
     weights, levels, clusters = _weigh(estimator, rows, levels, encoders, equations)
     residual = compile_residuals(
         estimator.residuals,
@@ -63,8 +63,7 @@ def _compile_rows(
         rows,
         equations,
         intercept=bool(estimator.fit_intercept),
-        weights=weights,
-        totals=total_weights(weights, levels),
+        **_of_moments(weights, levels, precision),
     )
     laid = lay_equations(equations, names, columns, list(rows.labels), factors)
     terms = lay_terms(terms, laid.compiled)
@@ -82,6 +81,8 @@ def _compile_rows(
         columns.moments,
         residual=residual,
         terms=terms,
+        precision=precision,
+        offset=rows.offset,
     ).sorted()
     return Compiled(
         design,
@@ -91,20 +92,47 @@ def _compile_rows(
         tuple(rows.fixed_names),
         columns.kept,
         columns.extra_names,
-        group_sizes(levels, weights, estimator.weight_type == "frequency"),
+        group_sizes(levels, weights, estimator.weight_type != "sampling"),
         laid.empty,
         _name_of(y),
         rows.dropped,
         clusters,
         columns.dependence,
         laid.factors,
-        columns.means,
+        # weights that say how exact a row is do not count it
+        columns.means if precision is None else rows.X.mean(axis=0),
     )
 
 
 def _name_of(y: Any) -> str:
     name = getattr(y, "name", None)
     return name if isinstance(name, str) else "y"
+
+
+def _equations(estimator: Any) -> tuple[list[RandomEffects], list[str]]:
+    """The equations, checked, and their names."""
+    equations = equations_of(estimator.__dict__["random_effects"])
+    names = equation_names(equations)
+    if estimator.residuals is not None:
+        check_residuals(estimator.residuals, equations)
+    check_factors(estimator, equations)
+    return equations, names
+
+
+def _of_moments(
+    weights: Array | None, levels: list[Level], precision: Array | None
+) -> dict[str, Array | None]:
+    """Weights of the rows, and those times their groups', that moments are taken with."""
+    if precision is not None:
+        return {"weights": precision, "totals": precision}
+    return {"weights": weights, "totals": total_weights(weights, levels)}
+
+
+def _precision(estimator: Any, rows: Variables) -> tuple[Array | None, Variables]:
+    """Precision weights, which are no copies of rows; the rows without them."""
+    if estimator.weight_type != "precision":
+        return None, rows
+    return rows.weights, replace(rows, weights=None)
 
 
 def _weigh(

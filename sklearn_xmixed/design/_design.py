@@ -145,6 +145,12 @@ class Design:
     products : Products or None
         Instead of rows: X, extra and y are then empty, and codes and weights are those
         of the lowest groups asked for.
+    precision : ndarray of shape (n,) or None
+        Precision weights: the residual variance of a row is sigma^2 over its weight.
+        Rows are divided by their standard deviation, all columns and the constant with
+        them, before anything is summed; they are no copies, and n counts rows.
+    offset : ndarray of shape (n,) or None
+        What was taken from y.
     """
 
     X: Array
@@ -160,11 +166,25 @@ class Design:
     residual: Within | None = field(default=None)
     terms: tuple[Term, ...] = ()
     products: Products | None = field(default=None)
+    precision: Array | None = field(default=None)
+    offset: Array | None = field(default=None)
 
     @property
     def n_rows(self) -> int:
         """Number of rows."""
         return self.y.shape[0] if self.products is None else self.products.n_rows
+
+    @property
+    def log_det_rows(self) -> float:
+        """log|W^-1| of the precision weights W; zero without."""
+        return 0.0 if self.precision is None else -float(np.log(self.precision).sum())
+
+    @property
+    def row_roots(self) -> Array:
+        """Roots of the precision weights, by which rows are multiplied."""
+        if self.precision is None:
+            return np.ones(self.n_rows)
+        return np.asarray(np.sqrt(self.precision))
 
     @property
     def p(self) -> int:

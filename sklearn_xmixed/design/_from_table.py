@@ -75,12 +75,18 @@ class Roles:
 
 
 def compile_table(
-    estimator: Any, table: Table, y: Any, sample_weight: Any, groups: Any
+    estimator: Any,
+    table: Table,
+    y: Any,
+    sample_weight: Any,
+    groups: Any,
+    offset: Any = None,
 ) -> Compiled:
     """Look the specification's columns up in a table and sum their products."""
     equations = equations_of(estimator.__dict__["random_effects"])
     names = equation_names(equations)
     _refuse(estimator, equations, groups)
+    _refuse_known_parts(estimator, offset)
     roles = _find(estimator, table, equations, y, sample_weight)
     table, summary, n_lost = _complete(estimator, table, roles)
     columns, sums, gram = _columns(estimator, table, roles, summary, equations)
@@ -152,6 +158,22 @@ def _refuse(estimator: Any, equations: Sequence[RandomEffects], groups: Any) -> 
     for reason, holds in reasons.items():
         if holds:
             raise NotImplementedError(reason)
+
+
+def _refuse_known_parts(estimator: Any, offset: Any) -> None:
+    """Precision weights and offsets, which belong to single rows."""
+    if estimator.weight_type == "precision":
+        raise NotImplementedError(
+            "weight_type='precision' is not supported with a lazy table yet: its weights "
+            "are no numbers of copies, which the sums by group are made for. Read the "
+            "table into memory for it."
+        )
+    if offset is not None or estimator.offset is not None:
+        raise NotImplementedError(
+            "An offset is not supported with a lazy table yet. Let the table have a column "
+            "of the response less the offset, and name that as y; predictions are then "
+            "without it."
+        )
 
 
 def _find(

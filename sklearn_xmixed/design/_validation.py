@@ -17,7 +17,7 @@ __all__ = ["check_parameters", "equation_names", "equations_of"]
 _CHOICES: dict[str, tuple[Any, ...]] = {
     "method": ("ml", "reml"),
     "vce": ("oim", "robust", "cluster", *CORRECTED),
-    "weight_type": ("frequency", "sampling"),
+    "weight_type": ("frequency", "sampling", "precision"),
     "weight_scaling": (None, "size", "effective", "gk"),
     "parameterization": tuple(PARAMETERIZATIONS),
     "solver": ("newton", "lbfgs"),
@@ -82,6 +82,12 @@ def check_parameters(estimator: Any) -> None:
     residuals = estimator.residuals
     if residuals is not None and not isinstance(residuals, Residuals):
         refuse("residuals", "None or a Residuals object")
+    if estimator.offset is not None and not isinstance(estimator.offset, str):
+        refuse(
+            "offset",
+            "None or the name of a column of X or groups (an array goes to fit, as "
+            "fit(X, y, offset=...))",
+        )
     _check_residuals(estimator)
     _check_weighting(estimator)
     _check_degrees_of_freedom(estimator)

@@ -22,6 +22,7 @@ from ._fixed import (
 )
 from ._labels import Source, missing_rows
 from ._levels import read_labels
+from ._offset import read_offset
 from ._weights import read_level_weights, read_sample_weight
 from ._within import read_variables, rows_with_values
 
@@ -55,6 +56,8 @@ class Variables:
         Levels of the factors by name.
     columns, fixed_names, extra_names : list of str
         Names of the columns of the user's X, of X and of extra.
+    offset : ndarray of shape (n,) or None
+        What was taken from y.
     dropped : ndarray of int
         Rows that were left out.
     """
@@ -71,6 +74,7 @@ class Variables:
     columns: list[str]
     fixed_names: list[str]
     extra_names: list[str]
+    offset: Array | None = None
     dropped: Array = field(default_factory=lambda: np.zeros(0, dtype=np.intp))
 
     @property
@@ -87,6 +91,7 @@ class Variables:
         y: Any,
         sample_weight: Any,
         groups: Any,
+        offset: Any = None,
     ) -> Variables:
         """Look every variable up and validate it."""
         drop_missing = estimator.missing == "drop"
@@ -107,7 +112,13 @@ class Variables:
             labels = read_labels(source, in_order)  # before text trips over numbers
             X, y = read_xy(estimator, source, fixed_names, y)
         weights = read_sample_weight(sample_weight, y, drop_missing)
-        level_weights = read_level_weights(source, equations, drop_missing)
+        level_weights = read_level_weights(
+            source,
+            equations,
+            drop_missing,
+            precision=estimator.weight_type == "precision",
+        )
+        offset = read_offset(estimator, source, offset, len(y))
         clusters = read_clusters(estimator, source)
         extra = extra_names(equations, fixed_names)
         if "_cons" in [*fixed_names, *extra]:
@@ -117,7 +128,7 @@ class Variables:
             )
         return cls(
             X,
-            y,
+            y if offset is None else y - offset,
             read_extra(source, extra, len(y), drop_missing),
             labels,
             weights,
@@ -128,6 +139,7 @@ class Variables:
             columns,
             fixed_names,
             extra,
+            offset=offset,
         )
 
     def complete(self, estimator: Any) -> Variables:
@@ -160,6 +172,7 @@ class Variables:
             extra=self.extra[keep],
             labels=each(self.labels),
             weights=rows(self.weights),
+            offset=rows(self.offset),
             level_weights=each(self.level_weights),
             clusters=rows(self.clusters),
             # with their categories
@@ -203,7 +216,7 @@ class Variables:
 
 
 def variables_in_X(estimator: Any, equations: Sequence[RandomEffects]) -> set[str]:
-    """Names that stand for labels, weights, clusters, times and by-groups."""
+    """Names of labels, weights, clusters, times, by-groups and the offset."""
     names = {e.group for e in equations if e.group != "_all"}
     names |= {e.weight for e in equations if e.weight is not None}
     names |= {e.factor for e in equations if e.factor is not None}
@@ -213,6 +226,7 @@ def variables_in_X(estimator: Any, equations: Sequence[RandomEffects]) -> set[st
         if not isinstance(residuals.variance, str):
             named.pop("variance", None)  # of a covariate of the fixed part as well
         names |= set(named.values())
-    if isinstance(estimator.cluster, str):
-        names.add(estimator.cluster)
+    names |= {
+        name for name in (estimator.cluster, estimator.offset) if isinstance(name, str)
+    }
     return names

@@ -52,7 +52,11 @@ def read_sample_weight(
 
 
 def read_level_weights(
-    source: Source | None, equations: list[RandomEffects], drop_missing: bool
+    source: Source | None,
+    equations: list[RandomEffects],
+    drop_missing: bool,
+    *,
+    precision: bool = False,
 ) -> dict[str, Array]:
     """Weights per row of the levels that have them, nan where missing."""
     found: dict[str, tuple[str, Array]] = {}
@@ -60,6 +64,12 @@ def read_level_weights(
         name = equation.weight
         if name is None:
             continue
+        if precision:
+            raise ValueError(
+                f"weight={name!r} of level {equation.group!r} with weight_type='precision'"
+                ": a precision weight says how exact an observation is, and groups have "
+                "none. Leave weight= out, or use frequency or sampling weights."
+            )
         if equation.group in found and found[equation.group][0] != name:
             raise ValueError(
                 f"The equations of level {equation.group!r} name two weights, "

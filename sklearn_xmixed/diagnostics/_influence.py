@@ -275,18 +275,19 @@ class Influence:
         fitted = sample.fitted
         with np.errstate(divide="ignore", invalid="ignore"):
             z = found.residual / np.sqrt(fitted.sigma2 * found.residual_variance)
+        size = sample.row_size
         columns = {
-            "residual": sample.W[:, -1],
-            "conditional_residual": sample.conditional,
+            "residual": sample.W[:, -1] * size,
+            "conditional_residual": sample.conditional * size,
             "leverage": found.leverage,
             "cooks_distance": found.cooks_distance,
             "mdffits": found.mdffits,
             "covratio": found.covratio,
-            "deletion_residual": found.residual,
+            "deletion_residual": found.residual * size,
             "studentized": z,
         }
         if self.level is not None:
-            columns["group_residual"] = self._groups.residual
+            columns["group_residual"] = self._groups.residual * size
         return pd.DataFrame(
             {name: self._in_place(x) for name, x in columns.items()}, index=self._index
         )

@@ -141,6 +141,7 @@ def profile(
     """
     if not estimator.converged_ or estimator._fitted.exact:
         raise ValueError("The fit did not converge; its likelihood has no profile.")
+    estimator._check_offset("Profiles of the likelihood")
     X, y, sample_weight, groups = estimator._as_compiled(X, y, sample_weight, groups)
     if isinstance(parameter, str):
         return _coefficient(estimator, X, y, parameter, sample_weight, groups)

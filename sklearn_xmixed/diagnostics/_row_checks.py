@@ -30,6 +30,7 @@ class Rows:
         self, patient: Patient, X: Any, y: Any, sample_weight: Any, groups: Any
     ):
         self.patient = patient
+        patient.estimator._check_offset("Diagnoses of rows")
         self.compiled: Compiled = compile_design(
             clone(patient.estimator),
             *patient.estimator._as_compiled(X, y, sample_weight, groups),

@@ -68,6 +68,18 @@ class Sample(ABC):
         return self.fitted.posterior.n
 
     @property
+    def row_size(self) -> Array:
+        """Standard deviation of each row's error over that of weight 1.
+
+        The rows of ``W`` are divided by it.
+        """
+        precision = self.compiled.design.precision
+        if precision is None:
+            return np.ones(len(self.order))
+        given = np.delete(np.arange(self.n_passed), self.compiled.dropped)
+        return 1.0 / np.sqrt(precision[np.searchsorted(given, self.order)])
+
+    @property
     @abstractmethod
     def total(self) -> Array:
         """Cross-products of [X F, r] with all random effects eliminated."""

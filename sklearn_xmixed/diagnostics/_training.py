@@ -40,6 +40,7 @@ def sample_of(
         raise ValueError(
             "Influence needs a positive residual variance; this fit leaves none."
         )
+    estimator._check_offset("Influence and correlations of residuals")
     X, y, sample_weight, groups = estimator._as_compiled(X, y, sample_weight, groups)
     compiled = compile_design(clone(estimator), X, y, sample_weight, groups)
     crossed = fitted.posterior.kind == "crossed"

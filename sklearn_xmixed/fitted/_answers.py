@@ -11,6 +11,7 @@ from ..design._factors import owned_codes
 from ..design._fixed import read_fixed
 from ..design._labels import Encoder, Source, encode
 from ..design._levels import shown_path
+from ..design._offset import column_offset
 from ..design._within import (
     compile_residuals,
     read_places,
@@ -94,6 +95,8 @@ class RowAnswers:
             raise ValueError(f"kind must be 'blup', 'fixed' or None, got {kind!r}.")
         fixed = read_fixed(estimator, source, self.fixed_names)
         mean = fixed @ self.coef + self.intercept
+        if estimator.offset is not None:
+            mean = mean + column_offset(estimator, source)
         allow_nan = estimator.missing == "drop"
         last = self._last_level(level, kind)
         places = []
@@ -200,7 +203,9 @@ class RowAnswers:
             return any(source.column(name) is not None for name in factors)
         return "_all" in names
 
-    def forecast(self, estimator: Any, source: Source) -> Array:
+    def forecast(
+        self, estimator: Any, source: Source, precision: Array | None = None
+    ) -> Array:
         """See ``MixedLinearRegressor.forecast``."""
         mean = self.predict(estimator, source, kind=None, level=None, return_std=False)
         residuals = estimator.residuals
@@ -217,12 +222,21 @@ class RowAnswers:
         if given is not None:
             place = np.zeros((len(codes), *given.shape[1:]))
             place[known] = given
-        return mean + self.errors.forecast(codes, place)
+        error = self.errors.forecast(codes, place)
+        return mean + (error if precision is None else error / np.sqrt(precision))
 
-    def standardized_residuals(self, estimator: Any, source: Source, y: Array) -> Array:
+    def standardized_residuals(
+        self,
+        estimator: Any,
+        source: Source,
+        y: Array,
+        precision: Array | None = None,
+    ) -> Array:
         """See ``MixedLinearRegressor.standardized_residuals``."""
         mean = self.predict(estimator, source, kind=None, level=None, return_std=False)
         left = y - mean
+        if precision is not None:
+            left = left * np.sqrt(precision)
         if self.errors.white:
             return self.errors.standardize(None, left)
         groups = [e.group for e in self.encoders]

@@ -9,7 +9,7 @@ import numpy as np
 from ..design._compile import Compiled
 from ..design._factors import Factor
 from ..estimation._estimate import Estimate
-from ..likelihood import LevelBasis
+from ..likelihood import LevelBasis, constant_size
 
 __all__ = ["FittedEquation", "fitted_equations"]
 
@@ -64,7 +64,7 @@ def fitted_equations(compiled: Compiled, found: Estimate) -> tuple[FittedEquatio
             assert basis is not None
             T = basis.T[:, [places.index(p) for p in equation.positions]]
         else:
-            T = np.eye(1)
+            T = np.eye(1) * constant_size(basis)
         out.append(
             FittedEquation(
                 equation.name, level, floor, equation.effects, T, Sigma, factor

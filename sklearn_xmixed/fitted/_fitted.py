@@ -42,6 +42,7 @@ class FittedModel(RowAnswers):
     fixed_means: Array
     df_method: str | None = None
     robust: ClusterRobust | None = None
+    offset_mean: float = 0.0
 
     @classmethod
     def of(
@@ -97,6 +98,7 @@ class FittedModel(RowAnswers):
             robust=variances.robust,
             dependence=compiled.dependence,
             fixed_means=compiled.means,
+            offset_mean=0.0 if design.offset is None else float(design.offset.mean()),
         )
 
     def reference(self, df: Any = None) -> Reference | None:

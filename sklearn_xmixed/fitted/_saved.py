@@ -299,7 +299,7 @@ def describe(estimator: Any, compiled: Compiled, found: Estimate) -> Specificati
     design = compiled.design
     equations = equations_of(estimator.__dict__["random_effects"])
     level_weights = {e.group: e.weight for e in equations if e.weight is not None}
-    weighted = design.weights is not None or bool(level_weights)
+    of_rows = design.weights is not None or design.precision is not None
     within = design.residual
     order: int | None = None
     times: list[float] = []
@@ -322,8 +322,8 @@ def describe(estimator: Any, compiled: Compiled, found: Estimate) -> Specificati
     times_used = [name for role, name in used.items() if role not in ("by", "variance")]
     how = "em" if estimator.em_only else estimator.solver
     return Specification(
-        weight_type=estimator.weight_type if weighted else "",
-        weight_name="sample_weight" if design.weights is not None else "",
+        weight_type=estimator.weight_type if of_rows or level_weights else "",
+        weight_name="sample_weight" if of_rows else "",
         level_weights=level_weights,
         weight_scaling=estimator.weight_scaling or "",
         residual_structure="independent" if spec is None else spec.structure,
@@ -339,6 +339,7 @@ def describe(estimator: Any, compiled: Compiled, found: Estimate) -> Specificati
         n_rows=design.n_rows + compiled.n_dropped,
         n_dropped=compiled.n_dropped,
         # of an estimator that was made by one
+        offset=estimator.offset or ("" if design.offset is None else "(array)"),
         command=" ".join(getattr(estimator, "command", "").split()),
     )
 

@@ -20,7 +20,7 @@ import numpy as np
 from ..design._clusters import Clusters
 from ..estimation._estimate import Estimate
 from ._cluster_moments import ClusterMoments, Collected
-from ._corrections import CORRECTIONS, corrected
+from ._corrections import CORRECTIONS, NOT_INVARIANT, corrected
 from ._reference import FTest, Reference
 
 __all__ = ["ClusterRobust", "cluster_robust"]
@@ -156,7 +156,7 @@ def cluster_robust(
     scores = np.zeros((len(counts), estimate.pool.p))
     collected = Collected()
     for block in estimate.kind.cluster_blocks(
-        estimate.D, estimate.pieces.root, clusters.codes
+        estimate.D, estimate.pieces.root, clusters.codes, as_given=vce in NOT_INVARIANT
     ):
         at = block.clusters
         # rows of a cluster that stands for w of them have sqrt(w) times their numbers

@@ -19,7 +19,7 @@ import numpy as np
 
 from ..likelihood import ClusterBlock
 
-__all__ = ["CORRECTIONS", "corrected"]
+__all__ = ["CORRECTIONS", "NOT_INVARIANT", "corrected"]
 
 Array = np.ndarray
 
@@ -125,3 +125,5 @@ CORRECTIONS: dict[str, Callable[[ClusterBlock, Array], tuple[Array, Array, Array
     "CR2": _square_root,
     "CR3": _inverse,
 }
+#: those that change if the rows of a cluster are multiplied by numbers
+NOT_INVARIANT = frozenset({"CR2"})

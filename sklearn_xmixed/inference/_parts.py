@@ -66,7 +66,7 @@ class Specification:
 
     Attributes
     ----------
-    weight_type : {"", "frequency", "sampling"}
+    weight_type : {"", "frequency", "sampling", "precision"}
         Kind of the weights, empty without any.
     weight_name : str
         "sample_weight" where observations have weights, else empty.
@@ -95,6 +95,9 @@ class Specification:
         Rows left out for missing values or weights of zero.
     command : str
         The command, where the fit was asked for by one.
+    offset : str
+        Name of the offset's column, "(array)" where it was passed to ``fit``, empty
+        without.
     """
 
     weight_type: str = ""
@@ -114,3 +117,9 @@ class Specification:
     n_rows: int = 0
     n_dropped: int = 0
     command: str = ""
+    offset: str = ""
+
+    @property
+    def offset_is_array(self) -> bool:
+        """Whether the offset was an array, which is not kept."""
+        return self.offset == "(array)"

@@ -63,7 +63,13 @@ class TextRegressor(MixedLinearRegressor):
         raise NotImplementedError
 
     def score(
-        self, X: Any, y: Any = None, sample_weight: Any = None, *, groups: Any = None
+        self,
+        X: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        *,
+        groups: Any = None,
+        offset: Any = None,
     ) -> float:
         """R^2 of the predictions.
 
@@ -73,7 +79,7 @@ class TextRegressor(MixedLinearRegressor):
             As for ``fit``.
         y : array-like of shape (n_samples,), default=None
             The response; None takes that of the text.
-        sample_weight : array-like of shape (n_samples,), default=None
+        sample_weight, offset : array-like of shape (n_samples,), default=None
 
         Returns
         -------
@@ -81,7 +87,7 @@ class TextRegressor(MixedLinearRegressor):
         """
         if y is None:
             y = self.response(X, groups)
-        return super().score(X, y, sample_weight, groups=groups)
+        return super().score(X, y, sample_weight, groups=groups, offset=offset)
 
     def _named(self, X: Any, groups: Any) -> Source:
         return Source.of(X, groups)

@@ -1,6 +1,6 @@
 """The likelihood: what all kinds of model share, and one folder for each kind."""
 
-from ._basis import LevelBasis, Pool
+from ._basis import LevelBasis, Pool, constant_size
 from ._border import Border
 from ._cluster_rows import ClusterBlock
 from ._errors import Errors
@@ -85,6 +85,7 @@ __all__ = [
     "build_crossing",
     "build_tree",
     "compress",
+    "constant_size",
     "equation_blocks",
     "evaluate",
     "evaluate_many",

@@ -11,13 +11,13 @@ orthonormal.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ..design._moments import Moments, independent_columns
 
-__all__ = ["LevelBasis", "Pool"]
+__all__ = ["LevelBasis", "Pool", "constant_size"]
 
 Array = np.ndarray
 
@@ -108,6 +108,24 @@ class Pool:
         root = np.linalg.solve(self.R, F)
         return root @ root.T
 
+    def scaled(self, size: float) -> Pool:
+        """The same with the columns of X and of random effects divided by a number.
+
+        Rows that are divided by small standard deviations are large; in columns of unit
+        size the variances of random effects can be told from zero.
+        """
+
+        def of(basis: LevelBasis) -> LevelBasis:
+            return LevelBasis(basis.members, basis.T * size)
+
+        return replace(
+            self,
+            matrix=np.column_stack([self.matrix[:, :-1] / size, self.matrix[:, -1]]),
+            levels=tuple(of(b) for b in self.levels),
+            R=self.R * size,
+            terms=tuple(None if b is None else of(b) for b in self.terms),
+        )
+
     @classmethod
     def build(
         cls,
@@ -185,6 +203,11 @@ class Pool:
             beta_0,
             tuple(None if t is None else next(rest) for t in terms),
         )
+
+
+def constant_size(basis: LevelBasis | None) -> float:
+    """The constant over the column of a term that has it alone."""
+    return 1.0 if basis is None else float(basis.T[0, 0])
 
 
 def _random_columns(

@@ -9,7 +9,7 @@ corrected (Eq. 28 of the likelihood page).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -67,6 +67,8 @@ class ClusterRows:
         Random columns of the terms.
     positions : ndarray of int, shape (n,)
         Place of each row among the design's sorted rows.
+    precision : ndarray of shape (n,) or None
+        Precision weights, by whose roots the rows were multiplied.
     """
 
     W: Array
@@ -74,6 +76,7 @@ class ClusterRows:
     cluster: Array
     q: tuple[int, ...]
     positions: Array
+    precision: Array | None = None
 
     @property
     def p(self) -> int:
@@ -100,6 +103,31 @@ class ClusterRows:
         W, at = W[order], at[order]
         codes_of = [c[at] for c in self.codes]
         return ClusterRows(W, codes_of, self.cluster[at], self.q, self.positions[at])
+
+    def as_given(
+        self, errors: Callable[[Array], Array] | None = None
+    ) -> tuple[ClusterRows, Callable[[Array], Array] | None]:
+        """Rows before they were multiplied by the roots of their weights.
+
+        A square root of a matrix of theirs, as CR2 takes it, is another one afterwards.
+
+        Returns
+        -------
+        rows : ClusterRows
+        errors : callable or None
+            Covariance matrices of their residuals; see ``blocks``.
+        """
+        if self.precision is None:
+            return self, errors
+        size = 1.0 / np.sqrt(self.precision)
+
+        def of_given(index: Array) -> Array:
+            each = np.where(index < 0, 1.0, size[index])
+            if errors is None:
+                return each[:, :, None] ** 2 * np.eye(index.shape[1])
+            return errors(index) * each[:, :, None] * each[:, None, :]
+
+        return replace(self, W=self.W * size[:, None], precision=None), of_given
 
     def blocks(
         self, D: list[Array], errors: Callable[[Array], Array] | None = None
@@ -220,7 +248,10 @@ def cluster_rows(
         top = P[:, -len(root.v) :]
         parts = [*pool.columns(P), np.column_stack([top[:, :-1], top @ root.v])]
         W = np.concatenate(_weighted(parts, design, rows), axis=1)
-        yield ClusterRows(W, [c[rows] for c in codes], cluster[start:stop], q, at)
+        precision = None if design.precision is None else design.precision[rows]
+        yield ClusterRows(
+            W, [c[rows] for c in codes], cluster[start:stop], q, at, precision
+        )
 
 
 def _weighted(parts: list[Array], design: Design, rows: Array) -> list[Array]:
@@ -294,7 +325,10 @@ def _pool_rows(design: Design, pool: Pool, rows: Array) -> Array:
     raw = np.column_stack(
         [c[rows] - s for c, s in zip(columns, pool.shift, strict=True)]
     )
-    return raw @ pool.matrix[1:] + pool.matrix[0]
+    W = raw @ pool.matrix[1:] + pool.matrix[0]
+    if design.precision is not None:
+        W *= np.sqrt(design.precision[rows])[:, None]
+    return W
 
 
 def _triangular(W: Array) -> Array:

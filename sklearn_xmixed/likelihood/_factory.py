@@ -10,7 +10,7 @@ import numpy as np
 
 from ..covariance import Compound, Parameterization
 from ..design._design import Design, Equation, Level, Term
-from ._basis import Pool
+from ._basis import Pool, constant_size
 from ._kind import Kind
 from ._model import Block, VarianceModel
 from .crossed._crossing import Crossing, build_crossing
@@ -90,7 +90,9 @@ def lay(
 
 
 def _pool(design: Design) -> Pool:
-    return Pool.build(
+    # divided by a standard deviation the constant is a column as any other
+    alone = None if design.precision is None else ((), True)
+    pool = Pool.build(
         design.moments,
         design.X.shape[1],
         design.intercept,
@@ -98,10 +100,13 @@ def _pool(design: Design) -> Pool:
         [
             (tuple(p - 1 for p in t.positions if p), 0 in t.positions)
             if t.positions
-            else None
+            else alone
             for t in design.terms
         ],
     )
+    if design.precision is None:
+        return pool
+    return pool.scaled(float(np.sqrt(design.precision.mean())))
 
 
 def _crossed(
@@ -118,7 +123,11 @@ def _crossed(
     plan = make_plan(frame, options.method, options.n_probes)
     if options.tell is not None:
         options.tell(plan)
-    at_X: dict[str, Any] = {"reml": reml, "log_det_basis": pool.log_det_R}
+    at_X: dict[str, Any] = {
+        "reml": reml,
+        "log_det_basis": pool.log_det_R,
+        "log_det_rows": design.log_det_rows,
+    }
     if plan.method == "iterative":
         probes = Probes(crossing, options.n_probes, options.seed)
         return Crossed(design, pool, IterativeObjective(frame, model, probes, **at_X))
@@ -132,7 +141,7 @@ def equation_blocks(design: Design, pool: Pool, tree: Tree | Crossing) -> list[B
     owner: Level | Term
     for equation in design.equations:
         if equation.terms and not equation.positions:
-            out.append(_factor_block(equation, depth))
+            out.append(_factor_block(equation, depth, pool))
             continue
         if equation.terms:
             (term,) = equation.terms
@@ -163,11 +172,12 @@ def equation_blocks(design: Design, pool: Pool, tree: Tree | Crossing) -> list[B
     return out
 
 
-def _factor_block(equation: Equation, depth: int) -> Block:
+def _factor_block(equation: Equation, depth: int, pool: Pool) -> Block:
     """A factor's equation; its terms are numbered after the levels."""
     q = equation.structure.q
     own, *common = (depth + t for t in equation.terms)
-    parts = (own, equation.structure, np.eye(q), np.eye(q), float(equation.n_groups))
+    metric = np.eye(q) / constant_size(pool.terms[equation.terms[0]])
+    parts = (own, equation.structure, np.eye(q), metric, float(equation.n_groups))
     if not common:
         return Block(*parts)
     assert isinstance(equation.structure, Compound)

@@ -102,7 +102,8 @@ class Kind(ABC):
             if own is None:
                 out.append(np.ones(1))
             else:
-                out.append(own.T[:, 0] if 0 in term.positions else None)
+                constant = 0 in term.positions or not term.positions
+                out.append(own.T[:, 0] if constant else None)
         return out
 
     # -- the search ----------------------------------------------------------------
@@ -165,15 +166,20 @@ class Kind(ABC):
         """
 
     def cluster_blocks(
-        self, D: list[Array], root: Root, clusters: Array
+        self, D: list[Array], root: Root, clusters: Array, *, as_given: bool = False
     ) -> Iterator[ClusterBlock]:
         """Working covariance matrix, X and residuals of every cluster.
 
         Parameters as of ``scores``; here as there the groups of a factor lie in one
-        cluster.
+        cluster.  Rows of precision weights are multiplied by the roots of these unless
+        they are wanted ``as_given``.
         """
         for rows in cluster_rows(self.design, self.pool, root, clusters):
-            yield from rows.blocks(D)
+            if as_given:
+                rows, errors = rows.as_given()
+                yield from rows.blocks(D, errors)
+            else:
+                yield from rows.blocks(D)
 
     def expected_information(self, D_blocks: list[Array]) -> Array:
         """Expected information about the elements of the D_b and log sigma^2.

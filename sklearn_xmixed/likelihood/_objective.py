@@ -44,6 +44,8 @@ class Objective:
     reml : bool
     log_det_basis : float
         log|det R| of X = Q R; REML is stated for X itself.
+    log_det_rows : float
+        log|W^-1| of precision weights W, by whose roots the rows were multiplied.
     """
 
     #: log|Lambda| and structure of the residuals, here independent with one variance
@@ -51,13 +53,19 @@ class Objective:
     residual: ResidualModel | WhiteResiduals = WhiteResiduals()
 
     def __init__(
-        self, tree: Any, model: VarianceModel, *, reml: bool, log_det_basis: float
+        self,
+        tree: Any,
+        model: VarianceModel,
+        *,
+        reml: bool,
+        log_det_basis: float,
+        log_det_rows: float = 0.0,
     ):
         self.tree = tree
         self.model = model
         self.reml = reml
         self.nn = tree.n - tree.p if reml else tree.n
-        self.constant = 2.0 * log_det_basis if reml else 0.0
+        self.constant = log_det_rows + (2.0 * log_det_basis if reml else 0.0)
         self._last: tuple[bytes, Pieces] | None = None
 
     @property

@@ -93,6 +93,7 @@ def by_rows(
     effects: list[Effects],
     clusters: Array,
     M: int,
+    precision: Array | None = None,
 ) -> tuple[Array, Array, Array]:
     """X'V^-1 r, r'V^-1 r and the number of observations of each cluster.
 
@@ -102,6 +103,8 @@ def by_rows(
         Columns of shape (k, rows).
     basis : ndarray of shape (k + 1, w)
         The pool's columns from the constant and these.
+    precision : ndarray of shape (n,), optional
+        Of rows that were not yet divided by their standard deviations.
     """
     top = basis[:, -len(v) :]
     fixed = top @ v
@@ -118,6 +121,8 @@ def by_rows(
                 left -= own * columns[j - 1] if j else own
         if weights is not None:
             left *= weights[rows]
+        if precision is not None:
+            left *= precision[rows]
         code = clusters[rows]
         first = np.flatnonzero(np.append(True, code[1:] != code[:-1]))
         group = code[first]

@@ -154,7 +154,7 @@ class Sensitivity(ABC):
         if c is None:
             return None
         D = [np.zeros(d.shape) for d in self.D]
-        D[floor] = INFINITE * np.outer(c, c)
+        D[floor] = INFINITE * np.outer(c, c) / (c @ c)
         return self.pieces(D).S[: self.p, : self.p]
 
     @property

@@ -21,17 +21,22 @@ BLOCK_ROWS = 8192
 def row_blocks(
     design: Design, pool: Pool
 ) -> Iterator[tuple[int, int, Array, Array | slice]]:
-    """Blocks of rows in group order: first and last position, W, row numbers."""
+    """Blocks of rows in group order: first and last position, W, row numbers.
+
+    Rows with precision weights are divided by their standard deviations.
+    """
     for start, stop, raw, rows in raw_blocks(design, pool):
         W = raw.T @ pool.matrix[1:]
         W += pool.matrix[0]
+        if design.precision is not None:
+            W *= np.sqrt(design.precision[rows])[:, None]
         yield start, stop, W, rows
 
 
 def raw_blocks(
     design: Design, pool: Pool
 ) -> Iterator[tuple[int, int, Array, Array | slice]]:
-    """The same with the raw columns less their shift, shape (k, rows)."""
+    """The same with the raw columns less their shift, shape (k, rows), as they are."""
     n = design.n_rows
     columns = [*design.X.T, *design.extra.T, design.y]
     if design.starts is None:

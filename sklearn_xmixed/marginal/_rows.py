@@ -35,11 +35,14 @@ class Rows:
     estimator : MixedLinearRegressor
     fitted : FittedModel
     source : Source
+    precision : ndarray of shape (n,) or None
+        Precision weights; None stands for 1.
     """
 
     estimator: Any
     fitted: FittedModel
     source: Source
+    precision: Array | None = None
 
     @property
     def n(self) -> int:
@@ -133,6 +136,11 @@ class Rows:
 
     def residual_variance(self) -> Array:
         """Variance of each row's residual error (n,)."""
+        variance = self._error_variance()
+        return variance if self.precision is None else variance / self.precision
+
+    def _error_variance(self) -> Array:
+        """The same at weight 1."""
         errors, residuals = self.fitted.errors, self.estimator.residuals
         if errors.white:
             return errors.variance(None, np.zeros(self.n, dtype=int))
@@ -148,6 +156,14 @@ class Rows:
 
     def residual_covariance(self) -> Array:
         """Covariance matrix of the residual errors (n, n)."""
+        V = self._error_covariance()
+        if self.precision is None:
+            return V
+        size = 1.0 / np.sqrt(self.precision)
+        return V * np.outer(size, size)
+
+    def _error_covariance(self) -> Array:
+        """The same at weight 1."""
         errors, residuals = self.fitted.errors, self.estimator.residuals
         if errors.white:
             return errors.covariance(np.arange(self.n), None, np.zeros(self.n, int))

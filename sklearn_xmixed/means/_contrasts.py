@@ -45,6 +45,12 @@ class Contrasts(Shown, LinearEstimates):
     adjust: str
     by: tuple[str, ...]
     of: str
+    of_offset: Array | None = None
+
+    @property
+    def shift(self) -> Array:
+        """The offset's share, zero where coefficients of means sum to zero."""
+        return np.zeros(len(self.rows)) if self.of_offset is None else self.of_offset
 
     @cached_property
     def t(self) -> Array:

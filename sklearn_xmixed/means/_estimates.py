@@ -36,6 +36,8 @@ class FixedPart:
         Rows a with X a = 0 of the collinear columns that were left out.
     response : str
         As the model has it: "log(weight)", say.
+    offset : float
+        Mean of the offset, at which means are taken.
     """
 
     names: tuple[str, ...]
@@ -43,11 +45,12 @@ class FixedPart:
     reference: Reference
     relations: Array | None = None
     response: str = "y"
+    offset: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
 class LinearEstimates:
-    """Estimates L beta.
+    """Estimates L beta, and of means the offset's share.
 
     Parameters
     ----------
@@ -84,10 +87,15 @@ class LinearEstimates:
     def _known(self, values: Array) -> Array:
         return np.where(self.estimable, values, np.nan)
 
+    @property
+    def shift(self) -> Array:
+        """What is added to L beta."""
+        return np.zeros(len(self.rows))
+
     @cached_property
     def estimate(self) -> Array:
         """L beta, nan where it is not estimable."""
-        return self._known(self.rows @ self.part.beta)
+        return self._known(self.rows @ self.part.beta + self.shift)
 
     @cached_property
     def covariance(self) -> Array:
@@ -125,13 +133,16 @@ class LinearEstimates:
     def _joint(self, places: Array) -> FTest:
         """Test that all of some estimates are zero; those that follow are left out."""
         L = self.rows[places][self.estimable[places]]
+        shift = self.shift[places][self.estimable[places]]
         values, vectors = np.linalg.eigh(self.part.reference.vcov)
         half = L @ (vectors * np.sqrt(values.clip(0.0)))
         size = np.linalg.norm(half, axis=1)
         L, half = L[size > 0], (half / np.where(size > 0, size, 1.0)[:, None])[size > 0]
+        shift = shift[size > 0]
         if not len(L):
             return FTest(np.nan, 0, np.nan)
         _, R, order = qr(half.T, mode="economic", pivoting=True)
         rank = int((np.abs(np.diagonal(R)) > REDUNDANT).sum())
-        L = L[np.sort(order[:rank])]
-        return self.part.reference.test(L, L @ self.part.beta)
+        kept = np.sort(order[:rank])
+        L = L[kept]
+        return self.part.reference.test(L, L @ self.part.beta + shift[kept])

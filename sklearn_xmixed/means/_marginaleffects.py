@@ -96,7 +96,9 @@ def to_marginaleffects(
         vcov=part.reference.vcov,
         variable_names=[part.response, *names],
     )
-    return _model_class(ModelAbstract)(_Predictor(model, part, kind, levels), vault)
+    own = data is not None and bool(model.offset)
+    predictor = _Predictor(model, part, kind, levels, own)
+    return _model_class(ModelAbstract)(predictor, vault)
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,6 +109,7 @@ class _Predictor:
     part: FixedPart
     kind: str
     levels: dict[str, dict[str, Any]]
+    own_offsets: bool = False
 
     def columns(self, newdata: Any) -> Array:
         rows = _plain(newdata, self.levels)
@@ -116,9 +119,9 @@ class _Predictor:
                 "Some rows have combinations of levels that the training data had not; "
                 "predictions for them are not estimable."
             )
-        offset = np.zeros(len(X))
-        if self.kind == "blup":
-            offset = self.estimator.predict(rows, kind="blup") - X @ self.part.beta
+        offset = np.full(len(X), self.part.offset)
+        if self.kind == "blup" or self.own_offsets:
+            offset = self.estimator.predict(rows, kind=self.kind) - X @ self.part.beta
         return np.column_stack([X, offset])
 
 

@@ -24,6 +24,7 @@ from ._variables import FixedVariables
 __all__ = ["FixedRows", "MarginalMeans", "marginal_means", "marginal_trends"]
 
 Array = np.ndarray
+_MEANS = "Marginal means"
 #: rows of the fixed part's columns, constant included, and what they have of combinations
 #: of levels that are no columns of the model
 FixedRows = Callable[[pd.DataFrame], tuple[Array, Array]]
@@ -52,6 +53,12 @@ class MarginalMeans(Shown, LinearEstimates):
     what: str
     over: str
     reference_grid: ReferenceGrid
+
+    @property
+    def shift(self) -> Array:
+        """Of means the offset at its mean; of slopes nothing."""
+        share = self.part.offset if self.what == _MEANS else 0.0
+        return np.full(len(self.rows), share)
 
     @property
     def grid(self) -> pd.DataFrame:
@@ -190,7 +197,8 @@ class MarginalMeans(Shown, LinearEstimates):
             np.array(sizes),
             adjust,
             tuple(by),
-            self.what.lower() if self.what == "Marginal means" else self.what,
+            self.what.lower() if self.what == _MEANS else self.what,
+            C @ self.shift if self.shift.any() else None,
         )
 
     def pairs(self, *, by: Any = None, adjust: str = "tukey") -> Contrasts:
@@ -333,7 +341,7 @@ class MarginalMeans(Shown, LinearEstimates):
         """
         from ..plotting import MarginalMeansDisplay
 
-        name = self.part.response if self.what == "Marginal means" else self.what
+        name = self.part.response if self.what == _MEANS else self.what
         display = MarginalMeansDisplay(self.table, by=self.by, response=name)
         return display.plot(ax, **options)
 
@@ -343,7 +351,7 @@ class MarginalMeans(Shown, LinearEstimates):
     def _page(self) -> EstimatesPage:
         title = (
             f"{self.what} of {self.part.response}"
-            if self.what == "Marginal means"
+            if self.what == _MEANS
             else f"{self.what} in {self.part.response}"
         )
         return EstimatesPage(
@@ -409,7 +417,7 @@ def marginal_means(
         confidence_level,
         specs,
         by,
-        "Marginal means",
+        _MEANS,
         _over(known, (*by, *specs), *grid),
         laid,
     )

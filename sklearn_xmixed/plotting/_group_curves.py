@@ -105,6 +105,7 @@ class GroupCurvesDisplay:
         """
         check_matplotlib(f"{cls.__name__}.from_estimator")
         check_is_fitted(estimator)
+        estimator._check_offset("Curves")
         fitted = estimator._fitted
         source = estimator._named(X, groups)
         names = [e.group for e in fitted.encoders if e.group != "_all"]

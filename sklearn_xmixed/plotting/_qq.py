@@ -122,6 +122,7 @@ class QQDisplay:
         y: Any = None,
         *,
         groups: Any = None,
+        sample_weight: Any = None,
         level: str | None = None,
         ax: Any = None,
         **options: Any,
@@ -133,6 +134,8 @@ class QQDisplay:
         estimator : MixedLinearRegressor
         X, y, groups
             Exactly what was passed to ``fit``; not needed for random effects.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights, where the fit had such.
         level : str, default=None
             Equation whose random effects are drawn; None draws the residuals.
         ax : Axes or array of Axes, default=None
@@ -153,7 +156,7 @@ class QQDisplay:
                 )
             refused = "studentized" in estimator._fitted.posterior.refusals
             kind = "standardized" if refused else "studentized"
-            _, z = residuals_of(estimator, X, y, groups, kind)
+            _, z = residuals_of(estimator, X, y, groups, kind, sample_weight)
             if refused:
                 z = z / np.sqrt(np.nanmean(z**2))
             values = pd.DataFrame({LABELS[kind]: z})

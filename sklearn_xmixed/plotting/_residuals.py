@@ -25,7 +25,7 @@ LABELS = {
 
 
 def residuals_of(
-    estimator: Any, X: Any, y: Any, groups: Any, kind: str
+    estimator: Any, X: Any, y: Any, groups: Any, kind: str, weight: Any = None
 ) -> tuple[Array, Array]:
     """Fitted values and residuals of one kind.
 
@@ -36,14 +36,16 @@ def residuals_of(
     """
     if kind not in KINDS:
         raise ValueError(f"kind must be one of {list(KINDS)}, got {kind!r}.")
+    estimator._check_offset("Residuals")
     y = np.asarray(y, dtype=float)
     if kind == "studentized":
-        rows = Influence.of(estimator, X, y, None, groups).rows
+        rows = Influence.of(estimator, X, y, weight, groups).rows
         return estimator.predict(X, groups=groups), rows["studentized"].to_numpy()
     known = "fixed" if kind == "marginal" else None
     fitted = estimator.predict(X, groups=groups, kind=known)
     if kind == "standardized":
-        return fitted, estimator.standardized_residuals(X, y, groups=groups)
+        z = estimator.standardized_residuals(X, y, groups=groups, sample_weight=weight)
+        return fitted, z
     return fitted, y - fitted
 
 
@@ -88,6 +90,7 @@ class ResidualsDisplay:
         y: Any,
         *,
         groups: Any = None,
+        sample_weight: Any = None,
         kind: str = "standardized",
         ax: Any = None,
         **options: Any,
@@ -99,6 +102,8 @@ class ResidualsDisplay:
         estimator : MixedLinearRegressor
         X, y, groups
             Data, as for ``fit``.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Precision weights, where the fit had such.
         kind : {"standardized", "studentized", "conditional", "marginal"}, \
 default="standardized"
             Standardised residuals are free of the correlation of the residual structure
@@ -115,7 +120,7 @@ default="standardized"
         """
         check_matplotlib(f"{cls.__name__}.from_estimator")
         check_is_fitted(estimator)
-        fitted, residuals = residuals_of(estimator, X, y, groups, kind)
+        fitted, residuals = residuals_of(estimator, X, y, groups, kind, sample_weight)
         return cls(fitted, residuals, label=LABELS[kind]).plot(ax, **options)
 
     @classmethod

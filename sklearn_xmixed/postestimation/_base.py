@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from sklearn.utils import check_consistent_length, column_or_1d
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..design._labels import Source
@@ -25,6 +26,8 @@ class FittedMethods:
     """Base of the methods of a fitted ``MixedLinearRegressor``."""
 
     _fitted: FittedModel
+    missing: str
+    weight_type: str
 
     def _results(self) -> Results:
         """The results, once there are some."""
@@ -41,6 +44,46 @@ class FittedMethods:
     def _named(self, X: Any, groups: Any) -> Source:
         """Rows to look up variables in that the model may not use."""
         return Source.of(X, groups, list(self._fitted.columns))
+
+    def _check_offset(self, what: str) -> None:
+        """Refuse what needs the offset of the data where that was an array."""
+        if self._results().specification.offset_is_array:
+            raise ValueError(
+                f"{what} need the offset, which was an array passed to fit and is not "
+                "kept. Put it into X or groups and name its column by offset= of the "
+                "constructor."
+            )
+
+    def _precision(
+        self, X: Any, groups: Any, sample_weight: Any, n_rows: int
+    ) -> Array | None:
+        """Precision weights of rows; None where there are none to be had."""
+        if self._fitted.results.specification.weight_type != "precision":
+            if sample_weight is None:
+                return None
+            raise ValueError(
+                "sample_weight has a meaning here for fits with precision weights alone, "
+                "where it scales the variance of each row; this one had none. Leave it "
+                "out."
+            )
+        if sample_weight is None:
+            sample_weight = self._weights_of(X, groups)
+        if sample_weight is None:
+            return None
+        weights = np.asarray(column_or_1d(sample_weight), dtype=float)
+        check_consistent_length(weights, np.empty(n_rows))
+        known = weights[~np.isnan(weights)] if self.missing == "drop" else weights
+        if not (np.isfinite(known) & (known > 0)).all():
+            raise ValueError(
+                "Precision weights must be finite and positive here, got "
+                f"{known[~(np.isfinite(known) & (known > 0))][0]}: a row of weight zero "
+                "has no finite variance. Leave such rows out."
+            )
+        return weights
+
+    def _weights_of(self, X: Any, groups: Any) -> Any:
+        """Weights that the model itself finds in data; None where it knows none."""
+        return None
 
     def _codings(self) -> tuple[Coding, ...]:
         """Terms of the fixed part; without a text every column is one."""

@@ -34,6 +34,7 @@ class MeansMethods(FittedMethods):
             self._reference(df),
             self._fitted.relations,
             self._response_text(),
+            self._fitted.offset_mean,
         )
 
     def marginal_means(
@@ -91,7 +92,8 @@ class MeansMethods(FittedMethods):
         Models that were written as a formula or a command know their factors.  A plain
         estimator knows columns of numbers, all of them covariates: give values in
         ``at``; columns that are products of others need a frame.  Frequencies are sums of
-        ``sample_weight``.
+        ``sample_weight``, but for precision weights, which count nothing.  An offset is
+        held at its mean.
 
         Where a combination of levels did not occur, or columns are collinear, some means
         cannot be estimated: they are nan, and the output says which.

@@ -19,7 +19,9 @@ Array = np.ndarray
 class RowMethods(FittedMethods):
     """Predictions and residuals beyond ``predict``."""
 
-    def forecast(self, X: Any, *, groups: Any = None) -> Array:
+    def forecast(
+        self, X: Any, *, groups: Any = None, sample_weight: Any = None
+    ) -> Array:
         """Predict new observations of known groups from their last residuals too.
 
         Fixed part, random effects and the expectation of the residual error given the
@@ -31,6 +33,8 @@ class RowMethods(FittedMethods):
             Must hold the time of the residual structure where that has one.
         groups : array-like or data frame, default=None
             Labels, as for ``fit``.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Precision weights of these rows, where the fit had such; None stands for 1.
 
         Returns
         -------
@@ -51,8 +55,10 @@ class RowMethods(FittedMethods):
         >>> bool(abs(model.forecast(ahead) - model.predict(ahead)).max() > 1)
         True
         """
+        self._check_offset("Forecasts")
         source = self._source(X, groups)
-        return self._fitted.forecast(self, source)
+        precision = self._precision(X, groups, sample_weight, source.n_rows)
+        return self._fitted.forecast(self, source, precision)
 
     def get_residuals(
         self,
@@ -63,6 +69,7 @@ class RowMethods(FittedMethods):
         kind: str | None = None,
         level: str | None = None,
         standardized: bool = False,
+        sample_weight: Any = None,
     ) -> Array:
         """Residuals, the manual's ``predict, residuals`` and ``rstandard``.
 
@@ -80,6 +87,9 @@ class RowMethods(FittedMethods):
         standardized : bool, default=False
             Whether to whiten them: see ``standardized_residuals``.  Only with the random
             effects of all levels subtracted.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Precision weights of these rows, by which standardised residuals of a fit with
+            such weights are scaled; not needed for others.
 
         Returns
         -------
@@ -111,7 +121,9 @@ class RowMethods(FittedMethods):
                     f"levels; got kind={kind!r}, level={level!r}. Leave them out, or set "
                     "standardized=False."
                 )
-            return self.standardized_residuals(X, y, groups=groups)
+            return self.standardized_residuals(
+                X, y, groups=groups, sample_weight=sample_weight
+            )
         source = self._source(X, groups)
         y = self._response(y, source.n_rows)
         mean = self._fitted.predict(
@@ -126,6 +138,7 @@ class RowMethods(FittedMethods):
         *,
         groups: Any = None,
         kind: str | None = None,
+        sample_weight: Any = None,
     ) -> pd.DataFrame:
         """Intervals for one new observation of each row.
 
@@ -138,6 +151,9 @@ class RowMethods(FittedMethods):
         kind : {"blup", "fixed"}, default=None
             An observation of the group that the labels name, or, with "fixed" and where
             there are no labels, of a group that was not seen.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Precision weights of the new observations, where the fit had such; None
+            stands for 1.
 
         Returns
         -------
@@ -174,18 +190,23 @@ class RowMethods(FittedMethods):
         from ..marginal import Rows, prediction_interval
 
         confidence_level = check_level(confidence_level)
+        self._check_offset("Intervals of new observations")
         source = self._source(X, groups)
-        rows = Rows(self, self._fitted, source)
+        precision = self._precision(X, groups, sample_weight, source.n_rows)
+        rows = Rows(self, self._fitted, source, precision)
         out = prediction_interval(rows, confidence_level, kind)
         return out.set_axis(self._row_index(X, source.n_rows), axis=0)
 
     def _response(self, y: Any, n_rows: int) -> Array:
         """The response as numbers, one per row."""
+        self._check_offset("Residuals")
         y = np.asarray(column_or_1d(y), dtype=float)
         check_consistent_length(y, np.empty(n_rows))
         return y
 
-    def standardized_residuals(self, X: Any, y: Any, *, groups: Any = None) -> Array:
+    def standardized_residuals(
+        self, X: Any, y: Any, *, groups: Any = None, sample_weight: Any = None
+    ) -> Array:
         """Residuals that are independent with unit variance if the model is right.
 
         The residuals of ``predict`` times the inverse Cholesky factor of their
@@ -197,10 +218,17 @@ class RowMethods(FittedMethods):
         y : array-like of shape (n_samples,)
         groups : array-like or data frame, default=None
             Labels, as for ``fit``.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Precision weights, which a fit with such weights needs.
 
         Returns
         -------
         ndarray of shape (n_samples,)
+
+        Raises
+        ------
+        ValueError
+            If the fit is exact, or had precision weights and these rows have none.
         """
         source = self._source(X, groups)
         if not self._fitted.sigma2 > 0:
@@ -209,4 +237,11 @@ class RowMethods(FittedMethods):
                 "standardise by."
             )
         y = self._response(y, source.n_rows)
-        return self._fitted.standardized_residuals(self, source, y)
+        precision = self._precision(X, groups, sample_weight, source.n_rows)
+        weighted = self._fitted.results.specification.weight_type == "precision"
+        if weighted and precision is None:
+            raise ValueError(
+                "The model was fitted with precision weights: pass sample_weight=, those "
+                "of these rows, for the variances that residuals are divided by."
+            )
+        return self._fitted.standardized_residuals(self, source, y, precision)

@@ -135,6 +135,7 @@ class VarianceMethods(FittedMethods):
         group: Any = None,
         part: str = "total",
         correlation: bool = False,
+        sample_weight: Any = None,
     ) -> pd.DataFrame:
         """Covariance matrix that the model implies for rows, ``estat wcorrelation``.
 
@@ -152,6 +153,8 @@ class VarianceMethods(FittedMethods):
             Random effects and residuals, or one of the two.
         correlation : bool, default=False
             Whether to return correlations.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Precision weights of all rows of X, where the fit had such; None stands for 1.
 
         Returns
         -------
@@ -182,11 +185,13 @@ class VarianceMethods(FittedMethods):
 
         source = self._source(X, groups)
         index = self._row_index(X, source.n_rows)
+        precision = self._precision(X, groups, sample_weight, source.n_rows)
         if group is not None:
             levels = [e.group for e in self._fitted.encoders if e.group != "_all"]
             at = rows_of_group(source, levels, group)
             source, index = source.take(at), index[at]
-        rows = Rows(self, self._fitted, source)
+            precision = None if precision is None else precision[at]
+        rows = Rows(self, self._fitted, source, precision)
         V = marginal_covariance(rows, part, correlation)
         return pd.DataFrame(V, index=index, columns=index)
 
@@ -231,7 +236,8 @@ class VarianceMethods(FittedMethods):
             The training data, or rows of another population.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the rows in means and variances; with ``weight_type="frequency"``
-            a weight of k is k rows.
+            a weight of k is k rows, with "precision" it is no share of a mean but scales
+            the residual variance of its row.
         groups : array-like or data frame, default=None
             Where random coefficients, times or by-categories are to be found, if not
             in X.  Labels are not needed.
@@ -277,4 +283,7 @@ class VarianceMethods(FittedMethods):
                 dtype=np.float64,
                 ensure_non_negative=True,
             )
+        if self.weight_type == "precision":
+            # a weight says how exact a row is, not how often it counts
+            return r2(Rows(self, self._fitted, source, weights), None)
         return r2(Rows(self, self._fitted, source), weights)

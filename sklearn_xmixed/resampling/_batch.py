@@ -54,6 +54,8 @@ def why_not(compiled: Compiled, fitted: FittedModel) -> str:
         return fitted.posterior.refusals["replicates"]
     if not design.equations:
         return "no random effects"
+    if design.precision is not None or design.offset is not None:
+        return "precision weights or an offset"
     if not fitted.results.converged or not fitted.sigma2 > 0:
         return "no converged fit to start from"
     return ""

@@ -61,7 +61,9 @@ class Simulator:
         Of structured residuals: rows (G, s) of the groups that have s rows, and
         Lambda^1/2, shape (G, s, s).
     residual : ndarray of shape (n,)
-        y - X beta - Z u_hat.
+        y - X beta - Z u_hat, over ``size``.
+    size : ndarray of shape (n,)
+        Standard deviation of each row's error over that of weight 1.
     """
 
     mean: Array
@@ -69,6 +71,7 @@ class Simulator:
     sigma: float
     roots: tuple[tuple[Array, Array], ...]
     residual: Array
+    size: Array
 
     @classmethod
     def of(cls, compiled: Compiled, fitted: FittedModel) -> Simulator:
@@ -86,8 +89,8 @@ class Simulator:
         if weighted:
             raise ValueError(
                 "Responses of weighted rows or groups cannot be drawn from the model: a "
-                "weight says how much a row counts, not what lies behind it. Use "
-                "kind='cluster'."
+                "weight says how much a row counts, not what lies behind it (but for "
+                "weight_type='precision'). Use kind='cluster'."
             )
         n = design.n_rows
         mean = design.X @ fitted.coef[fitted.kept] + fitted.intercept
@@ -127,7 +130,13 @@ class Simulator:
         for e in effects:
             left = left - e.of(e.blup)
         roots = tuple(fitted.errors.roots(design.residual))
-        return cls(mean, tuple(effects), float(np.sqrt(fitted.sigma2)), roots, left)
+        size = np.ones(n)
+        if design.precision is not None:
+            size = 1.0 / np.sqrt(design.precision)
+        if design.offset is not None:  # it was taken from y
+            mean = mean + design.offset
+        sigma = float(np.sqrt(fitted.sigma2))
+        return cls(mean, tuple(effects), sigma, roots, left / size, size)
 
     def draw(self, rng: np.random.Generator) -> Array:
         """A response with normal random effects and residuals."""
@@ -136,9 +145,9 @@ class Simulator:
             y += e.draw(rng)
         noise = self.sigma * rng.standard_normal(len(y))
         if not self.roots:
-            return y + noise
+            return y + noise * self.size
         for rows, root in self.roots:
-            y[rows] += np.einsum("gij,gj->gi", root, noise[rows])
+            y[rows] += np.einsum("gij,gj->gi", root, noise[rows]) * self.size[rows]
         return y
 
     def resample(self, rng: np.random.Generator) -> Array:
@@ -153,7 +162,8 @@ class Simulator:
             y += e.resample(rng)
         left = self.residual - self.residual.mean()
         spread = np.sqrt((left**2).mean())
-        return y + rng.choice(left * (self.sigma / spread), size=len(y))
+        drawn = rng.choice(left * (self.sigma / spread), size=len(y))
+        return y + drawn * self.size
 
 
 def _root(Sigma: Array) -> Array:

@@ -34,7 +34,10 @@ GRID, CHUNK = 200, 1000
 def effect_columns(
     design: Design, equation: Equation, which: Array
 ) -> sparse.csr_array:
-    """Columns of Z of some effects of an equation, one for each group and effect."""
+    """Columns of Z of some effects of an equation, one for each group and effect.
+
+    Rows with precision weights are divided by their standard deviations.
+    """
     n = design.n_rows
     if equation.terms:
         group: tuple[Array, int] = _of_term(design, equation)
@@ -43,6 +46,7 @@ def effect_columns(
         group = level.codes, level.n_groups
     codes, n_groups = group
     raw = np.column_stack([np.ones(n), design.X, design.extra])
+    raw *= design.row_roots[:, None]
     positions = np.array(equation.positions or (0,))[which]
     parts = [
         sparse.csr_array((raw[:, p], (np.arange(n), codes)), shape=(n, n_groups))
@@ -89,6 +93,7 @@ class Spectrum:
                 "supported. With so many groups method='asymptotic' is accurate."
             )
         X = np.column_stack([np.ones(design.n_rows), design.X])
+        X *= design.row_roots[:, None]
         Q, _ = np.linalg.qr(X[:, 1 - design.intercept :])
         QZ = Z.T @ Q
         ZZ = (Z.T @ Z).toarray()

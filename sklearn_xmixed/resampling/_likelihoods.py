@@ -103,7 +103,9 @@ class _Deviances:
     def _linear(self, seeds: list[np.random.SeedSequence]) -> Array:
         """Linear regression, where the residual sum of squares says it all."""
         design = self.design.design
-        X = np.column_stack([np.ones(design.n_rows), design.X])
+        root = design.row_roots[:, None]
+        offset = 0.0 if design.offset is None else design.offset[:, None]
+        X = root * np.column_stack([np.ones(design.n_rows), design.X])
         Q, _ = np.linalg.qr(X[:, 1 - design.intercept :])
         nn = design.n_rows - (Q.shape[1] if self.model._fitted.reml else 0)
 
@@ -111,8 +113,10 @@ class _Deviances:
             left = Y - Q @ (Q.T @ Y)
             return np.asarray((left**2).sum(axis=0))
 
-        own = rss(design.y[:, None])[0]
-        drawn = np.array([rss(self.plan.response(s)[:, None])[0] for s in seeds])
+        own = rss(root * design.y[:, None])[0]
+        drawn = np.array(
+            [rss(root * (self.plan.response(s)[:, None] - offset))[0] for s in seeds]
+        )
         return -2.0 * self.model.log_likelihood_ + nn * np.log(drawn / own)
 
 

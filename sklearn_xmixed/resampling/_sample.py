@@ -292,6 +292,8 @@ def _check_estimator(estimator: Any) -> None:
             "estimator must be a MixedLinearRegressor (fitted or not), got "
             f"{estimator!r}. For a pipeline, transform X first and pass its last step."
         )
+    if "_fitted" in vars(estimator):
+        estimator._check_offset("Fits to other samples and responses")
 
 
 def values_of(fitted: Any, statistic: Statistic | None, metric: str) -> pd.Series:

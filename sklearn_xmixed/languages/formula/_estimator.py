@@ -77,6 +77,12 @@ class FormulaRegressor(TextRegressor):
         """The formula without what it says of residuals: what lme4 understands."""
         return self._recipe().parsed.effects_text
 
+    @property
+    def says_offset(self) -> bool:
+        """Whether the offset is one of the formula's terms."""
+        name = self._recipe().parsed.offset_name
+        return name is not None and self.offset == name
+
     def _text(self) -> str:
         return self.formula
 
@@ -100,9 +106,9 @@ class FormulaRegressor(TextRegressor):
         return columns if not columns or labels & set(columns) else None
 
     def _row_variables(self) -> list[str]:
-        """Variables of the residuals and clusters that the parameters name."""
+        """Variables of the residuals, the cluster and the offset that parameters name."""
         names = getattr(self.residuals, "variables", {}).values()
-        return [n for n in (*names, self.cluster) if isinstance(n, str)]
+        return [n for n in (*names, self.cluster, self.offset) if isinstance(n, str)]
 
     # -- columns -----------------------------------------------------------------
 
@@ -155,7 +161,31 @@ class FormulaRegressor(TextRegressor):
                 found = make_again(self._random_specs[key], frame, recipe.parsed)
             table = without_constant(found)
             out.update({c: table[c].to_numpy() for c in table.columns})
+        if self.says_offset:
+            out[str(self.offset)] = self._offset_column(frame, fitting=fitting)
         return pd.DataFrame(out, index=frame.index)
+
+    def _offset_column(self, frame: pd.DataFrame, *, fitting: bool) -> Array:
+        """The sum of the formula's offsets."""
+        parsed = self._recipe().parsed
+        if fitting:
+            self._offset_specs = []
+        out = np.zeros(len(frame))
+        for k, term in enumerate(parsed.offsets):
+            if fitting:
+                found, spec = make_columns(term.column, frame, parsed, term.span)
+                self._offset_specs.append(spec)
+            else:
+                found = make_again(self._offset_specs[k], frame, parsed)
+            if found.shape[1] != 1:
+                raise FormulaError(
+                    f"The offset makes {found.shape[1]} columns, "
+                    f"{list(found.columns)[:5]}; it must be one number per row.",
+                    parsed.text,
+                    term.span,
+                )
+            out += found.to_numpy()[:, 0]
+        return out
 
     def fit(
         self,
@@ -164,6 +194,7 @@ class FormulaRegressor(TextRegressor):
         sample_weight: Any = None,
         *,
         groups: Any = None,
+        offset: Any = None,
     ) -> FormulaRegressor:
         """Estimate the formula's model on data.
 
@@ -176,6 +207,8 @@ class FormulaRegressor(TextRegressor):
         sample_weight : array-like of shape (n_samples,), default=None
         groups : data frame, default=None
             More columns.
+        offset : array-like of shape (n_samples,), default=None
+            As for ``MixedLinearRegressor.fit``, where the formula has no ``offset(x)``.
 
         Returns
         -------
@@ -190,7 +223,7 @@ class FormulaRegressor(TextRegressor):
         """
         frame = as_frame(X, groups, self.residuals)
         fixed, response, table = self._tables(frame, y)
-        super().fit(fixed, response, sample_weight, groups=table)
+        super().fit(fixed, response, sample_weight, groups=table, offset=offset)
         self._keep_variables(frame, sample_weight)
         return self
 
@@ -200,7 +233,8 @@ class FormulaRegressor(TextRegressor):
         names = [c for c in frame.columns if c in self._spec.required_variables]
         frame = frame.loc[used, names]
         weights = None
-        if sample_weight is not None:
+        # a precision weight says how exact a row is, not how often it counts
+        if sample_weight is not None and self.weight_type != "precision":
             weights = np.asarray(sample_weight, dtype=float)[used]
         self._variables = FixedVariables.of(
             frame, factors_of(self._spec, frame), weights
@@ -295,7 +329,7 @@ def from_formula(
         for ``(1 | a) + (1 | a:b)``.  Whether groupings nest or cross is seen in the data.
         ``residuals(ar, order=2, time=week, by=arm | id)`` is the structure of the
         residuals within the groups of ``id``: before the bar stands what ``Residuals``
-        takes.
+        takes.  ``offset(log(n))`` is added with a coefficient of one; several add up.
     data : data frame
         With the variables of the formula.
     functions : dict of str to callable, default=None
@@ -356,6 +390,7 @@ def from_formula(
     frame = as_frame(data, None, said)
     check_formula(parsed, frame.columns)
     parameters["residuals"] = _residuals(parsed, frame, parameters.get("residuals"))
+    parameters["offset"] = _offset(parsed, parameters.get("offset"))
     arrangement = arrange_groupings(parsed, frame)
     equations = list(equations_of_formula(parsed, arrangement, frame))
     table, _ = make_columns(parsed.fixed, frame, parsed)
@@ -395,6 +430,18 @@ def _residuals(parsed: ParsedFormula, frame: pd.DataFrame, given: Any) -> Any:
                 "group), or by the parameter residuals=.",
             )
     return given
+
+
+def _offset(parsed: ParsedFormula, given: Any) -> Any:
+    """Name of the offset's column, by the formula or by the parameter."""
+    if parsed.offsets and given is not None:
+        raise FormulaError(
+            f"The offset is said twice: here, and by offset={given!r}.",
+            parsed.text,
+            parsed.offsets[0].span,
+            "Write the other one as offset(...) in the formula too; they add up.",
+        )
+    return given if given is not None else parsed.offset_name
 
 
 def _weight(name: str, data: Any) -> Array:

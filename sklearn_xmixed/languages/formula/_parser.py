@@ -13,6 +13,7 @@ from typing import Any
 
 from ._error import FormulaError
 from ._foreign import refuse_word
+from ._offset_term import OffsetTerm, read_offset_term
 from ._residual_term import ResidualTerm, read_residual_term
 from ._text import NAME, Span, bracket_depths, read_groupings, stripped, summands
 
@@ -61,6 +62,8 @@ class ParsedFormula:
     random : tuple of RandomTerm
         With a grouping that only the residuals have, as ``(0 | g)``.
     residual : ResidualTerm or None
+    offsets : tuple of OffsetTerm
+        They add up.
     functions : mapping of str to callable
         The user's own, by the names that the formula calls them by.
     """
@@ -70,12 +73,19 @@ class ParsedFormula:
     fixed: str
     random: tuple[RandomTerm, ...]
     residual: ResidualTerm | None = None
+    offsets: tuple[OffsetTerm, ...] = ()
     functions: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
 
     @property
     def parts(self) -> tuple[str, ...]:
         """All parts that make columns, in formulaic's notation."""
-        return self.response, self.fixed, *(term.effects for term in self.random)
+        effects = (term.effects for term in self.random)
+        return self.response, self.fixed, *effects, *(o.column for o in self.offsets)
+
+    @property
+    def offset_name(self) -> str | None:
+        """Name of the offset's column; None without one."""
+        return " + ".join(term.text for term in self.offsets) or None
 
     @property
     def effects_text(self) -> str:
@@ -83,7 +93,11 @@ class ParsedFormula:
         if self.residual is None and not any(term.empty for term in self.random):
             return self.text
         spans = dict.fromkeys(term.span for term in self.random if not term.empty)
-        terms = [self.fixed, *(self.text[slice(*span)] for span in spans)]
+        terms = [
+            self.fixed,
+            *(term.text for term in self.offsets),
+            *(self.text[slice(*span)] for span in spans),
+        ]
         return f"{self.response} ~ {' + '.join(terms)}"
 
 
@@ -116,10 +130,26 @@ def parse_formula(text: str) -> ParsedFormula:
             (tildes[0], tildes[0] + 1),
             "Write response ~ terms.",
         )
-    fixed: list[str] = []
-    random: list[RandomTerm] = []
-    residual: ResidualTerm | None = None
+    right = _Summands(text, depths)
     for sign, start, stop in summands(text, depths, tildes[0] + 1):
+        right.read(sign, start, stop)
+    return right.parsed(response)
+
+
+@dataclass
+class _Summands:
+    """The right side of a formula, read summand by summand."""
+
+    text: str
+    depths: list[int]
+    fixed: list[str] = field(default_factory=list)
+    random: list[RandomTerm] = field(default_factory=list)
+    offsets: list[OffsetTerm] = field(default_factory=list)
+    residual: ResidualTerm | None = None
+
+    def read(self, sign: str, start: int, stop: int) -> None:
+        """Put one summand where it belongs."""
+        text, depths = self.text, self.depths
         piece = text[start:stop]
         if not piece.strip():
             raise FormulaError(
@@ -129,16 +159,17 @@ def parse_formula(text: str) -> ParsedFormula:
                 "Terms are joined by '+'.",
             )
         said = read_residual_term(text, depths, start, stop)
-        found = None if said else _random(text, depths, start, stop)
-        if said is None and found is None:
-            fixed.append(f"{sign} {piece.strip()}")
-            continue
+        offset = None if said else read_offset_term(text, depths, start, stop)
+        found = None if said or offset else _random(text, depths, start, stop)
+        if said is None and offset is None and found is None:
+            self.fixed.append(f"{sign} {piece.strip()}")
+            return
         if sign == "-":
-            what = "random" if said is None else "residual"
+            what = "A residual" if said else "An offset" if offset else "A random"
             raise FormulaError(
-                f"A {what} term cannot be taken away.", text, (start, stop)
+                f"{what} term cannot be taken away.", text, (start, stop)
             )
-        if said is not None and residual is not None:
+        if said is not None and self.residual is not None:
             raise FormulaError(
                 "The structure of the residuals is said twice.",
                 text,
@@ -146,11 +177,22 @@ def parse_formula(text: str) -> ParsedFormula:
                 "A formula has one residuals(...); by=variable gives each category of a "
                 "variable its own parameters.",
             )
-        residual = said or residual
-        random += found or []
-    joined = " ".join(fixed).removeprefix("+ ") or "1"
-    random += _grouping_of(residual, random)
-    return ParsedFormula(text, response, joined, tuple(random), residual)
+        self.residual = said or self.residual
+        self.offsets += [offset] if offset else []
+        self.random += found or []
+
+    def parsed(self, response: str) -> ParsedFormula:
+        """All of it."""
+        joined = " ".join(self.fixed).removeprefix("+ ") or "1"
+        random = [*self.random, *_grouping_of(self.residual, self.random)]
+        return ParsedFormula(
+            self.text,
+            response,
+            joined,
+            tuple(random),
+            self.residual,
+            tuple(self.offsets),
+        )
 
 
 def _grouping_of(

@@ -95,7 +95,7 @@ def check_functions(functions: Any) -> dict[str, Callable[..., Any]]:
             "functions must be a dict of names and functions, such as "
             f"{{'stretch': stretch}}; got {functions!r}."
         )
-    words = {"np", "contr", "residuals"}
+    words = {"np", "contr", "residuals", "offset"}
     taken = sorted(set(functions) & (TRANSFORMS | set(BARE) | words))
     if taken:
         raise ValueError(

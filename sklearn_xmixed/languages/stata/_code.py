@@ -69,7 +69,11 @@ def to_code(estimator: CommandRegressor) -> str:
         body.append(f"X[{_text(target)}] = {_generate(target, recipe)}")
     of_rows = recipe.command.weight
     if of_rows is not None:
-        body.append(f'X["weight of the row"] = {_generate(of_rows.text, recipe)}')
+        scale = estimator._weight_scale
+        times = "" if scale == 1.0 else f" * {scale!r}"
+        body.append(
+            f'X["weight of the row"] = {_generate(of_rows.text, recipe)}{times}'
+        )
     body += _selection(recipe)
     names = ["MixedLinearRegressor"]
     if estimator.get_params(deep=False)["random_effects"]:

@@ -15,6 +15,7 @@ from ...means import FixedVariables
 from ...reporting import Summary
 from .._fromtext import TextRegressor
 from ._codings import codings_of
+from ._expressions import Variable
 
 __all__ = ["CommandRegressor"]
 
@@ -48,6 +49,15 @@ class CommandRegressor(TextRegressor):
 
     def _text(self) -> str:
         return self.command
+
+    @property
+    def weight_variable(self) -> str | None:
+        """Name of the variable with the weights of rows, where it is one."""
+        weight = self._recipe().command.weight
+        if weight is None or not isinstance(weight.expression, Variable):
+            return None
+        name = weight.expression.name
+        return self._recipe().names.get(name, name)
 
     @property
     def notes_(self) -> tuple[str, ...]:
@@ -86,7 +96,7 @@ class CommandRegressor(TextRegressor):
         ValueError
             As by ``MixedLinearRegressor.fit``.
         """
-        table, response, weights = self._tables(X, y, groups)
+        table, response, weights, scale = self._tables(X, y, groups)
         if sample_weight is not None:
             if weights is not None:
                 raise ValueError(
@@ -99,6 +109,7 @@ class CommandRegressor(TextRegressor):
                 f"do not select; set missing='drop', got {self.missing!r}."
             )
         super().fit(table, response, weights)
+        self._weight_scale = scale
         self._keep_variables(X, groups, weights)
         return self
 
@@ -106,8 +117,11 @@ class CommandRegressor(TextRegressor):
         """What the fixed part's variables were like, for marginal means."""
         used = self.sample_
         frame, factors = self._recipe().read(X, groups).variables()
-        if weights is not None:
+        # a precision weight says how exact a row is, not how often it counts
+        if weights is not None and self.weight_type != "precision":
             weights = np.asarray(weights, dtype=float)[used]
+        else:
+            weights = None
         self._variables = FixedVariables.of(frame[used], factors, weights)
 
     def _fixed_variables(self) -> FixedVariables:
@@ -126,8 +140,11 @@ class CommandRegressor(TextRegressor):
 
     def _tables(
         self, X: Any, y: Any, groups: Any
-    ) -> tuple[pd.DataFrame, pd.Series, Array | None]:
-        """Columns of the model, response and weights; rows left out have no response."""
+    ) -> tuple[pd.DataFrame, pd.Series, Array | None, float]:
+        """Columns of the model, response and weights, and what these were multiplied by.
+
+        Rows left out have no response.
+        """
         recipe = self._recipe()
         reader = recipe.read(X, groups)
         lag = recipe.target.lag.text
@@ -147,19 +164,22 @@ class CommandRegressor(TextRegressor):
         if not keep.any():
             reader.fail("There are no observations.")
         kept = pd.Series(np.where(keep, response, np.nan), name=name)
-        return reader.table(), kept, reader.weights()
+        weights, scale = reader.weights(), reader.weight_scale(keep)
+        if weights is not None:
+            weights = weights * scale
+        return reader.table(), kept, weights, scale
 
     def _as_plain(
         self, X: Any, y: Any, groups: Any
     ) -> tuple[MixedLinearRegressor, pd.DataFrame, pd.Series, pd.DataFrame]:
         """The same model without the command, with the columns that it needs."""
-        table, response, _ = self._tables(X, y, groups)
+        table, response, *_ = self._tables(X, y, groups)
         return self.to_estimator(), table, response, table[[]]
 
     def _as_compiled(
         self, X: Any, y: Any, sample_weight: Any, groups: Any
     ) -> tuple[Any, Any, Any, Any]:
-        table, response, weights = self._tables(X, y, groups)
+        table, response, weights, _ = self._tables(X, y, groups)
         return (
             table,
             response,
@@ -172,8 +192,9 @@ class CommandRegressor(TextRegressor):
         return codings_of(recipe.terms, recipe.fixed, recipe.levels, recipe.empty)
 
     def _weights_of(self, X: Any, groups: Any) -> Array | None:
-        """Weights of the command."""
-        return self._recipe().read(X, groups).weights()
+        """Weights of the command, in the units of the fit."""
+        weights = self._recipe().read(X, groups).weights()
+        return None if weights is None else weights * self._weight_scale
 
     def to_estimator(self) -> MixedLinearRegressor:
         """The same model, not fitted, for columns that are made already.
@@ -207,6 +228,7 @@ class CommandRegressor(TextRegressor):
         y : Series
             The response, missing in rows that the command leaves out.
         sample_weight : ndarray or None
+            Precision weights, ``[aw=...]``, are scaled to a mean of one.
 
         Examples
         --------
@@ -221,7 +243,7 @@ class CommandRegressor(TextRegressor):
         >>> bool(again.log_likelihood_ == fit.log_likelihood_)
         True
         """
-        return self._tables(X, None, None)
+        return self._tables(X, None, None)[:3]
 
     def test(self, line: str) -> WaldTest | WaldFTest:
         """A Wald test, as the line says.

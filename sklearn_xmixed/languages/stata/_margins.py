@@ -140,6 +140,12 @@ def margins(estimator: Any, text: Any) -> Any:
     names, keys, grids = _grids(estimator, line)
     if "dydx" in line.options:
         return _effects(line, specs, names, keys, grids)
+    if line.options.get("over") and estimator.offset is not None:
+        line.fail(
+            "Groups of rows in over() have offsets of their own, which are not kept: "
+            "margins are taken at the mean of all. Name the variable as a term, or leave "
+            "over() out."
+        )
     parts = [grid.means(specs, grid.by(specs)) for grid in grids]
     if not names:
         return parts[0]

@@ -15,7 +15,7 @@ from ...expressions import Span, Token
 from ._cursor import Cursor
 from ._dfmethods import INFORMATION, METHODS
 from ._expressions import parse_expression
-from ._syntax import Option, ResidualSyntax, Weight
+from ._syntax import Option, Pattern, ResidualSyntax, Weight
 from ._varlist import parse_name
 
 __all__ = [
@@ -198,6 +198,10 @@ def _degrees_of_freedom(cursor: Cursor) -> str:
     return method
 
 
+def _offset(cursor: Cursor) -> Pattern:
+    return parse_name(cursor, "The variable of the offset")
+
+
 def _technique(cursor: Cursor) -> tuple[str, ...]:
     out: list[str] = []
     while not cursor.sees(")"):
@@ -308,6 +312,7 @@ RULES: tuple[OptionRule, ...] = (
     OptionRule("Residuals", _residual, maps="residuals=Residuals(...)"),
     OptionRule("VCE", _vce, maps="vce=..., cluster=..."),
     OptionRule("DFMethod", _degrees_of_freedom, maps="df_method=..."),
+    OptionRule("OFFset", _offset, maps="offset=..."),
     # reporting
     OptionRule("Level", _level, maps="summary(confidence_level=...)"),
     OptionRule("Variance", maps="summary(metric='variance')"),
@@ -362,9 +367,6 @@ RULES: tuple[OptionRule, ...] = (
     OptionRule("CLuster", refused="Write vce(cluster variable)."),
     OptionRule("FROM", refused="Starting values are found by EM and cannot be given."),
     OptionRule("CONSTraints", refused="Linear constraints are not available."),
-    OptionRule(
-        "OFFset", refused="There are no offsets; subtract it from the response."
-    ),
     OptionRule("EXPosure", refused="There is no exposure in linear models."),
     OptionRule(
         "SMALL", note="with dfmethod() all tables and tests are those of small samples"

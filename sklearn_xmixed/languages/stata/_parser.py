@@ -55,8 +55,16 @@ _WEIGHTS = {
     "pw": "sampling",
     "pweight": "sampling",
     "pweights": "sampling",
+    "aw": "precision",
+    "aweight": "precision",
+    "aweights": "precision",
+    "cellsize": "precision",
 }
-_OTHER_WEIGHTS = ("aw", "aweight", "cellsize", "iw", "iweight", "w", "weight")
+_OTHER_WEIGHTS = ("iw", "iweight", "w", "weight")
+_WRITE_WEIGHTS = (
+    "Write [fw=...] for frequency weights, [pw=...] for sampling weights or [aw=...] for "
+    "precision weights."
+)
 
 
 def parse(text: str) -> Command:
@@ -318,12 +326,12 @@ def _weight(cursor: Cursor) -> Weight:
     if word in _OTHER_WEIGHTS:
         cursor.fail(
             f"Weights of the kind {word} are not allowed.",
-            "Write [fw=...] for frequency weights or [pw=...] for sampling weights.",
+            _WRITE_WEIGHTS,
         )
     if token.kind != "name" or word not in _WEIGHTS:
         cursor.fail(
             f"The kind of the weights is expected here, found {cursor.found()}.",
-            "Write [fw=...] for frequency weights or [pw=...] for sampling weights.",
+            _WRITE_WEIGHTS,
         )
     cursor.advance()
     if not cursor.sees("="):

@@ -111,6 +111,7 @@ class _Plan:
         if command.condition is not None:
             self._find(command.condition)
         weight_type, level_weights = self._weights(equations)
+        offset = self._offset()
         recipe = Recipe(
             command=command,
             xtset=self.xtset,
@@ -120,6 +121,7 @@ class _Plan:
             random=random,
             labels=tuple(dict.fromkeys(labels)),
             level_weights=level_weights,
+            offset=offset,
             known={},
             texts=self.texts,
             layout=Layout(()),
@@ -147,6 +149,7 @@ class _Plan:
             "vce": vce,
             "cluster": cluster,
             "weight_type": weight_type,
+            "offset": offset,
         }
         self._check_model(parameters, equations)
         return parameters, recipe
@@ -389,12 +392,31 @@ class _Plan:
         kinds = {w.kind for w in given}
         if len(kinds) > 1:
             other = next(w for w in given if w.kind != given[0].kind)
+            if "precision" in kinds:
+                self.fail(
+                    "Precision weights are of rows alone.",
+                    "With [aw=...] the levels have neither fweight() nor pweight().",
+                    other.span,
+                )
             self.fail(
                 "Frequency and sampling weights cannot be mixed.",
                 "All levels have fw and fweight(), or pw and pweight().",
                 other.span,
             )
         return (kinds.pop() if kinds else "frequency"), columns
+
+    def _offset(self) -> str | None:
+        option = self.command.option("offset")
+        if option is None:
+            return None
+        name = self._variable(option.value.text, option.value.span)
+        if self.data.numbers(name) is None:
+            self.fail(
+                f"The offset {name!r} holds texts, numbers are needed here.",
+                "Make a column of numbers of it.",
+                option.value.span,
+            )
+        return name
 
     # -- options -----------------------------------------------------------------
 
@@ -474,8 +496,9 @@ class _Plan:
     ) -> None:
         """Combinations that the manual excludes, marked where they are written."""
         has = self.command.option
-        weighted = self.command.weight is not None or any(
-            e.weight is not None for e, _ in equations
+        weighted = parameters["weight_type"] != "precision" and (
+            self.command.weight is not None
+            or any(e.weight is not None for e, _ in equations)
         )
         structured = parameters["residuals"] is not None
 

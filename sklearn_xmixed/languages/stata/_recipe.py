@@ -53,6 +53,8 @@ class Recipe:
     reporting : dict
         Options of the command for ``summary``.
     notes : tuple of str
+    offset : str or None
+        Variable that is added to the linear predictor.
     terms : tuple of Term
         Of the fixed part.
     levels : dict
@@ -74,6 +76,7 @@ class Recipe:
     layout: Layout
     reporting: dict[str, Any]
     notes: tuple[str, ...] = ()
+    offset: str | None = None
     terms: tuple[Term, ...] = ()
     levels: dict[tuple[str, Lag], tuple[int, ...]] = field(default_factory=dict)
     empty: tuple[tuple[Cell, ...], ...] = ()
@@ -235,6 +238,24 @@ class Reader:
         weight = self.recipe.command.weight
         return None if weight is None else self.weight(weight)
 
+    def weight_scale(self, used: Array) -> float:
+        """What weights are multiplied by; precision weights then have the mean one.
+
+        Parameters
+        ----------
+        used : ndarray of bool
+            Rows that enter the fit.
+        """
+        weight = self.recipe.command.weight
+        if weight is None or weight.kind != "precision":
+            return 1.0
+        return float(1.0 / self.weight(weight)[used].mean())
+
+    def offset(self) -> Array | None:
+        """The offset of every row, nan where missing; None without."""
+        name = self.recipe.offset
+        return None if name is None else self.cell(Cell(name))
+
     def weight(self, weight: Weight) -> Array:
         """Values of weights.
 
@@ -304,6 +325,9 @@ class Reader:
         for weight in (recipe.command.weight, *recipe.level_weights.values()):
             if weight is not None:
                 keep &= self.weight(weight) > 0
+        offset = self.offset()
+        if offset is not None:
+            keep &= ~np.isnan(offset)
         return keep
 
     def table(self, *, fitting: bool = True) -> pd.DataFrame:
@@ -335,4 +359,6 @@ class Reader:
                     if fitting
                     else np.full(self.data.n_rows, np.nan)
                 )
+        if recipe.offset is not None:
+            out[recipe.offset] = self.offset()
         return pd.DataFrame(out, index=pd.RangeIndex(self.data.n_rows))

@@ -137,7 +137,7 @@ class Weight:
 
     Parameters
     ----------
-    kind : {"frequency", "sampling"}
+    kind : {"frequency", "sampling", "precision"}
     expression : Expression
     text : str
         The expression as written.

@@ -34,6 +34,7 @@ _SWITCHES: tuple[tuple[str, Any, str], ...] = (
     ("std_errors", False, "nostderr"),
     ("lr_test", False, "nolrtest"),
 )
+_WEIGHTS = {"frequency": "fw", "sampling": "pw", "precision": "aw"}
 _KEPT = (
     "level variance stddeviations noretable nofetable estmetric noheader nogroup "
     "coeflegend noomitted vsquish noemptycells baselevels allbaselevels cformat pformat "
@@ -57,7 +58,9 @@ def to_command(
     target : str, default=None
         Name of the response; None takes that of the fit.
     weight : str, default=None
-        Name of the column that was passed as ``sample_weight``.
+        Name of the column that was passed as ``sample_weight``.  Precision weights become
+        ``[aw=...]``, which scales them to a mean of one, and the residual variance with
+        them.
 
     Returns
     -------
@@ -88,6 +91,12 @@ def to_command(
         )
     spec = estimator.get_params(deep=False)
     equations = equations_of(spec["random_effects"])
+    fitted = estimator.__dict__.get("_fitted")
+    if fitted is not None and fitted.results.specification.offset_is_array:
+        raise ValueError(
+            "The offset of this fit was an array, and a command names a variable. Put it "
+            "into a column, and name that by offset= of the constructor."
+        )
     options: list[str]
     # one that was made from a command knows how its columns were written; a formula has
     # a recipe too, of which the columns alone can be said
@@ -164,7 +173,7 @@ def _from_columns(
     residuals = spec["residuals"]
     if fitted is not None:
         _check_occasions(fitted.results.specification)
-    names = [target, *fixed, *([] if weight is None else [weight])]
+    names = [target, *fixed, *(n for n in (weight, spec["offset"]) if n is not None)]
     for e in equations:
         own = [] if e.group == "_all" else [e.group]
         names += [*own, *e.columns, *(n for n in (e.factor, e.weight) if n)]
@@ -179,7 +188,7 @@ def _from_columns(
             )
     first = " ".join([target, *fixed])
     if weight is not None:
-        first += f" [{'pw' if spec['weight_type'] == 'sampling' else 'fw'}={weight}]"
+        first += f" [{_WEIGHTS[spec['weight_type']]}={weight}]"
     return NAMES[0], first, []
 
 
@@ -251,6 +260,8 @@ def _model_options(spec: dict[str, Any]) -> list[str]:
             f"vce={spec['vce']!r} cannot be written as a command, which has vce(oim), "
             "vce(robust) and vce(cluster variable) alone. Set vce to one of these."
         )
+    if spec["offset"] is not None:
+        out.append(f"offset({spec['offset']})")
     if spec["df_method"] is not None:
         word = word_of(spec["df_method"])
         if word is None:

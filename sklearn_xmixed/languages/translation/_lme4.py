@@ -28,7 +28,9 @@ DDF = {
 }
 
 
-def to_lme4(estimator: Any, *, data: str = "data") -> Translation:
+def to_lme4(
+    estimator: Any, *, data: str = "data", weight: str | None = None
+) -> Translation:
     """Code that fits the same model with R's lme4.
 
     Parameters
@@ -37,6 +39,9 @@ def to_lme4(estimator: Any, *, data: str = "data") -> Translation:
         Fitted.
     data : str, default="data"
         Name of the data frame in the code.
+    weight : str, default=None
+        Name of the precision weights, where the fit had such; None takes that of a
+        command's variable, else w.
 
     Returns
     -------
@@ -56,7 +61,7 @@ def to_lme4(estimator: Any, *, data: str = "data") -> Translation:
     library(lme4)
     fit <- lmer(reaction ~ days + (1 + days | subject), data = data, REML = FALSE)
     """
-    model = model_of(estimator)
+    model = model_of(estimator, weight)
     try:
         return _translate(model, data)
     except CannotSayError as error:
@@ -79,13 +84,15 @@ def _translate(model: Model, data: str) -> Translation:
         said |= read
     right = " + ".join([joined(model.fixed, model.constant), *terms])
     formula = model.formula or f"{quoted(model.target)} ~ {right}"
+    given = [f"data = {data}", *_known_parts(model)]
     lines = ["library(lme4)"] if terms else []
     if terms:
         method = "TRUE" if model.reml else "FALSE"
-        lines.append(f"fit <- lmer({formula}, data = {data}, REML = {method})")
+        call = ", ".join([formula, *given, f"REML = {method}"])
+        lines.append(f"fit <- lmer({call})")
         lines += _small_samples(model.df_method)
     else:
-        lines.append(f"fit <- lm({formula}, data = {data})")
+        lines.append(f"fit <- lm({', '.join([formula, *given])})")
     said[("Residual", "var(Residual)")] = (
         "sigma(fit)^2"
         if terms or model.reml
@@ -110,6 +117,15 @@ def _translate(model: Model, data: str) -> Translation:
     return Translation(
         "lme4", "\n".join(lines), "", table(model, said, "lme4"), tuple(notes)
     )
+
+
+def _known_parts(model: Model) -> list[str]:
+    """Arguments that say the precision weights, and an offset no formula has said."""
+    out = [] if model.weight is None else [f"weights = {quoted(model.weight)}"]
+    said = model.formula and getattr(model.estimator, "says_offset", False)
+    if model.offset is not None and not said:
+        out.append(f"offset = {quoted(model.offset)}")
+    return out
 
 
 def _small_samples(method: str | None) -> list[str]:

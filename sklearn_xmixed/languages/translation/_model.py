@@ -124,6 +124,10 @@ class Model:
     residuals : Residuals or None
     formula : str
         Of an estimator made by one, as lme4 understands it; empty otherwise.
+    weight : str or None
+        Name of the precision weights; None without any.
+    offset : str or None
+        Name of the offset.
     """
 
     target: str
@@ -137,10 +141,18 @@ class Model:
     results: Any
     estimator: Any
     df_method: str | None = None
+    weight: str | None = None
+    offset: str | None = None
+
+    @property
+    def net_target(self) -> str:
+        """The response less the offset, in R's words."""
+        target = quoted(self.target)
+        return target if self.offset is None else f"I({target} - {quoted(self.offset)})"
 
 
-def model_of(estimator: Any) -> Model:
-    """Read a fitted estimator."""
+def model_of(estimator: Any, weight: str | None = None) -> Model:
+    """Read a fitted estimator; ``weight`` is the name of its precision weights."""
     check_is_fitted(estimator)
     results = estimator.results_
     spec = equations_of(estimator.get_params(deep=False)["random_effects"])
@@ -178,13 +190,27 @@ def model_of(estimator: Any) -> Model:
         results,
         estimator,
         estimator.df_method,
+        _weight_of(estimator, weight),
+        results.specification.offset or None,
     )
 
 
+def _weight_of(estimator: Any, given: str | None) -> str | None:
+    """Name of the precision weights: the one given, that of a command, or w."""
+    if estimator.results_.specification.weight_type != "precision":
+        return None
+    return given or getattr(estimator, "weight_variable", None) or "w"
+
+
 def refuse_weights(model: Model, language: str) -> None:
-    """Weights that mean something else in R and SAS."""
+    """Weights that mean something else in R and SAS, and offsets without a name."""
     estimator = model.estimator
     spec = equations_of(estimator.get_params(deep=False)["random_effects"])
+    if model.results.specification.offset_is_array:
+        raise CannotSayError(
+            "an offset that was an array and has no name; put it into a column, and name "
+            "that by offset= of the constructor."
+        )
     named = [e.weight for e in spec if e.weight is not None]
     if estimator.weight_type == "sampling" or named or estimator.weight_scaling:
         raise CannotSayError(
@@ -210,7 +236,17 @@ def common_notes(model: Model) -> list[str]:
             f"{name}, with the factor M / (M - 1). The code below "
             "gives model-based ones."
         )
-    if model.formula and any(quoted(n) != n for n in model.fixed):
+    if model.weight is not None:
+        notes.append(
+            f"{model.weight} is the variable of the precision weights, sample_weight here."
+        )
+        scale = getattr(model.estimator, "_weight_scale", 1.0)
+        if scale != 1.0:
+            notes.append(
+                "[aw=...] scales the weights to a mean of one, the code below takes them "
+                f"as they are: its residual variance is that here over {scale:.6g}."
+            )
+    if model.formula and any(quoted(n) != n for n in (*model.fixed, *_offsets(model))):
         notes.append(
             "Some columns are made by the formula; where the code names them, they have "
             "to be put into the data."
@@ -218,6 +254,10 @@ def common_notes(model: Model) -> list[str]:
     if model.results.omitted:
         notes.append(f"Left out as collinear: {', '.join(model.results.omitted)}.")
     return notes
+
+
+def _offsets(model: Model) -> list[str]:
+    return [] if model.offset is None else [model.offset]
 
 
 def table(

@@ -29,7 +29,9 @@ CLASSES = {
 }
 
 
-def to_nlme(estimator: Any, *, data: str = "data") -> Translation:
+def to_nlme(
+    estimator: Any, *, data: str = "data", weight: str | None = None
+) -> Translation:
     """Code that fits the same model with R's nlme.
 
     Parameters
@@ -38,6 +40,9 @@ def to_nlme(estimator: Any, *, data: str = "data") -> Translation:
         Fitted.
     data : str, default="data"
         Name of the data frame in the code.
+    weight : str, default=None
+        Name of the precision weights, where the fit had such; None takes that of a
+        command's variable, else w.
 
     Returns
     -------
@@ -59,7 +64,7 @@ def to_nlme(estimator: Any, *, data: str = "data") -> Translation:
       random = list(subject = pdIdent(~ 1)),
       correlation = corAR1(0.64, form = ~ days | subject))
     """
-    model = model_of(estimator)
+    model = model_of(estimator, weight)
     try:
         return _translate(model, data)
     except CannotSayError as error:
@@ -70,7 +75,7 @@ def _translate(model: Model, data: str) -> Translation:
     refuse_weights(model, "nlme")
     made: list[str] = []
     arguments = [
-        f"{quoted(model.target)} ~ {joined(model.fixed, model.constant)}",
+        f"{model.net_target} ~ {joined(model.fixed, model.constant)}",
         f"data = {data}",
         f'method = "{"REML" if model.reml else "ML"}"',
     ]
@@ -83,6 +88,7 @@ def _translate(model: Model, data: str) -> Translation:
     for part in model.parts:
         said |= _read(part)
     own, residual_said, notes = _residuals(model, data, made, levels)
+    own = _weighted(model, own)
     more += own
     said |= residual_said
     said[("", "log likelihood")] = "logLik(fit), the same constants"
@@ -95,6 +101,17 @@ def _translate(model: Model, data: str) -> Translation:
     code = "\n".join(["library(nlme)", *made, f"fit <- {function}({call})"])
     all_notes = [*common_notes(model), *notes]
     return Translation("nlme", code, "", table(model, said, "nlme"), tuple(all_notes))
+
+
+def _weighted(model: Model, own: list[str]) -> list[str]:
+    """Arguments of the residuals with the precision weights among them."""
+    if model.weight is None:
+        return own
+    known = f"varFixed(~ 1 / {quoted(model.weight)})"
+    word = "weights = "
+    others = [a.removeprefix(word) for a in own if a.startswith(word)]
+    whole = f"varComb({', '.join([known, *others])})" if others else known
+    return [*(a for a in own if not a.startswith(word)), f"{word}{whole}"]
 
 
 def _random(model: Model, data: str, made: list[str]) -> tuple[list[str], list[str]]:

@@ -37,7 +37,9 @@ TYPES = {
 }
 
 
-def to_sas(estimator: Any, *, data: str = "data") -> Translation:
+def to_sas(
+    estimator: Any, *, data: str = "data", weight: str | None = None
+) -> Translation:
     """Code that fits the same model with PROC MIXED of SAS.
 
     Parameters
@@ -46,6 +48,9 @@ def to_sas(estimator: Any, *, data: str = "data") -> Translation:
         Fitted.
     data : str, default="data"
         Name of the data set in the code.
+    weight : str, default=None
+        Name of the precision weights, where the fit had such; None takes that of a
+        command's variable, else w.
 
     Returns
     -------
@@ -72,7 +77,7 @@ def to_sas(estimator: Any, *, data: str = "data") -> Translation:
       random intercept days / subject=subject type=un g gcorr;
     run;
     """
-    model = model_of(estimator)
+    model = model_of(estimator, weight)
     try:
         return _translate(model, data)
     except CannotSayError as error:
@@ -103,12 +108,17 @@ def _translate(model: Model, data: str) -> Translation:
     if model.df_method is not None:
         options.append(f"ddfm={_ddfm(model.df_method)}")
     right = " ".join(model.fixed)
+    target = model.target
+    if model.offset is not None:
+        target = f"{target[:28]}_net"
+        copies.append(f"  {target} = {model.target} - {model.offset};")
     step = [f"data {data};", f"  set {data};", *copies, "run;"] if copies else []
     code = [
         *step,
         f"proc mixed data={data} method={'reml' if model.reml else 'ml'} covtest;",
         *([f"  class {' '.join(classes)};"] if classes else []),
-        f"  model {model.target} = {right + ' ' if right else ''}/ {' '.join(options)};",
+        *([] if model.weight is None else [f"  weight {model.weight};"]),
+        f"  model {target} = {right + ' ' if right else ''}/ {' '.join(options)};",
         *lines,
         "run;",
     ]
@@ -143,6 +153,7 @@ def _note_on_df(method: str | None) -> str:
 
 def _check_names(model: Model) -> None:
     names = [model.target, *model.fixed, *model.path]
+    names += [name for name in (model.weight, model.offset) if name is not None]
     names += [x for p in model.parts for x in p.effects]
     bad = [n for n in names if not re.fullmatch(r"[A-Za-z_]\w{0,31}", n, re.ASCII)]
     if bad:

@@ -118,12 +118,14 @@ class CrossedObjective(Objective):
         *,
         reml: bool,
         log_det_basis: float,
+        log_det_rows: float = 0.0,
     ):
         super().__init__(
             frame.x,
             model,
             reml=reml,
             log_det_basis=log_det_basis,
+            log_det_rows=log_det_rows,
         )
         self.frame = frame
         if frame.x.N >= MANY_COLUMNS:
@@ -254,7 +256,7 @@ class IterativeObjective(CrossedObjective):
     model : VarianceModel
     probes : Probes
     reml : bool
-    log_det_basis : float
+    log_det_basis, log_det_rows : float
     """
 
     signed = False
@@ -267,8 +269,15 @@ class IterativeObjective(CrossedObjective):
         *,
         reml: bool,
         log_det_basis: float,
+        log_det_rows: float = 0.0,
     ):
-        super().__init__(frame, model, reml=reml, log_det_basis=log_det_basis)
+        super().__init__(
+            frame,
+            model,
+            reml=reml,
+            log_det_basis=log_det_basis,
+            log_det_rows=log_det_rows,
+        )
         self.probes = probes
         self.seeds = probes.count, probes.seed
 

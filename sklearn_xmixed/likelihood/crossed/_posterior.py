@@ -14,7 +14,7 @@ from typing import ClassVar
 import numpy as np
 from scipy import sparse
 
-from .._basis import Pool
+from .._basis import Pool, constant_size
 from .._pieces import Pieces
 from .._posterior import Posterior
 from ._crossing import Crossing
@@ -145,11 +145,13 @@ class CrossedPosterior(Posterior):
         """Own effects plus that of the group above, and their standard errors."""
         k = len(parents)
         codes, Z = [], []
+        depth = len(self.pool.levels)
+        one = 1.0 / constant_size(self.pool.terms[own - depth])
         for t, q in enumerate(self.tree.q):
             mine = t in (own, common)
             known = np.arange(k) if t == own else parents
             codes.append(known if mine else np.full(k, -1))
-            Z.append(np.ones((k, q)) if mine else np.zeros((k, q)))
+            Z.append(np.full((k, q), one) if mine else np.zeros((k, q)))
         X = np.zeros((k, self.tree.p))
         variance = self.variance(codes, Z, X, fixed_known=fixed_known)
         return self.linear(codes, Z), np.sqrt(variance.clip(0.0))

@@ -43,5 +43,7 @@ def crossed_scores(
         weight = sweep.T(t).transpose(1, 2, 0) - e[:, None] * (e / sigma2)[None]
         nodes.append(summed(weight, of_groups(codes, clusters), M))
     stream = raw_blocks(design, pool)
-    x, c, n = by_rows(design, stream, pool.matrix, root.v, effects, clusters, M)
+    x, c, n = by_rows(
+        design, stream, pool.matrix, root.v, effects, clusters, M, design.precision
+    )
     return Scores(x, c, n, nodes, np.empty((M, 0)))

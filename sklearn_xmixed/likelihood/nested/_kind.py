@@ -51,7 +51,11 @@ class Nested(Kind):
         reml: bool,
     ):
         objective = NestedObjective(
-            _worth_merging(tree), model, reml=reml, log_det_basis=pool.log_det_R
+            _worth_merging(tree),
+            model,
+            reml=reml,
+            log_det_basis=pool.log_det_R,
+            log_det_rows=design.log_det_rows,
         )
         super().__init__(design, pool, objective)
         self._tree = tree
@@ -83,9 +87,12 @@ class Nested(Kind):
         return tree_scores(self.design, self.pool, self.tree, D, root, sigma2, clusters)
 
     def cluster_blocks(
-        self, D: list[Array], root: Root, clusters: Array
+        self, D: list[Array], root: Root, clusters: Array, *, as_given: bool = False
     ) -> Iterator[ClusterBlock]:
         """Working covariance matrix, X and residuals of every cluster."""
+        if as_given and self.design.precision is not None:
+            yield from super().cluster_blocks(D, root, clusters, as_given=True)
+            return
         levels = self.design.levels
         several = bool(levels) and levels[-1].n_groups > int(clusters.max()) + 1
         for rows in cluster_rows(self.design, self.pool, root, clusters):

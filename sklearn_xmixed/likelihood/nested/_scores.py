@@ -45,7 +45,9 @@ def tree_scores(
     M = int(clusters.max()) + 1
     _, effects, nodes = sweep_scores(design, pool, tree, D, root, sigma2, clusters)
     stream = raw_blocks(design, pool)
-    x, c, n = by_rows(design, stream, pool.matrix, root.v, effects, clusters, M)
+    x, c, n = by_rows(
+        design, stream, pool.matrix, root.v, effects, clusters, M, design.precision
+    )
     return Scores(x, c, n, nodes, np.empty((M, 0)))
 
 

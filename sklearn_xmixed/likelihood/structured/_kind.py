@@ -72,7 +72,11 @@ class Structured(Kind):
         reml: bool,
     ):
         tensors = tensors_of(rows)
-        at_X: dict[str, Any] = {"reml": reml, "log_det_basis": pool.log_det_R}
+        at_X: dict[str, Any] = {
+            "reml": reml,
+            "log_det_basis": pool.log_det_R,
+            "log_det_rows": design.log_det_rows,
+        }
         objective = (
             StructuredObjective(rows.compressed(), model, **at_X)
             if tensors is None
@@ -213,11 +217,14 @@ class Structured(Kind):
         )
 
     def cluster_blocks(
-        self, D: list[Array], root: Root, clusters: Array
+        self, D: list[Array], root: Root, clusters: Array, *, as_given: bool = False
     ) -> Iterator[ClusterBlock]:
         """Working covariance matrix, X and residuals of every cluster."""
         rows, psi = self.rows, self.psi
         for part in cluster_rows(
             self.design, self.pool, root, clusters, lambda at: rows.W[at]
         ):
-            yield from part.blocks(D, ErrorBlocks.of(rows, psi, part.positions))
+            errors: Any = ErrorBlocks.of(rows, psi, part.positions)
+            if as_given:
+                part, errors = part.as_given(errors)
+            yield from part.blocks(D, errors)

@@ -45,19 +45,31 @@ class StructuredObjective(NestedObjective):
     rows : Rows
     model : VarianceModel
     reml : bool
-    log_det_basis : float
+    log_det_basis, log_det_rows : float
     """
 
     residual: ResidualModel
 
     def __init__(
-        self, rows: Rows, model: VarianceModel, *, reml: bool, log_det_basis: float
+        self,
+        rows: Rows,
+        model: VarianceModel,
+        *,
+        reml: bool,
+        log_det_basis: float,
+        log_det_rows: float = 0.0,
     ):
         self.rows = rows
         self.residual = rows.residual
         self.psi = rows.start
         tree, log_det = self._grow(self.psi)
-        super().__init__(tree, model, reml=reml, log_det_basis=log_det_basis)
+        super().__init__(
+            tree,
+            model,
+            reml=reml,
+            log_det_basis=log_det_basis,
+            log_det_rows=log_det_rows,
+        )
         self._basis = self.constant
         self._key = self.psi.tobytes()
         self._set(tree, log_det)

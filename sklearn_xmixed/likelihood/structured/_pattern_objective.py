@@ -176,7 +176,7 @@ class PatternObjective(StructuredObjective):
         By category.
     model : VarianceModel
         Without equations.
-    reml, log_det_basis
+    reml, log_det_basis, log_det_rows
         As of ``Objective``.
     """
 
@@ -188,9 +188,14 @@ class PatternObjective(StructuredObjective):
         *,
         reml: bool,
         log_det_basis: float,
+        log_det_rows: float = 0.0,
     ):
         self.tensors = tensors
-        self._at: dict[str, Any] = {"reml": reml, "log_det_basis": log_det_basis}
+        self._at: dict[str, Any] = {
+            "reml": reml,
+            "log_det_basis": log_det_basis,
+            "log_det_rows": log_det_rows,
+        }
         self.size = sum(t.C.size for t in tensors)
         self.n = sum(float(t.count @ t.present.sum(axis=1)) for t in tensors)
         #: of every category at this psi; None where rows are taken

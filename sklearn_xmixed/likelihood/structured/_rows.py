@@ -217,8 +217,7 @@ class Rows:
 
     def compressed(self) -> Rows:
         """The same likelihood from fewer rows, where that pays."""
-        design, m = self.design, self.pool.p + 1
-        within = design.residual
+        design, m, within = self.design, self.pool.p + 1, self.design.residual
         assert within is not None
         order, levels = self.order, design.levels
         if len(levels) > 1:
@@ -265,6 +264,7 @@ class Rows:
         smaller = replace(
             design,
             weights=None,
+            precision=None,
             levels=level,
             order=None,
             starts=starts if level else None,
@@ -354,6 +354,7 @@ class Rows:
         smaller = replace(
             design,
             weights=None if design.weights is None else design.weights[at],
+            precision=None,  # in the rows already
             levels=tuple(levels),
             order=None,
             starts=first_rows,

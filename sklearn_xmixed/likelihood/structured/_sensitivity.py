@@ -355,10 +355,14 @@ class StructuredSensitivity(Sensitivity):
         codes = [*rows.codes[::-1], rows.design.residual.codes[rows.order]]
         out: list[tuple[float, Array | None]] = []
         X = rows.W[:, -self.p - 1 : -1]
+        own, scaled = rows.design.precision, X
+        if own is not None:
+            own = own[rows.order]
+            scaled = X * np.sqrt(own)[:, None]
         for code in codes:
             sums = np.zeros((int(code.max()) + 1, self.p))
-            np.add.at(sums, code, X)
-            size = np.bincount(code)
+            np.add.at(sums, code, scaled)
+            size = np.bincount(code, own)
             there = size > 0
             means = sums[there] / np.sqrt(size[there])[:, None]
             count = float(there.sum())

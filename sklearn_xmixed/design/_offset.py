@@ -1,0 +1,78 @@
+"""Offsets: parts of the linear predictor whose coefficient is known to be one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.utils.validation import _num_samples
+
+from ._labels import Source
+
+__all__ = ["column_offset", "read_offset"]
+
+Array = np.ndarray
+
+
+def read_offset(
+    estimator: Any, source: Source | None, given: Any, n_rows: int
+) -> Array | None:
+    """The offset of ``fit``: an array, or the column that ``offset`` names.
+
+    Missing values are left in where ``missing="drop"`` leaves their rows out.
+
+    Raises
+    ------
+    ValueError
+        If both are there, the column is not, or values are no finite numbers.
+    """
+    name = estimator.offset
+    if name is None:
+        if given is None:
+            return None
+        return _values(given, "offset", n_rows, estimator.missing == "drop")
+    if given is not None:
+        raise ValueError(
+            f"There are two offsets: the constructor's offset={name!r} and the array "
+            "passed as offset. Use one of them; for both, pass their sum."
+        )
+    assert source is not None
+    return column_offset(estimator, source)
+
+
+def column_offset(estimator: Any, source: Source) -> Array:
+    """Values of the column that the constructor's ``offset`` names."""
+    name = estimator.offset
+    values = source.column(name)
+    if values is None:
+        raise ValueError(
+            f"The offset {name!r} is no column of X or groups. {source.describe()}"
+        )
+    what = f"The offset {name!r}"
+    return _values(values, what, source.n_rows, estimator.missing == "drop")
+
+
+def _values(values: Any, what: str, n_rows: int, allow_nan: bool) -> Array:
+    """One finite number per row; missing ones only where these are allowed."""
+    try:
+        out = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"{what} must be numbers, found {np.asarray(values).ravel()[0]!r}."
+        ) from None
+    if out.ndim == 2 and out.shape[1] == 1:
+        out = out[:, 0]
+    if out.ndim != 1 or _num_samples(out) != n_rows:
+        raise ValueError(
+            f"{what} must be one number per row, got an array of shape {out.shape} for "
+            f"{n_rows} rows."
+        )
+    bad = np.isinf(out) if allow_nan else ~np.isfinite(out)
+    if bad.any():
+        row = int(np.argmax(bad))
+        way = "" if allow_nan else ", or set missing='drop' for missing values"
+        raise ValueError(
+            f"{what} must be finite; {int(bad.sum())} values are not, the first is "
+            f"{out[row]} in row {row}. Correct them{way}."
+        )
+    return out
