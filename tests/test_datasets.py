@@ -28,7 +28,27 @@ BUNDLED = {
     "orthodont": ("distance", ["subject"], 108, "subject sex age"),
     "penicillin": ("diameter", ["plate", "sample"], 144, "plate sample"),
     "pastes": ("strength", ["batch", "cask"], 60, "batch cask"),
+    "fev": (
+        "fev1",
+        ["subject"],
+        800,
+        "subject visit arm race sex baseline weight visitn visitn2",
+    ),
+    "bioequivalence_full": (
+        "pk",
+        ["subject"],
+        298,
+        "subject sequence period treatment",
+    ),
+    "bioequivalence_partial": (
+        "pk",
+        ["subject"],
+        72,
+        "subject sequence period treatment",
+    ),
 }
+# missing values, all of them of the target
+MISSING = {"fev": 263}
 
 
 def load(name, **options):
@@ -56,7 +76,8 @@ def test_bunch_has_the_documented_contents(name):
     assert bunch.target.dtype == np.float64
     assert bunch.frame.columns.tolist() == [*columns.split(), target]
     assert bunch.level_names == levels
-    assert not bunch.frame.isna().any().any()
+    assert not bunch.data.isna().any().any()
+    assert bunch.target.isna().sum() == MISSING.get(name, 0)
     assert (resources.files(bunch.data_module) / bunch.filename).is_file()
 
 
@@ -66,8 +87,10 @@ def test_values_are_those_of_the_file_to_the_last_bit(name):
     assert len(rows) == len(frame)
     for column in rows[0]:
         read = frame[column].tolist()
-        assert [type(read[0])(row[column]) for row in rows] == read
-    mean = math.fsum(float(row[BUNDLED[name][0]]) for row in rows) / len(rows)
+        kind = type(read[0])
+        np.testing.assert_equal([kind(row[column] or "nan") for row in rows], read)
+    known = [float(row[BUNDLED[name][0]]) for row in rows if row[BUNDLED[name][0]]]
+    mean = math.fsum(known) / len(known)
     assert frame[BUNDLED[name][0]].mean() == pytest.approx(mean, rel=1e-14)
 
 
@@ -95,7 +118,8 @@ def test_description_names_every_column_and_the_source(name):
     description = load(name).DESCR
     for column in load(name).frame.columns:
         assert f"\n{column} " in description
-    for part in ("**Source**", "**How this copy was made.**", "Missing values: none"):
+    missing = f"Missing values: {MISSING.get(name, 'none')}"
+    for part in ("**Source**", "**How this copy was made.**", missing):
         assert part in description
 
 
@@ -128,6 +152,11 @@ def test_every_bundled_file_has_a_loader():
         ("penicillin", "sample", 6, 24, 24),
         ("pastes", "batch", 10, 6, 6),
         ("pastes", ["batch", "cask"], 30, 2, 2),
+        ("fev", "subject", 200, 4, 4),
+        ("bioequivalence_full", "subject", 77, 2, 4),
+        ("bioequivalence_full", "period", 4, 70, 77),
+        ("bioequivalence_partial", "subject", 24, 3, 3),
+        ("bioequivalence_partial", "sequence", 3, 24, 24),
     ],
 )
 def test_group_sizes(name, column, n_groups, smallest, largest):

@@ -17,9 +17,13 @@ from ._bundled import (
 from ._fetch import fetch_xtmixed_data
 from ._simulate import make_multilevel
 from ._standins import make_xtmixed_data
+from ._trials import load_bioequivalence_full, load_bioequivalence_partial, load_fev
 
 __all__ = [
     "fetch_xtmixed_data",
+    "load_bioequivalence_full",
+    "load_bioequivalence_partial",
+    "load_fev",
     "load_orthodont",
     "load_ovary",
     "load_pastes",

@@ -111,10 +111,14 @@ class FreeDirections:
     half : ndarray of shape (f, r)
         half half' is the covariance matrix of the moves along them by the observed
         information.
+    flat : ndarray of shape (f, k) or None
+        Moves along which the likelihood does not change, left out of ``half``: what
+        parameters can do that the data do not tell apart.
     """
 
     basis: Array
     half: Array
+    flat: Array | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,7 +133,8 @@ class NaturalEstimates:
     vcov : ndarray of shape (m + 1, m + 1)
         nan in the rows of parameters on the boundary.
     free : FreeDirections or None
-        None where the information about the free parameters is not positive definite.
+        None where the information about the free parameters is not positive, up to
+        directions in which the likelihood is flat.
     """
 
     alpha: Array
@@ -169,15 +174,16 @@ def natural_estimates(estimate: Estimate) -> NaturalEstimates:
         # the optimiser's directions stay well conditioned where the user's
         # correlations come close to one or D is nearly singular
         H, steps = _direction_hessian(estimate)
-        half = _inverse_root(H, inside)
         J = _alpha_of_elements(estimate) @ steps
     else:
-        half = _inverse_root(_joint_hessian(estimate, curves), inside)
+        H, steps = _joint_hessian(estimate, curves), _steps_of_free(estimate, curves)
         J = np.eye(int(mask.sum()))
-        steps = _steps_of_free(estimate, curves)
+    half, flat = _inverse_root(H, inside)
     if half is None:
         return NaturalEstimates(alpha, vcov, None)
-    directions = _free_directions(steps, half, inside)
+    directions = _free_directions(steps, half, flat, inside)
+    if flat.shape[1]:
+        return NaturalEstimates(alpha, vcov, directions)
     half = J @ half
     half[-len(own) :] = slope @ half[-len(own) :]
     vcov[np.ix_(mask, mask)] = 2.0 * half @ half.T
@@ -210,7 +216,9 @@ def _steps_of_free(
     return steps
 
 
-def _free_directions(steps: Array, half: Array, inside: Array) -> FreeDirections:
+def _free_directions(
+    steps: Array, half: Array, flat: Array, inside: Array
+) -> FreeDirections:
     """In the elements, psi and log sigma^2; parameters at their end are held."""
     scale = np.ones(len(steps))
     scale[-1] = 2.0  # of log sigma
@@ -218,30 +226,35 @@ def _free_directions(steps: Array, half: Array, inside: Array) -> FreeDirections
     return FreeDirections(
         scale[:, None] * steps[:, held],
         np.sqrt(2.0) * half[held],
+        flat[held] if flat.shape[1] else None,
     )
 
 
-def _inverse_root(H: Array, inside: Array) -> Array | None:
-    """F with F F' = H^-1; None where H is not positive definite.
+def _inverse_root(H: Array, inside: Array) -> tuple[Array | None, Array]:
+    """F with F F' = H^-1, and what it leaves out: directions in which H is zero.
 
-    Rows and columns at the end that are not ``inside`` count as known: F is zero there.
+    F is None where H has a negative direction. Rows and columns at the end that are not
+    ``inside`` count as known: F is zero there.
     """
+    none = np.zeros((len(H), 0))
     if not inside.all():
         stay = np.append(np.ones(len(H) - len(inside), dtype=bool), inside)
-        part = _inverse_root(H[np.ix_(stay, stay)], inside[inside])
+        part, away = _inverse_root(H[np.ix_(stay, stay)], inside[inside])
         if part is None:
-            return None
-        F = np.zeros((len(H), part.shape[1]))
-        F[stay] = part
-        return F
+            return None, none
+        F, flat = (np.zeros((len(H), found.shape[1])) for found in (part, away))
+        F[stay], flat[stay] = part, away
+        return F, flat
     if not np.isfinite(H).all():
-        return None
+        return None, none
     size = np.sqrt(np.abs(np.diagonal(H)))
     size = np.where(size > 0, size, 1.0)
     values, vectors = np.linalg.eigh(H / np.outer(size, size))
-    if not values[0] > 1e-9:
-        return None
-    return vectors / np.sqrt(values) / size[:, None]
+    # flat within what a search leaves of slopes and rounding of second derivatives
+    if values[0] < -1e-6:
+        return None, none
+    kept, moves = values > 1e-9, vectors / size[:, None]
+    return moves[:, kept] / np.sqrt(values[kept]), moves[:, ~kept]
 
 
 def _direction_hessian(estimate: Estimate) -> tuple[Array, Array]:

@@ -105,15 +105,21 @@ class SmallSample:
     @property
     def moments(self) -> Moments:
         """Derivatives and information, made once for all methods."""
-        if self.free is None:
-            raise ValueError(
-                "These degrees of freedom come from the covariance matrix of the "
-                "variance parameters, which this fit has not. Fit with std_errors=True; "
-                "if it was, the message about convergence says which parameter is not "
-                "identified. df='residual' and 'containment' do without."
-            )
         if self._moments is None:
-            self._moments = Moments(self.derivatives, self.free)
+            found = Moments(self.derivatives, self.free) if self.free else None
+            # parameters may be told apart by nothing, as long as V is known
+            unknown = found is None or (
+                found.free.flat is not None and not found.leaves_V(found.free.flat)
+            )
+            if found is None or unknown:
+                raise ValueError(
+                    "These degrees of freedom come from the covariance matrix of the "
+                    "variance parameters, which this fit has not. Fit with "
+                    "std_errors=True; if it was, the message about convergence says "
+                    "which parameter is not identified. df='residual' and "
+                    "'containment' do without."
+                )
+            self._moments = found
         return self._moments
 
     def no_sandwich(self, name: str) -> None:

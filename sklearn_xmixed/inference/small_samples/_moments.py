@@ -58,14 +58,31 @@ class Moments:
         size = np.sqrt(np.abs(np.diagonal(inner)))
         size = np.where(size > 0, size, 1.0)
         values, vectors = np.linalg.eigh(inner / np.outer(size, size))
-        if not values[0] > 1e-10:
+        kept, moves = values > 1e-10, vectors / size[:, None]
+        if not self.leaves_V(moves[:, ~kept]):
             raise ValueError(
                 "The expected information about the variance parameters is singular: "
                 "the data do not tell some of them apart. Leave out a random effect or "
                 "choose a simpler structure."
             )
-        half = vectors / np.sqrt(values) / size[:, None]
+        half = moves[:, kept] / np.sqrt(values[kept])
         return half @ half.T
+
+    def leaves_V(self, moves: Array) -> bool:
+        """Whether V does not change along moves in the free directions.
+
+        The parameters differ then, and the model does not: the moves can be left out.
+        """
+        along = self.free.basis @ moves
+        # of all parameters for themselves, what a move would be without cancelling
+        sizes = np.sqrt(np.abs(np.diagonal(self._information)))
+        whole = np.sum((sizes[:, None] * along) ** 2, axis=0)
+        information = np.einsum("ik,ij,jk->k", along, self._information, along)
+        slopes = np.tensordot(along, self.P, axes=(0, 0))
+        each = np.max(np.abs(self.P), axis=(1, 2))
+        largest = np.max(np.abs(slopes), axis=(1, 2), initial=0.0)
+        still = np.abs(information) <= 1e-9 * whole
+        return bool(np.all(still & (largest <= 1e-6 * (np.abs(along).T @ each))))
 
     @cached_property
     def _information(self) -> Array:

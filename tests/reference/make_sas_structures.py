@@ -1,0 +1,183 @@
+"""Writes sas_structures.json: what SAS prints for mmrm's FEV1 data, structure by structure.
+
+    python -m tests.reference.make_sas_structures DESIGN
+
+DESIGN is the folder design/ of github.com/openpharma/mmrm, where its authors keep the
+listings of PROC MIXED: FEV1 with REPEATED AVISIT / SUBJECT=USUBJID, each covariance
+structure, some by arm.  Numbers are kept as the texts that were printed.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+NOTICE = (
+    "Numbers printed by SAS's PROC MIXED, as kept in design/ of the R package mmrm "
+    "(github.com/openpharma/mmrm, commit ec290b269)."
+)
+
+# which listings have which TYPE=
+LISTINGS = {
+    "SAS/sas_ar1_*": "AR(1)",
+    "SAS/sas_ar1h_*": "ARH(1)",
+    "SAS/sas_cs_*": "CS",
+    "SAS/sas_csh_*": "CSH",
+    "SAS/sas_toep_*.rtf": "TOEP",
+    "SAS/sas_toeph_*": "TOEPH",
+    "SAS/sas_adh_*": "ANTE(1)",
+    "SAS/sas_log_simple*": "UN",
+    "SAS/sas_sp_exp_*": "SP(EXP)(visitn)",
+    "SAS/sas_sp_exp2_*": "SP(EXP)(visitn visitn2)",
+    "SAS/sas_sp_gau_ml*": "SP(GAU)(visitn)",
+    "SAS/sas_sp_gau_reml*": "SP(GAU)(visitn)",
+    "SAS/sas_sp_gau2_*": "SP(GAU)(visitn visitn2)",
+    "SAS/sas_group_ar1_*": "AR(1)",
+    "SAS/sas_group_ar1h_*": "ARH(1)",
+    "SAS/sas_group_cs_*": "CS",
+    "SAS/sas_group_csh_*": "CSH",
+    "SAS/sas_group_toeph_*": "TOEPH",
+    "SAS/sas_group_adh_*": "ANTE(1)",
+    "SAS/sas_resid_un_grp*": "UN",
+    "SAS/sas_resid_spatial*": "SP(POW)(visitn)",
+    "SAS/sas_coef_ci_*_ar1*": "AR(1)",
+    "SAS/sas_coef_ci_*_un*": "UN",
+    "SAS/sas_sp_gau_kr*": "SP(GAU)(visitn visitn2)",
+    "ddfm_covtype/kr*_ar1.txt": "AR(1)",
+    "ddfm_covtype/kr*_arh1.txt": "ARH(1)",
+    "ddfm_covtype/kr*_cs.txt": "CS",
+    "ddfm_covtype/kr*_csh.txt": "CSH",
+    "ddfm_covtype/kr*_toep.txt": "TOEP",
+    "ddfm_covtype/kr*_toeph.txt": "TOEPH",
+    "ddfm_covtype/kr*_adh.txt": "ANTE(1)",
+    "ddfm_covtype/kr*_us.txt": "UN",
+    "ddfm_covtype/kr*_spexp.txt": "SP(EXP)(visitn visitn2)",
+}
+NUMBER = r"-?\d+\.\d+|-?\d+"
+CELLS = re.compile(r"\{([^{}]*?)\\cell\}")
+
+
+def lines_of(path: Path) -> list[str]:
+    """The lines of a listing, also where it was saved as rich text."""
+    text = path.read_text(encoding="latin-1")
+    if path.suffix != ".rtf":
+        return text.splitlines()
+    rows = (CELLS.findall(row) for row in re.split(r"\\row\b", text))
+    return ["  ".join(row) for row in rows if row]
+
+
+def page(lines: list[str]) -> dict[str, str]:
+    """Of "Model Information" and "Class Level Information"; the reference comes last."""
+    names = {
+        "method": "Estimation Method",
+        "se": "Fixed Effects SE Method",
+        "ddfm": "Degrees of Freedom Method",
+        "group": "Group Effect",
+    }
+    found = {}
+    for key, name in names.items():
+        values = [line.split(name)[1].strip() for line in lines if name in line]
+        if values:
+            found[key] = values[0].lower() if key != "group" else values[0]
+    visits = re.search(r"AVISIT\s+4\s+((?:VIS\d\s*){4})", "\n".join(lines))
+    if visits:
+        found["visits"] = " ".join(visits[1].split())
+    return found
+
+
+def parameters(lines: list[str]) -> Iterator[dict[str, str]]:
+    """The rows of "Covariance Parameter Estimates": interval if there is one."""
+    row = re.compile(
+        rf"\s*(\S+(?:\(\d,\d\))?)\s+(?:USUBJID)?\s+(?:ARMCD (\w+))?\s*({NUMBER})"
+        rf"(?:\s+0\.05\s+({NUMBER})\s+({NUMBER}))?\s*$"
+    )
+    inside = False
+    for line in lines:
+        inside = inside or "Covariance Parameter Estimates" in line
+        if "Fit Statistics" in line:
+            return
+        match = row.match(line) if inside else None
+        if match and match[1][0].isalpha():
+            keys = ("name", "arm", "estimate", "lower", "upper")
+            yield {k: v for k, v in zip(keys, match.groups(), strict=True) if v}
+
+
+def coefficients(lines: list[str]) -> Iterator[list[str]]:
+    """Name, estimate, standard error and degrees of freedom of the fixed effects."""
+    row = re.compile(
+        rf"\s*(Intercept|ARMCD|SEX)\s+(\w*?)\s+({NUMBER})\s+({NUMBER})\s+(\d+)\s"
+    )
+    inside = False
+    for line in lines:
+        inside = inside or "Solution for Fixed Effects" in line
+        if "Type 3" in line:
+            return
+        match = row.match(line) if inside else None
+        if match:
+            level = f" {match[2]}" if match[2] else ""
+            yield [match[1] + level, match[3], match[4], match[5]]
+
+
+def exact(path: Path) -> list[str] | None:
+    """The difference of the arms once more, with all digits."""
+    table = path.with_suffix(".csv")
+    if not table.exists():
+        return None
+    with table.open(encoding="utf-8") as file:
+        row = next(csv.DictReader(file))
+    return [row["Estimate"], row["StdErr"], row["DF"]]
+
+
+def sections(lines: list[str]) -> list[list[str]]:
+    """One listing may hold several models."""
+    starts = [i for i, line in enumerate(lines) if "Model Information" in line]
+    ends = [*starts[1:], len(lines)]
+    return [lines[a:b] for a, b in zip(starts, ends, strict=True)]
+
+
+def last_step(lines: list[str]) -> tuple[str, str]:
+    """-2 log L and the criterion of the last iteration; rich text lacks both."""
+    steps = re.findall(
+        r"^\s*\d+\s+\d+\s+(\d+\.\d{8})\s+(\d\.\d{8})", "\n".join(lines), re.MULTILINE
+    )
+    return steps[-1]
+
+
+def case(path: Path, lines: list[str], kind: str) -> dict[str, object]:
+    """What is kept of one model."""
+    value, criterion = last_step(lines)
+    found: dict[str, object] = {
+        "file": f"{path.parent.name}/{path.name}",
+        "type": kind,
+        **page(lines),
+        "minus_2_log_likelihood": value,
+        "criterion": criterion,
+        "parameters": list(parameters(lines)),
+        "coefficients": list(coefficients(lines)),
+    }
+    digits = exact(path)
+    if digits:
+        found["exact"] = digits
+    return found
+
+
+def main() -> None:
+    """Write the file."""
+    design = Path(sys.argv[1])
+    cases = []
+    for pattern, kind in LISTINGS.items():
+        for path in sorted(design.glob(pattern)):
+            if path.suffix in (".txt", ".rtf"):
+                cases += [case(path, part, kind) for part in sections(lines_of(path))]
+    lines = ",\n".join(json.dumps(c, separators=(",", ":")) for c in cases)
+    text = f'{{"generator":"make_sas_structures.py","notice":{json.dumps(NOTICE)},'
+    path = Path(__file__).with_name("sas_structures.json")
+    path.write_text(text + f'\n"cases":[\n{lines}\n]}}\n', encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
