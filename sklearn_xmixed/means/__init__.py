@@ -13,12 +13,13 @@ from ._marginaleffects import to_marginaleffects
 from ._means import FixedRows, MarginalMeans, marginal_means, marginal_trends
 from ._shown import BackTransformed
 from ._stack import MarginalEffects, effects_of, stack_means, within_levels
-from ._variables import FixedVariables, Variable
+from ._variables import DeferredVariables, FixedVariables, Variable
 
 __all__ = [
     "Asymptotic",
     "BackTransformed",
     "Contrasts",
+    "DeferredVariables",
     "FixedPart",
     "FixedRows",
     "FixedVariables",

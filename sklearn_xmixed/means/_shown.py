@@ -42,7 +42,8 @@ class Shown:
         more = f" and {len(lost) - 8} more" if len(lost) > 8 else ""
         return (
             f"Not estimable: {shown}{more}. The data have no rows in some cell that this "
-            "depends on, or a column of the fixed part is collinear.",
+            "depends on, or a column of the fixed part is collinear. Means with "
+            "weights='cells' average over the cells that have rows.",
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,10 +12,11 @@ from sklearn.base import clone
 from ..._regressor import MixedLinearRegressor
 from ...design._labels import Source
 from ...inference import Coding, WaldFTest, WaldTest
-from ...means import FixedVariables
+from ...means import DeferredVariables, FixedVariables
 from ...reporting import Summary
 from .._fromtext import TextRegressor
 from ._codings import codings_of
+from ._data import Data, Labelled
 
 __all__ = ["CommandRegressor"]
 
@@ -86,7 +88,8 @@ class CommandRegressor(TextRegressor):
         ValueError
             As by ``MixedLinearRegressor.fit``.
         """
-        table, response, weights = self._tables(X, y, groups)
+        data = Data(X, groups)
+        table, response, weights = self._tables(data, y, None)
         if sample_weight is not None:
             if weights is not None:
                 raise ValueError(
@@ -99,16 +102,17 @@ class CommandRegressor(TextRegressor):
                 f"do not select; set missing='drop', got {self.missing!r}."
             )
         super().fit(table, response, weights)
-        self._keep_variables(X, groups, weights)
+        self._keep_variables(data, weights)
         return self
 
-    def _keep_variables(self, X: Any, groups: Any, weights: Any) -> None:
+    def _keep_variables(self, data: Data, weights: Any) -> None:
         """What the fixed part's variables were like, for marginal means."""
-        used = self.sample_
-        frame, factors = self._recipe().read(X, groups).variables()
+        values, factors = self._recipe().read(data).variables()
         if weights is not None:
-            weights = np.asarray(weights, dtype=float)[used]
-        self._variables = FixedVariables.of(frame[used], factors, weights)
+            weights = np.asarray(weights, dtype=float)[self.sample_]
+        self._variables = DeferredVariables(
+            partial(_summary, values, factors, self.sample_, weights)
+        )
 
     def _fixed_variables(self) -> FixedVariables:
         lagged = self._recipe().lagged
@@ -118,7 +122,7 @@ class CommandRegressor(TextRegressor):
                 "rows of a reference grid have no time. Make the columns before, by "
                 "stata.generate, and use them in the command."
             )
-        return self._variables
+        return self._variables.found
 
     def _fixed_rows(self, frame: pd.DataFrame) -> tuple[Array, Array]:
         reader = self._recipe().read(frame)
@@ -459,3 +463,23 @@ class CommandRegressor(TextRegressor):
         results = self._results()
         reference = self._fitted.reference(merged.pop("df", None))
         return Summary(results, reference=reference, **merged)
+
+
+def _summary(
+    values: dict[str, Array | Labelled],
+    factors: set[str],
+    used: Array,
+    weights: Array | None,
+) -> FixedVariables:
+    """The variables of the rows that were used, categories in their order."""
+    columns: dict[str, Any] = {}
+    for name, found in values.items():
+        columns[name] = found
+        if isinstance(found, Labelled):
+            columns[name] = pd.Categorical(found.texts, categories=list(found.names))
+        elif name in factors and found.dtype.kind == "f":
+            whole = found == np.floor(found)
+            if whole[~np.isnan(found)].all():
+                columns[name] = pd.array(found, dtype="Int64")
+    frame = pd.DataFrame(columns, index=pd.RangeIndex(len(used)))
+    return FixedVariables.of(frame[used], factors, weights)
