@@ -5,7 +5,8 @@ the degrees of freedom of any reference distribution.  Known elsewhere as least-
 means or estimated marginal means.
 """
 
-from ._asymptotic import Asymptotic
+from ._adjust import t_tail
+from ._asymptotic import Asymptotic, p_value
 from ._coefficients import contrast_coefficients, label_of
 from ._contrasts import Contrasts
 from ._estimates import FixedPart
@@ -31,7 +32,9 @@ __all__ = [
     "label_of",
     "marginal_means",
     "marginal_trends",
+    "p_value",
     "stack_means",
+    "t_tail",
     "to_marginaleffects",
     "within_levels",
 ]

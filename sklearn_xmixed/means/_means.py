@@ -160,7 +160,8 @@ class MarginalMeans(Shown, LinearEstimates):
             families = levels.groupby(list(by), sort=False).ngroup().to_numpy()
         blocks: list[Array] = []
         keys: list[tuple[Any, ...]] = []
-        sizes, numbers = [], []
+        sizes: list[int] = []
+        numbers: list[int] = []
         for number in range(families.max() + 1):
             at = np.flatnonzero(families == number)
             parts = levels.iloc[at]

@@ -389,7 +389,7 @@ class CommandRegressor(TextRegressor):
         CommandError
             If the line is not understood.
         """
-        from ._margins import contrast
+        from ._comparisons import contrast
 
         return contrast(self, line)
 
@@ -412,7 +412,7 @@ class CommandRegressor(TextRegressor):
         CommandError
             If the line is not understood.
         """
-        from ._margins import pwcompare
+        from ._comparisons import pwcompare
 
         return pwcompare(self, line)
 
