@@ -45,15 +45,16 @@ def test(estimator: Any, text: Any) -> Any:
 
 
 def without_small(estimator: Any, expression: Any) -> Any:
-    """An expression without the option small at its end."""
+    """An expression without the command's name and the option small."""
     if not isinstance(expression, str):
         return expression
+    expression = expression.removeprefix("lincom ")
     head, comma, tail = expression.rpartition(",")
     if not comma or tail.strip() != "small":
         return expression
     if estimator.df_method is None:
         Line(expression, "lincom").fail("The option 'small' needs dfmethod().")
-    return head.removeprefix("lincom ")
+    return head
 
 
 def estat(estimator: Any, text: Any) -> Any:
