@@ -165,3 +165,44 @@ def test_bad_levels(level, capsys):
         main([COMMAND, "--data", "x.csv", "--level", level])
     assert caught.value.code == 2
     assert "percentage" in capsys.readouterr().err
+
+
+def test_lines_after_the_command(folder, capsys):
+    data = ["--data", str(folder / "sleep.csv")]
+    lines = [
+        "margins, at(days=(0 9))",
+        "test days",
+        "lincom _cons + 9*days",
+        "estat ic",
+    ]
+    then = [word for line in lines for word in ("--then", line)]
+    assert main([COMMAND, *data, *then]) == 0
+    text = capsys.readouterr().out
+    fit = xtmixed(COMMAND, SLEEP, show=False)
+    assert text.startswith(str(fit))
+    assert f". {lines[0]}\n\n{fit.margins(lines[0])}\n" in text
+    assert f". {lines[1]}\n\n{fit.test(lines[1])}\n" in text
+    assert main([COMMAND, *data, *then, "--format", "json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert [part["line"] for part in document["then"]] == lines
+    found = [row["estimate"] for row in document["then"][0]["table"]]
+    assert found == pytest.approx(fit.margins(lines[0]).table["estimate"].tolist())
+    assert "Prob > chi2" in document["then"][1]["text"]
+    assert main([COMMAND, *data, *then, "--format", "html"]) == 0
+    html = capsys.readouterr().out
+    assert "Adjusted predictions" in html
+    assert html.count("<p>. ") == 4
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "message"),
+    [
+        (["--then", "margns days"], 2, "a line begins with one of margins, contrast"),
+        (["--then", "margins, atx(1)"], 2, "'atx' is not understood"),
+        (["--then", "margins", "--formula"], 2, "a formula has none"),
+    ],
+)
+def test_lines_that_are_not_understood(folder, capsys, arguments, status, message):
+    data = ["--data", str(folder / "sleep.csv")]
+    assert main([COMMAND, *data, *arguments]) == status
+    assert message in capsys.readouterr().err

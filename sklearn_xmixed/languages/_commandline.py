@@ -31,11 +31,17 @@ examples:
   python -m sklearn_xmixed --data trial.csv \\
       --formula 'y ~ arm + residuals(unstructured, time=visit | id)'
   cat pig.csv | python -m sklearn_xmixed 'weight week || id:' --data - --format json
+  python -m sklearn_xmixed 'y i.arm##i.visit || id:' --data trial.csv \\
+      --then 'margins arm, at(visit=(1 4))' --then 'contrast r.arm@visit, effects'
 
 The command is that of Stata 12, with or without its name; options of the command
 (variance, reml, level(90) ...) go into it.  Exit status: 0 converged, 1 the fit failed
 or did not converge, 2 the options, the command or the file cannot be understood.
 """
+
+
+#: lines after a command, methods of its fit
+LINES = ("margins", "contrast", "pwcompare", "test", "lincom", "estat")
 
 
 class UsageError(Exception):
@@ -120,6 +126,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--level", type=_level, metavar="PERCENT", help="confidence level (default 95)"
     )
+    parser.add_argument(
+        "--then",
+        action="append",
+        default=[],
+        metavar="LINE",
+        help=f"a line after the command: {', '.join(LINES)}; may be repeated",
+    )
     parser.add_argument("--format", choices=("text", "html", "json"), default="text")
     parser.add_argument("--output", metavar="FILE", help="instead of standard output")
     parser.add_argument(
@@ -143,6 +156,7 @@ def _level(text: str) -> float:
 def _run(options: argparse.Namespace) -> int:
     try:
         data = _read(options.data, options.data_format)
+        _check_lines(options)
         fit, notes = _fit(options, data)
         text = FORMATS[options.format](fit, options)
         _write(text, options.output)
@@ -231,6 +245,30 @@ def _by_formula(options: argparse.Namespace, data: pd.DataFrame) -> Any:
         raise UsageError(str(error)) from error
 
 
+def _check_lines(options: argparse.Namespace) -> None:
+    """Before the fit, which may take long."""
+    if options.then and options.formula:
+        raise UsageError(
+            "--then takes lines after a command, and a formula has none; its fit answers "
+            "marginal_means, wald_test and other methods in Python."
+        )
+    for line in options.then:
+        if _word(line) not in LINES:
+            raise UsageError(
+                f"--then {line!r} is not understood: a line begins with one of "
+                f"{', '.join(LINES)}."
+            )
+
+
+def _word(line: str) -> str:
+    return line.replace(",", " ").strip().partition(" ")[0]
+
+
+def _then(fit: Any, options: argparse.Namespace) -> list[tuple[str, Any]]:
+    """Lines after the command, and what they give."""
+    return [(line, getattr(fit, _word(line))(line)) for line in options.then]
+
+
 def _summary(fit: Any, options: argparse.Namespace) -> Any:
     level = {} if options.level is None else {"confidence_level": options.level}
     return fit.summary(**level)
@@ -238,13 +276,18 @@ def _summary(fit: Any, options: argparse.Namespace) -> Any:
 
 def _as_text(fit: Any, options: argparse.Namespace) -> str:
     notes = getattr(fit, "notes_", ())
-    return "\n\n".join([str(_summary(fit, options)), *notes]) + "\n"
+    lines = [f". {line}\n\n{found}" for line, found in _then(fit, options)]
+    return "\n\n".join([str(_summary(fit, options)), *notes, *lines]) + "\n"
 
 
 def _as_html(fit: Any, options: argparse.Namespace) -> str:
     from html import escape
 
     body = _summary(fit, options)._repr_html_()
+    for line, found in _then(fit, options):
+        shown = getattr(found, "_repr_html_", None)
+        told = f"<pre>{escape(str(found))}</pre>" if shown is None else shown()
+        body += f"\n<p>. {escape(line)}</p>\n{told}"
     title = escape(" ".join(options.command.split()))
     return (
         f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
@@ -298,7 +341,17 @@ def _as_json(fit: Any, options: argparse.Namespace) -> str:
             .items()
         ],
     }
+    if options.then:
+        document["then"] = [_line_document(*pair) for pair in _then(fit, options)]
     return json.dumps(_plain(document), indent=2, allow_nan=False) + "\n"
+
+
+def _line_document(line: str, found: Any) -> dict[str, Any]:
+    """A line and its table; a test as text."""
+    table = getattr(found, "table", found)
+    if not hasattr(table, "reset_index"):
+        return {"line": line, "text": str(found)}
+    return {"line": line, "table": table.reset_index().to_dict("records")}
 
 
 def _plain(value: Any) -> Any:

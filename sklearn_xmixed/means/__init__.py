@@ -5,7 +5,8 @@ the degrees of freedom of any reference distribution.  Known elsewhere as least-
 means or estimated marginal means.
 """
 
-from ._asymptotic import Asymptotic
+from ._adjust import t_tail
+from ._asymptotic import Asymptotic, p_value
 from ._coefficients import contrast_coefficients, label_of
 from ._contrasts import Contrasts
 from ._estimates import FixedPart
@@ -13,12 +14,13 @@ from ._marginaleffects import to_marginaleffects
 from ._means import FixedRows, MarginalMeans, marginal_means, marginal_trends
 from ._shown import BackTransformed
 from ._stack import MarginalEffects, effects_of, stack_means, within_levels
-from ._variables import FixedVariables, Variable
+from ._variables import DeferredVariables, FixedVariables, Variable
 
 __all__ = [
     "Asymptotic",
     "BackTransformed",
     "Contrasts",
+    "DeferredVariables",
     "FixedPart",
     "FixedRows",
     "FixedVariables",
@@ -30,7 +32,9 @@ __all__ = [
     "label_of",
     "marginal_means",
     "marginal_trends",
+    "p_value",
     "stack_means",
+    "t_tail",
     "to_marginaleffects",
     "within_levels",
 ]

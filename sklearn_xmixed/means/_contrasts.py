@@ -117,17 +117,16 @@ class Contrasts(Shown, LinearEstimates):
         >>> model.marginal_means("sample").pairs().joint_test()["df"].tolist()
         [5]
         """
-        tests = [self._joint(at) for at, _ in self._families]
-        firsts = [at[0] for at, _ in self._families]
-        index: pd.Index
+        index = pd.Index(["all contrasts"], name="test")
+        number = np.zeros(len(self.rows), dtype=int)
         if self.by:
-            index = pd.MultiIndex.from_frame(
-                self.index.to_frame(index=False).iloc[firsts][list(self.by)]
-            )
-            if len(self.by) == 1:
-                index = index.get_level_values(0)
-        else:
-            index = pd.Index(["all contrasts"], name="test")
+            levels = self.index.to_frame(index=False)[list(self.by)]
+            number = levels.groupby(list(self.by), sort=False).ngroup().to_numpy()
+            named = pd.MultiIndex.from_frame(levels.drop_duplicates())
+            index = named.get_level_values(0) if len(self.by) == 1 else named
+        tests = [
+            self._joint(np.flatnonzero(number == k)) for k in range(number.max() + 1)
+        ]
         return pd.DataFrame(
             {
                 "df": [t.df for t in tests],

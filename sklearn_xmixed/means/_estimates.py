@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -62,6 +64,9 @@ class LinearEstimates:
         all are zero.
     index : Index of length k
     confidence_level : float
+    page : callable or None
+        Makes of the estimates how they are shown, with ``text`` and ``html``; None is as
+        ever.
     """
 
     part: FixedPart
@@ -69,6 +74,7 @@ class LinearEstimates:
     unknown: Array
     index: pd.Index
     confidence_level: float
+    page: Callable[[Any], Any] | None = field(default=None, kw_only=True)
 
     @cached_property
     def estimable(self) -> Array:

@@ -118,18 +118,64 @@ def make_grid(
             raise ValueError(_no_rows(known))
         assert known.row_weights is not None
         return _observed(known.rows, known.row_weights, targets, values, at)
-    size = prod(len(v) for v in values.values())
+    frame = _combinations(known, targets, values)
+    keys = list(product(*(values[name] for name in targets)))
+    if known.nesting.parents and targets:
+        keys, target = _existing(keys, frame[list(targets)])
+    else:
+        target = np.arange(len(frame)) // (len(frame) // len(keys))
+    index = _index(targets, keys)
+    return ReferenceGrid.of(
+        frame, target, _weights(known, targets, values, frame, weights), index
+    )
+
+
+def _combinations(
+    known: FixedVariables, targets: Sequence[str], values: dict[str, tuple[Any, ...]]
+) -> pd.DataFrame:
+    """The product of all values; of nested factors the combinations that there are."""
+    nesting = known.nesting
+    # a factor that others are nested in follows from these
+    free = {n: v for n, v in values.items() if n not in nesting.outer}
+    size = prod(len(v) for v in free.values())
     if size > MOST_GRID:
         raise ValueError(
             f"The reference grid has {size} rows, and at most {MOST_GRID} are computed. "
             "Fix variables by at={...}, or average over the observed rows by "
             "weights='observed'."
         )
-    frame = _product(values)
-    index, target = _targets(targets, values, frame)
-    return ReferenceGrid.of(
-        frame, target, _weights(known, targets, values, frame, weights), index
-    )
+    frame = _product(free)
+    if not nesting.parents:
+        return frame
+    places = {n: _places(known, n, frame[n]) for n in known.factors if n in free}
+    there = np.ones(len(frame), dtype=bool)
+    for inner in _innermost_first(nesting.parents):
+        for outer, level in nesting.parents[inner].items():
+            found = level[places[inner]]
+            there &= found == places.setdefault(outer, found)
+    for name in nesting.outer:
+        levels = known.variables[name].values
+        # levels that at leaves out
+        wanted = _places(known, name, pd.Series(values[name], dtype=object))
+        there &= np.isin(places[name], wanted)
+        frame[name] = _column(levels)[places[name]]
+    if not there.any():
+        raise ValueError(
+            "No combination of the levels given exists in the data: "
+            f"{nesting.describe()}"
+        )
+    frame = frame.loc[there, list(values)]
+    return frame.reset_index(drop=True)
+
+
+def _innermost_first(parents: Mapping[str, Any]) -> list[str]:
+    """Nested factors, those within others after these others' own outer ones."""
+    return sorted(parents, key=lambda name: -len(parents[name]))
+
+
+def _places(known: FixedVariables, name: str, found: pd.Series) -> Array:
+    """Numbers of the levels of a factor."""
+    return pd.Index(list(known.variables[name].values)).get_indexer(pd.Index(found))
 
 
 def _no_rows(known: FixedVariables) -> str:
@@ -231,12 +277,15 @@ def _index(targets: Sequence[str], keys: Sequence[tuple[Any, ...]]) -> pd.Index:
     return pd.MultiIndex.from_tuples(keys, names=list(targets))
 
 
-def _targets(
-    targets: Sequence[str], values: Mapping[str, Sequence[Any]], frame: pd.DataFrame
-) -> tuple[pd.Index, Array]:
-    """The means, and which rows of a product belong to them; targets come first."""
-    keys = list(product(*(values[name] for name in targets)))
-    return _index(targets, keys), np.arange(len(frame)) // (len(frame) // len(keys))
+def _existing(
+    keys: list[tuple[Any, ...]], frame: pd.DataFrame
+) -> tuple[list[tuple[Any, ...]], Array]:
+    """The keys that rows have, and which of them each has."""
+    place = {key: number for number, key in enumerate(keys)}
+    rows = frame.itertuples(index=False, name=None)
+    numbers = np.array([place[tuple(row)] for row in rows])
+    there, target = np.unique(numbers, return_inverse=True)
+    return [keys[n] for n in there], target
 
 
 def _weights(
@@ -252,23 +301,42 @@ def _weights(
         for k, name in enumerate(known.factors)
         if weights == "cells" or name not in targets
     ]
-    if weights == "equal" or not used:
+    if not used:
         return np.ones(len(frame))
-    levels = [list(known.variables[name].values) for _, name in used]
-    sizes = [len(v) for v in levels]
+    rows = {name: _places(known, name, frame[name]) for _, name in used}
+    if weights == "equal":
+        return _equal(known, rows)
     # marginal frequencies of the combinations of these factors
-    places = tuple(known.cells[:, k] for k, _ in used)
-    table = np.zeros(sizes)
-    np.add.at(table, places, known.cell_weights)
-    rows = tuple(
-        pd.Index(found).get_indexer(pd.Index(frame[name]))
-        for found, (_, name) in zip(levels, used, strict=True)
-    )
+    table = np.zeros([len(known.variables[name].values) for _, name in used])
+    np.add.at(table, tuple(known.cells[:, k] for k, _ in used), known.cell_weights)
     if weights == "outer":
         axes = range(table.ndim)
         alone = [table.sum(axis=tuple(j for j in axes if j != k)) for k in axes]
-        return np.prod([a[r] for a, r in zip(alone, rows, strict=True)], axis=0)
-    return table[rows]
+        shares = [
+            _share(known, name, a)[rows[name]]
+            for (_, name), a in zip(used, alone, strict=True)
+        ]
+        return np.prod(shares, axis=0)
+    return table[tuple(rows.values())]
+
+
+def _equal(known: FixedVariables, rows: Mapping[str, Array]) -> Array:
+    """Levels of a nested factor share what those they are nested in have."""
+    out = np.ones(len(next(iter(rows.values()))))
+    for name, places in rows.items():
+        there = np.zeros(len(known.variables[name].values))
+        there[places] = 1.0
+        out *= _share(known, name, there)[places]
+    return out
+
+
+def _share(known: FixedVariables, name: str, frequency: Array) -> Array:
+    """Frequencies of a factor's levels; of a nested one, within its parents."""
+    if name not in known.nesting.parents:
+        return frequency
+    family = known.nesting.families(name)
+    total = np.bincount(family, frequency)[family]
+    return np.divide(frequency, total, out=np.zeros_like(total), where=total > 0)
 
 
 def _observed(

@@ -167,7 +167,8 @@ class MarginalMeans(Shown, LinearEstimates):
             families = levels.groupby(list(by), sort=False).ngroup().to_numpy()
         blocks: list[Array] = []
         keys: list[tuple[Any, ...]] = []
-        sizes, numbers = [], []
+        sizes: list[int] = []
+        numbers: list[int] = []
         for number in range(families.max() + 1):
             at = np.flatnonzero(families == number)
             parts = levels.iloc[at]
@@ -175,12 +176,14 @@ class MarginalMeans(Shown, LinearEstimates):
             shown = mine if len(own) > 1 else [m[0] for m in mine]
             outer = tuple(parts[list(by)].iloc[0]) if by else ()
             named = contrast_coefficients(kind, shown, ref)
+            if not named:  # a single mean, of nested factors say
+                continue
             for name, row in named:
                 block = np.zeros(len(levels))
                 block[at] = row
                 blocks.append(block)
                 keys.append((*outer, name))
-            numbers += [number] * len(named)
+            numbers += [len(sizes)] * len(named)
             sizes.append(len(at))
         if not blocks:
             raise ValueError("There is a single mean, and nothing to compare it with.")
@@ -506,12 +509,21 @@ _HOW = {
 
 def _over(known: FixedVariables, targets: Sequence[str], at: Any, weights: str) -> str:
     """What the means are averaged over, in a sentence."""
+    nesting = known.nesting
+    there = (
+        nesting.describe() if {*nesting.parents, *nesting.outer} & {*targets} else ""
+    )
     if weights == "observed":
-        return "Averages over the observed rows."
+        return f"Averages over the observed rows. {there}".strip()
     if isinstance(at, pd.DataFrame):
         return "Averages over the rows of the frame given."
     at = at or {}
-    factors = [n for n in known.factors if n not in targets and n not in at]
+    settled = {outer for n in targets for outer in nesting.within(n)}
+    factors = [
+        f"{n} (within {', '.join(nesting.within(n))})" if nesting.within(n) else n
+        for n in known.factors
+        if n not in targets and n not in at and n not in settled
+    ]
     held = [
         f"{n} = {v.mean:.6g}"
         for n, v in known.variables.items()
@@ -522,4 +534,6 @@ def _over(known: FixedVariables, targets: Sequence[str], at: Any, weights: str) 
         told.append(f"Averaged over {', '.join(factors)}, {_HOW[weights]}.")
     if held and len(held) <= 6:
         told.append(f"At the means of covariates: {', '.join(held)}.")
+    if any(n in targets for n in nesting.parents):
+        told.append(f"Combinations are those in the data: {nesting.describe()}")
     return " ".join(told)

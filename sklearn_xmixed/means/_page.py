@@ -67,6 +67,8 @@ class EstimatesPage:
         index, names = self.table.index, list(self.table.index.names)
         own = [k for k, name in enumerate(names) if name not in self.by]
         outer = [k for k, name in enumerate(names) if name in self.by]
+        if not own:  # a mean in each section
+            own, outer = outer, []
         rows: dict[str, list[Row]] = {}
         records: list[Any] = self.table.to_dict("records")
         for key, record in zip(index, records, strict=True):

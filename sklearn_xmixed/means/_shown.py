@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -21,17 +22,22 @@ __all__ = ["BackTransformed", "Shown", "transformed_table"]
 class Shown:
     """Prints as text, shows as a table in notebooks."""
 
+    page: Callable[[Any], Any] | None = None
+
     def _page(self) -> EstimatesPage:
         raise NotImplementedError
 
+    def _shown(self) -> Any:
+        return self._page() if self.page is None else self.page(self)
+
     def __str__(self) -> str:
-        return self._page().text()
+        return self._shown().text()
 
     def __repr__(self) -> str:
-        return self._page().text()
+        return self._shown().text()
 
     def _repr_html_(self) -> str:
-        return self._page().html()
+        return self._shown().html()
 
     def _lost(self: LinearEstimates) -> tuple[str, ...]:  # type: ignore[misc]
         """Says which estimates are none."""
@@ -42,7 +48,8 @@ class Shown:
         more = f" and {len(lost) - 8} more" if len(lost) > 8 else ""
         return (
             f"Not estimable: {shown}{more}. The data have no rows in some cell that this "
-            "depends on, or a column of the fixed part is collinear.",
+            "depends on, or a column of the fixed part is collinear. Means with "
+            "weights='cells' average over the cells that have rows.",
         )
 
 

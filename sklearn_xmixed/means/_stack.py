@@ -71,7 +71,7 @@ def within_levels(
             ]
             or [np.zeros(len(part), dtype=int)]
         )[:, : len(known.factors)]
-        new = FixedVariables(variables, known.factors, cells, w, part, w)
+        new = FixedVariables(variables, known.factors, cells, w, part, w, known)
         out.append((levels, new))
     return out
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-__all__ = ["FixedVariables", "Variable"]
+from ._nesting import Nesting
+
+__all__ = ["DeferredVariables", "FixedVariables", "Variable"]
 
 Array = np.ndarray
 
@@ -60,6 +63,8 @@ class FixedVariables:
     rows : DataFrame or None
         The distinct rows of all variables; None where there are too many to keep.
     row_weights : ndarray or None
+    whole : FixedVariables or None
+        Those of all rows, where these are of a part of them.
     """
 
     variables: dict[str, Variable]
@@ -68,6 +73,7 @@ class FixedVariables:
     cell_weights: Array = field(default_factory=lambda: np.ones(1))
     rows: pd.DataFrame | None = None
     row_weights: Array | None = None
+    whole: FixedVariables | None = None
 
     @classmethod
     def of(
@@ -126,6 +132,13 @@ class FixedVariables:
             }
         )
 
+    @cached_property
+    def nesting(self) -> Nesting:
+        """Which factors are nested in which; a part of the rows cannot tell."""
+        if self.whole is not None:
+            return self.whole.nesting
+        return Nesting.of(self.factors, self.cells)
+
     def describe(self) -> str:
         """What there is, for messages."""
         told = []
@@ -137,6 +150,32 @@ class FixedVariables:
                     f"{variable.name} (factor with {len(variable.levels)} levels)"
                 )
         return f"The variables of the fixed part are {', '.join(told) or 'none'}."
+
+
+class DeferredVariables:
+    """The variables of a fit, summarised when they are first asked for.
+
+    Until then it holds the columns of the fixed part in memory; saved is the summary.
+
+    Parameters
+    ----------
+    summarise : callable
+        Without arguments; returns `FixedVariables`.
+    """
+
+    def __init__(self, summarise: Callable[[], FixedVariables]):
+        self._summarise: Callable[[], FixedVariables] | None = summarise
+
+    @cached_property
+    def found(self) -> FixedVariables:
+        """The summary."""
+        assert self._summarise is not None
+        found = self._summarise()
+        self._summarise = None  # and with it the rows
+        return found
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"found": self.found}
 
 
 def _coded(column: pd.Series) -> tuple[Array, tuple[Any, ...]]:

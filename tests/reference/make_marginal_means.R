@@ -81,6 +81,57 @@ chicks <- function() {
   )
 }
 
+# Teachers within schools, classes at random; every teacher in one school.
+schools <- function() {
+  set.seed(21)
+  teachers <- data.frame(
+    school = rep(c("s1", "s2", "s3"), c(2, 4, 3)), teacher = paste0("t", 1:9)
+  )
+  d <- teachers[rep(1:9, each = 12), ]
+  d$class <- paste0(d$teacher, rep(1:3, each = 4))
+  d$sex <- sample(c("f", "m"), 108, replace = TRUE)
+  classes <- unique(d$class)
+  u <- setNames(rnorm(length(classes), 0, 0.8), classes)
+  d$y <- round(
+    20 + as.integer(factor(d$teacher)) / 2 + (d$sex == "m") + u[d$class] + rnorm(108), 3
+  )
+  d[sort(sample(108, 85)), ]
+}
+
+# A control without doses beside a drug in three: doses are nested in the arms.
+augmented <- function() {
+  set.seed(22)
+  d <- data.frame(
+    block = rep(paste0("k", 1:8), each = 8), arm = rep(c("control", "drug"), c(2, 6)),
+    dose = c("none", "none", rep(c("high", "low", "mid"), each = 2)), sex = c("f", "m")
+  )
+  d$y <- round(
+    4 + (d$arm == "drug") + 0.7 * (d$dose == "high") + 0.3 * (d$sex == "f") +
+      rnorm(8)[as.integer(factor(d$block))] + rnorm(64), 3
+  )
+  d[sort(sample(64, 53)), ]
+}
+
+# Every rater scores many items: two random factors that cross.
+ratings <- function() {
+  set.seed(23)
+  d <- expand.grid(rater = paste0("r", 1:9), item = paste0("i", 1:12), stringsAsFactors = FALSE)
+  d$method <- c("film", "live", "text")[1 + as.integer(factor(d$item)) %% 3]
+  d$phase <- c("late", "early")[1 + (as.integer(factor(d$rater)) + as.integer(factor(d$item))) %% 2]
+  d$score <- round(
+    50 + 2 * (d$method == "live") - 1.5 * (d$phase == "late") * (d$method == "text") +
+      rnorm(9, 0, 2)[as.integer(factor(d$rater))] +
+      rnorm(12, 0, 1.5)[as.integer(factor(d$item))] + rnorm(108, 0, 1.5), 3
+  )
+  d[sort(sample(108, 80)), ]
+}
+
+# The trial without one of its cells.
+without_a_cell <- function() {
+  d <- trial()
+  d[!(d$arm == "standby" & d$sex == "m" & d$visit == "v3"), ]
+}
+
 mares <- function() {
   d <- bundled("ovary")
   d$group <- ifelse(d$mare %% 2 == 0, "even", "odd")
@@ -193,7 +244,47 @@ cases <- list(
       means("group", compare("pairwise"), by = "stime", at = list(stime = c(0.1, 0.4, 0.9))),
       trends("group", "stime", by = "stime", at = list(stime = c(0.2, 0.77)))
     )
+  ),
+  list(
+    id = "nested", data = schools(),
+    formula = "y ~ school + teacher + sex + (1 | class)",
+    queries = list(
+      queries_of("school"), means("sex", compare("pairwise")),
+      means("teacher", compare("pairwise"), compare("effects"), by = "school"),
+      means("school", compare("pairwise"), weights = "proportional"),
+      means("sex", compare("pairwise"), weights = "cells")
+    )
+  ),
+  list(
+    id = "augmented", data = augmented(),
+    formula = "y ~ arm * sex + dose + (1 | block)",
+    queries = list(
+      means("arm", compare("pairwise")), means("arm", compare("pairwise"), by = "sex"),
+      means("dose", by = "arm"), means("sex", compare("pairwise"))
+    )
+  ),
+  list(
+    id = "crossed-effects", data = ratings(),
+    formula = "score ~ method * phase + (1 | rater) + (1 | item)",
+    queries = list(
+      queries_of("method"), means("phase", compare("pairwise"), by = "method"),
+      means("method", compare("pairwise"), weights = "cells")
+    )
+  ),
+  list(
+    id = "three-way-empty-cell", data = without_a_cell(),
+    formula = "y ~ arm * sex * visit + (1 | subject)",
+    queries = list(
+      means("arm", compare("pairwise"), by = "visit"),
+      means(c("arm", "sex"), by = "visit"),
+      means("visit", compare("pairwise"), by = "arm", weights = "cells"),
+      means("sex", compare("pairwise"), by = "arm")
+    )
   )
+)
+#: models of factors, and covariates that no factor modifies
+tested <- c(
+  "split-plot", "split-plot-unbalanced", "trial", "crossed", "crossed-effects", "augmented"
 )
 
 # --------------------------------------------------------------------- answers
@@ -248,6 +339,14 @@ answered <- function(query, fit, mode) {
       )
       keep(out, "estimate")
     })
+    # emmeans counts independent rows by their decimals; the rank can be given
+    if (wanted$kind == "effects" && is.null(query$by)) {
+      out <- as.data.frame(summary(
+        found, infer = c(TRUE, TRUE), adjust = "scheffe", type = "lp",
+        scheffe.rank = nrow(grid@grid[!duplicated(grid@grid[query$specs]), ]) - 1
+      ))
+      tables$scheffe <- keep(out, "estimate")
+    }
     joint <- NULL
     if (mode == "asymptotic") joint <- columns(as.data.frame(test(found, joint = TRUE)))
     list(
@@ -271,6 +370,9 @@ results <- lapply(cases, function(case) {
   list(
     id = case$id, formula = case$formula, data = columns(case$data),
     log_likelihood = as.numeric(logLik(fit)),
+    joint_tests = if (case$id %in% tested) {
+      lapply(columns(as.data.frame(joint_tests(fit, lmer.df = "kenward-roger"))), I)
+    },
     queries = lapply(case$queries, function(query) {
       c(
         query[c("specs", "by", "at", "weights", "var")],

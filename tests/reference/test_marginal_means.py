@@ -140,8 +140,6 @@ def test_contrasts(name, k, c, method):
         atol = TOLERANCE.get(adjust, 1e-4)
         if adjust == "mvt" and (method != "asymptotic" or np.isnan(p).any()):
             continue  # mvtnorm rounds degrees of freedom, and needs all contrasts
-        if adjust == "scheffe" and (name, witness["kind"]) == ("trial", "effects"):
-            continue  # emmeans counts three effects of three arms as independent
         assert_allclose(found.table["p_value"], p, rtol=5e-3, atol=atol, err_msg=adjust)
         for column in ("ci_lower", "ci_upper"):
             assert_allclose(
@@ -187,8 +185,6 @@ def test_adjustments_with_small_samples(name, k, c):
     for adjust, table in contrast["tables"].items():
         if adjust == "mvt" and not whole:
             continue  # mvtnorm rounds degrees of freedom
-        if adjust == "scheffe" and name == "trial" and contrast["kind"] == "effects":
-            continue  # emmeans counts three effects of three arms as independent
         assert_allclose(
             family.p_values(adjust),
             numbers(table["p.value"]),
@@ -200,3 +196,29 @@ def test_adjustments_with_small_samples(name, k, c):
         told_half = (numbers(table["ci_upper"]) - numbers(table["ci_lower"])) / 2
         rtol = 5e-3 if adjust == "mvt" else 1e-4
         assert_allclose(half, told_half, rtol=rtol, err_msg=adjust)
+
+
+TESTED = [name for name, case in CASES.items() if case["joint_tests"]]
+
+
+@pytest.mark.filterwarnings("ignore:In arm, dose some combinations")
+@pytest.mark.parametrize("name", TESTED)
+def test_terms_have_the_tests_of_type_3(name):
+    """emmeans prints F with three decimals, and has Kenward and Roger's df of one row."""
+    told = CASES[name]["joint_tests"]
+    found = fitted(name).anova(3, df="kenward-roger")
+    terms = listed(told["model term"])
+    # doses are nested in arms: emmeans says arm:dose, and SAS's hypotheses have no arm
+    terms = ["dose" if t == "arm:dose" and name == "augmented" else t for t in terms]
+    assert set(found.index) == set(terms)
+    for k, term in enumerate(terms):
+        row = found.loc[term]
+        if name == "augmented" and term == "arm":
+            means = fitted(name).marginal_means("arm", df="kenward-roger")
+            row = means.contrasts().joint_test().iloc[0]
+        assert row["df"] == numbers(told["df1"])[k]
+        wanted = numbers(told["F.ratio"])[k]
+        assert row["f_value"] == pytest.approx(wanted, rel=1e-3, abs=6e-4)
+        if row["df"] == 1:
+            wanted = numbers(told["df2"])[k]
+            assert row["df_denom"] == pytest.approx(wanted, rel=1e-3, abs=6e-3)

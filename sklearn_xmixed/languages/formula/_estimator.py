@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ import pandas as pd
 from ..._regressor import MixedLinearRegressor
 from ...design._labels import Source
 from ...inference import Coding
-from ...means import FixedVariables
+from ...means import DeferredVariables, FixedVariables
 from .._fromtext import TextRegressor
 from ._codings import codings_of
 from ._columns import (
@@ -229,19 +230,17 @@ class FormulaRegressor(TextRegressor):
 
     def _keep_variables(self, frame: pd.DataFrame, sample_weight: Any) -> None:
         """What the fixed part's variables were like, for marginal means."""
-        used = self.sample_
         names = [c for c in frame.columns if c in self._spec.required_variables]
-        frame = frame.loc[used, names]
         weights = None
         # a precision weight says how exact a row is, not how often it counts
         if sample_weight is not None and self.weight_type != "precision":
-            weights = np.asarray(sample_weight, dtype=float)[used]
-        self._variables = FixedVariables.of(
-            frame, factors_of(self._spec, frame), weights
+            weights = np.asarray(sample_weight, dtype=float)[self.sample_]
+        self._variables = DeferredVariables(
+            partial(_summary, frame[names], self.sample_, self._spec, weights)
         )
 
     def _fixed_variables(self) -> FixedVariables:
-        return self._variables
+        return self._variables.found
 
     def _fixed_rows(self, frame: pd.DataFrame) -> tuple[Array, Array]:
         table = self._fixed_table(frame, fitting=False)
@@ -452,3 +451,11 @@ def _weight(name: str, data: Any) -> Array:
             f"{[str(c) for c in frame.columns]}."
         )
     return frame[name].to_numpy(float)
+
+
+def _summary(
+    frame: pd.DataFrame, used: Array, spec: Any, weights: Array | None
+) -> FixedVariables:
+    """The variables of the rows that were used."""
+    frame = frame.loc[used]
+    return FixedVariables.of(frame, factors_of(spec, frame), weights)

@@ -12,7 +12,7 @@ from ._dfmethods import INFORMATION, METHODS
 from ._line import Line
 from ._options import choose
 
-__all__ = ["estat", "test", "without_small"]
+__all__ = ["estat", "small_method", "test", "without_small"]
 
 #: estat's word: method of the estimator
 _ESTAT = {
@@ -24,7 +24,7 @@ _ESTAT = {
 }
 
 
-def _small(estimator: Any, line: Line) -> str | None:
+def small_method(estimator: Any, line: Line) -> str | None:
     """What ``df=`` is by the option small: the command's dfmethod(), else none."""
     if "small" not in line.options:
         return "asymptotic"
@@ -41,19 +41,20 @@ def test(estimator: Any, text: Any) -> Any:
         line.fail("There is nothing to test.")
     parts = re.findall(r"\(([^()]*)\)", said) if said.startswith("(") else [said]
     equations = [e for part in parts for e in ([part] if "=" in part else part.split())]
-    return estimator.wald_test(equations, df=_small(estimator, line))
+    return estimator.wald_test(equations, df=small_method(estimator, line))
 
 
 def without_small(estimator: Any, expression: Any) -> Any:
-    """An expression without the option small at its end."""
+    """An expression without the command's name and the option small."""
     if not isinstance(expression, str):
         return expression
+    expression = expression.removeprefix("lincom ")
     head, comma, tail = expression.rpartition(",")
     if not comma or tail.strip() != "small":
         return expression
     if estimator.df_method is None:
         Line(expression, "lincom").fail("The option 'small' needs dfmethod().")
-    return head.removeprefix("lincom ")
+    return head
 
 
 def estat(estimator: Any, text: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,10 +12,11 @@ from sklearn.base import clone
 from ..._regressor import MixedLinearRegressor
 from ...design._labels import Source
 from ...inference import Coding, WaldFTest, WaldTest
-from ...means import FixedVariables
+from ...means import DeferredVariables, FixedVariables
 from ...reporting import Summary
 from .._fromtext import TextRegressor
 from ._codings import codings_of
+from ._data import Data, Labelled
 from ._expressions import Variable
 
 __all__ = ["CommandRegressor"]
@@ -96,7 +98,8 @@ class CommandRegressor(TextRegressor):
         ValueError
             As by ``MixedLinearRegressor.fit``.
         """
-        table, response, weights, scale = self._tables(X, y, groups)
+        data = Data(X, groups)
+        table, response, weights, scale = self._tables(data, y, None)
         if sample_weight is not None:
             if weights is not None:
                 raise ValueError(
@@ -110,19 +113,20 @@ class CommandRegressor(TextRegressor):
             )
         super().fit(table, response, weights)
         self._weight_scale = scale
-        self._keep_variables(X, groups, weights)
+        self._keep_variables(data, weights)
         return self
 
-    def _keep_variables(self, X: Any, groups: Any, weights: Any) -> None:
+    def _keep_variables(self, data: Data, weights: Any) -> None:
         """What the fixed part's variables were like, for marginal means."""
-        used = self.sample_
-        frame, factors = self._recipe().read(X, groups).variables()
+        values, factors = self._recipe().read(data).variables()
         # a precision weight says how exact a row is, not how often it counts
         if weights is not None and self.weight_type != "precision":
-            weights = np.asarray(weights, dtype=float)[used]
+            weights = np.asarray(weights, dtype=float)[self.sample_]
         else:
             weights = None
-        self._variables = FixedVariables.of(frame[used], factors, weights)
+        self._variables = DeferredVariables(
+            partial(_summary, values, factors, self.sample_, weights)
+        )
 
     def _fixed_variables(self) -> FixedVariables:
         lagged = self._recipe().lagged
@@ -132,7 +136,7 @@ class CommandRegressor(TextRegressor):
                 "rows of a reference grid have no time. Make the columns before, by "
                 "stata.generate, and use them in the command."
             )
-        return self._variables
+        return self._variables.found
 
     def _fixed_rows(self, frame: pd.DataFrame) -> tuple[Array, Array]:
         reader = self._recipe().read(frame)
@@ -407,7 +411,7 @@ class CommandRegressor(TextRegressor):
         CommandError
             If the line is not understood.
         """
-        from ._margins import contrast
+        from ._comparisons import contrast
 
         return contrast(self, line)
 
@@ -430,7 +434,7 @@ class CommandRegressor(TextRegressor):
         CommandError
             If the line is not understood.
         """
-        from ._margins import pwcompare
+        from ._comparisons import pwcompare
 
         return pwcompare(self, line)
 
@@ -481,3 +485,23 @@ class CommandRegressor(TextRegressor):
         results = self._results()
         reference = self._fitted.reference(merged.pop("df", None))
         return Summary(results, reference=reference, **merged)
+
+
+def _summary(
+    values: dict[str, Array | Labelled],
+    factors: set[str],
+    used: Array,
+    weights: Array | None,
+) -> FixedVariables:
+    """The variables of the rows that were used, categories in their order."""
+    columns: dict[str, Any] = {}
+    for name, found in values.items():
+        columns[name] = found
+        if isinstance(found, Labelled):
+            columns[name] = pd.Categorical(found.texts, categories=list(found.names))
+        elif name in factors and found.dtype.kind == "f":
+            whole = found == np.floor(found)
+            if whole[~np.isnan(found)].all():
+                columns[name] = pd.array(found, dtype="Int64")
+    frame = pd.DataFrame(columns, index=pd.RangeIndex(len(used)))
+    return FixedVariables.of(frame[used], factors, weights)

@@ -66,3 +66,7 @@ class Line:
             return float(self.options.get("level") or 95) / 100.0
         except ValueError:
             self.fail(f"{self.options['level']!r} is no level.")
+
+    def factors(self, term: str) -> list[str]:
+        """Variables of a#b, prefixes i. and c. taken away."""
+        return [re.sub(r"^[ic]\.", "", word) for word in term.split("#") if word]

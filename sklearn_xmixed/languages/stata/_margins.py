@@ -1,4 +1,4 @@
-"""The lines that follow a command: margins, contrast, pwcompare, marginsplot.
+"""The lines margins and marginsplot after a command.
 
 They are read here and answered by the methods of the estimator; what is not understood
 points to the method that does the same and more.
@@ -7,8 +7,7 @@ points to the method that does the same and more.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from itertools import product
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,44 +16,24 @@ from ...means import (
     Contrasts,
     FixedVariables,
     MarginalMeans,
-    contrast_coefficients,
     effects_of,
-    label_of,
     marginal_means,
     marginal_trends,
     stack_means,
     within_levels,
 )
+from ._legend import MarginsRequest, shown_as_effects, shown_as_margins
 from ._line import Line
 
-__all__ = ["contrast", "margins", "marginsplot", "pwcompare"]
+__all__ = ["margins", "marginsplot"]
 
 _VALUES = re.compile(r"\s*([A-Za-z_]\w*)\s*=\s*(\([^()]*(?:\([^()]*\)[^()]*)*\)|\S+)")
 _RANGE = re.compile(r"(-?[\d.]+)\((-?[\d.]+)\)(-?[\d.]+)$")
-_ADJUST = {
-    "noadjust": "none",
-    "bonferroni": "bonferroni",
-    "sidak": "sidak",
-    "scheffe": "scheffe",
-    "tukey": "tukey",
-}
-_KIND = {"r": "reference", "ar": "consecutive", "g": "effects", "p": "polynomial"}
 
 
 @dataclass
 class _Line(Line):
-    """With the options of margins and comparisons."""
-
-    @property
-    def adjust(self) -> str:
-        word = self.options.get("mcompare") or "noadjust"
-        if word not in _ADJUST:
-            self.fail(f"{word!r} is no method of mcompare().")
-        return _ADJUST[word]
-
-    def factors(self, term: str) -> list[str]:
-        """Variables of a#b, prefixes i. and c. taken away."""
-        return [re.sub(r"^[ic]\.", "", word) for word in term.split("#") if word]
+    """With the values of at()."""
 
     def ats(self) -> list[dict[str, list[Any]]]:
         """Values of every at(x=(1 2) z=3); one without values if there is none."""
@@ -107,7 +86,7 @@ class _Grid:
 
     def means(self, specs: list[str], by: list[str]) -> MarginalMeans:
         return marginal_means(
-            self.estimator._fixed_part(None),
+            self.estimator._fixed_part("asymptotic"),
             self.known,
             self.estimator._fixed_rows,
             specs,
@@ -121,7 +100,7 @@ class _Grid:
         if self.known.variables[name].levels is not None:
             return self.means([name], by).contrasts("reference", adjust="none")
         return marginal_trends(
-            self.estimator._fixed_part(None),
+            self.estimator._fixed_part("asymptotic"),
             self.known,
             self.estimator._fixed_rows,
             (specs, self.by(specs)),
@@ -138,8 +117,20 @@ def margins(estimator: Any, text: Any) -> Any:
         line.fail(f"{line.terms[1]!r} is one term too many: write one line for each.")
     specs = line.factors(line.terms[0]) if line.terms else []
     names, keys, grids = _grids(estimator, line)
+    request = MarginsRequest(
+        int(estimator.results_.n_obs),
+        estimator._fixed_variables(),
+        tuple(specs),
+        tuple(name for name in names if name != "_at"),
+        tuple(line.ats()),
+        "atmeans" in line.options,
+        "asbalanced" in line.options,
+    )
     if "dydx" in line.options:
-        return _effects(line, specs, names, keys, grids)
+        wanted = _wanted(line, request.known)
+        effects = _effects(line, wanted, specs, names, keys, grids)
+        page = shown_as_effects(request, wanted, effects.index)
+        return replace(effects, page=page)
     if line.options.get("over") and estimator.offset is not None:
         line.fail(
             "Groups of rows in over() have offsets of their own, which are not kept: "
@@ -147,10 +138,9 @@ def margins(estimator: Any, text: Any) -> Any:
             "over() out."
         )
     parts = [grid.means(specs, grid.by(specs)) for grid in grids]
-    if not names:
-        return parts[0]
     _alike(line, parts)
-    return stack_means(names, keys, parts)
+    means = stack_means(names, keys, parts) if names else parts[0]
+    return replace(means, page=shown_as_margins(request, means.index))
 
 
 def _grids(
@@ -184,8 +174,23 @@ def _alike(line: _Line, parts: Any) -> None:
         line.fail("The specifications at() have lists of values of other variables.")
 
 
+def _wanted(line: _Line, known: FixedVariables) -> list[str]:
+    """The variables in dydx()."""
+    variables = known.variables
+    wanted = line.options["dydx"].replace("_all", "*").split()
+    wanted = [re.sub(r"^[ic]\.", "", name) for name in wanted]
+    wanted = list(variables) if wanted == ["*"] else wanted
+    for name in wanted:
+        if name not in variables:
+            line.fail(f"{name!r} in dydx() is no variable of the fixed part.")
+    if not wanted:
+        line.fail("dydx() needs variables, or *.")
+    return wanted
+
+
 def _effects(
     line: _Line,
+    wanted: list[str],
     specs: list[str],
     names: list[str],
     keys: list[tuple[Any, ...]],
@@ -193,14 +198,6 @@ def _effects(
 ) -> Any:
     """Marginal effects of the variables in dydx()."""
     known = grids[0].known.variables
-    wanted = line.options["dydx"].replace("_all", "*").split()
-    wanted = [re.sub(r"^[ic]\.", "", name) for name in wanted]
-    wanted = list(known) if wanted == ["*"] else wanted
-    for name in wanted:
-        if name not in known:
-            line.fail(f"{name!r} in dydx() is no variable of the fixed part.")
-    if not wanted:
-        line.fail("dydx() needs variables, or *.")
     if len(wanted) == 1 and not names:
         return grids[0].effects(wanted[0], specs)
     rows: list[tuple[Any, ...]] = []
@@ -225,72 +222,6 @@ def _effects(
                 rows.append((*key, *told[:-1], name, told[-1]))
             parts.append(part)
     return effects_of([*names, *by, "variable", "contrast"], rows, parts, [*names, *by])
-
-
-_COMPARED = {"mcompare", "level", "effects"}
-
-
-def contrast(estimator: Any, text: Any) -> Any:
-    """See ``CommandRegressor.contrast``."""
-    line = _Line.read(text, "contrast", "contrasts", _COMPARED)
-    if len(line.terms) != 1:
-        line.fail("One term is expected, such as r.group or group@time.")
-    term, _, by = line.terms[0].partition("@")
-    if "##" in term:
-        line.fail(f"{term!r} is several terms: write one line for each, as a#b.")
-    kinds, names = [], []
-    for word in term.split("#"):
-        prefix, dot, name = word.rpartition(".")
-        if prefix not in ("", "i", "a") and prefix not in _KIND:
-            line.fail(f"The operator {prefix + dot!r} is not understood.")
-        kinds.append(prefix)
-        names.append(name)
-    means = estimator.marginal_means(
-        names, by=line.factors(by), confidence_level=line.level
-    )
-    if len(names) == 1 and kinds[0] != "a":
-        return means.contrasts(_KIND.get(kinds[0], "reference"), adjust=line.adjust)
-    sets = [
-        _named(kind, estimator._fixed_variables().variables[name].values)
-        for kind, name in zip(kinds, names, strict=True)
-    ]
-    products: dict[str, Any] = {}
-    for combination in product(*sets):
-        row = np.ones(1)
-        for _, own in combination:
-            row = np.kron(row, own)
-        told = [name for name, _ in combination]
-        one = len(told) == 1
-        products[told[0] if one else " # ".join(f"({t})" for t in told)] = row
-    return means.contrasts(products, adjust=line.adjust)
-
-
-def _named(kind: str, levels: Any) -> list[tuple[str, Any]]:
-    """Contrasts of one factor; those of a. are each level less the next."""
-    if kind != "a":
-        return contrast_coefficients(_KIND.get(kind, "reference"), levels)
-    found = contrast_coefficients("consecutive", levels)
-    return [
-        (f"{label_of(this)} - {label_of(after)}", -row)
-        for this, after, (_, row) in zip(levels, levels[1:], found, strict=False)
-    ]
-
-
-def pwcompare(estimator: Any, text: Any) -> Any:
-    """See ``CommandRegressor.pwcompare``."""
-    known = {*_COMPARED, "cimargins", "cimeans", "groups", "pveffects", "cieffects"}
-    line = _Line.read(text, "pwcompare", "pairs", known)
-    if len(line.terms) != 1:
-        line.fail("One term is expected, such as group or group#time.")
-    means = estimator.marginal_means(
-        line.factors(line.terms[0]), confidence_level=line.level
-    )
-    if "groups" in line.options:
-        letters = means.letters(adjust=line.adjust, alpha=1.0 - line.level)
-        return means.table[["estimate", "std_error"]].assign(groups=letters)
-    if "cimargins" in line.options or "cimeans" in line.options:
-        return means
-    return means.contrasts("pairwise", adjust=line.adjust)
 
 
 def marginsplot(estimator: Any, text: Any, ax: Any) -> Any:

@@ -203,25 +203,16 @@ class Reader:
         """What rows have of combinations of levels that no row of the fit had."""
         return self._columns(self.recipe.layout.empty)
 
-    def variables(self) -> tuple[pd.DataFrame, set[str]]:
-        """The variables of the fixed part, and which of them are factors."""
+    def variables(self) -> tuple[dict[str, Array | Labelled], set[str]]:
+        """Values of the fixed part's variables, and which of them are factors."""
         cells = [
             cell
             for column in (*self.recipe.fixed, *self.recipe.layout.empty)
             for cell in column.cells
         ]
         factors = {cell.name for cell in cells if cell.level is not None}
-        out: dict[str, Any] = {}
-        for name in dict.fromkeys(cell.name for cell in cells):
-            values: Any = self.data.values(name)
-            if isinstance(values, Labelled):
-                values = pd.Categorical(values.texts, categories=list(values.names))
-            elif name in factors and values.dtype.kind == "f":
-                whole = values == np.floor(values)
-                if whole[~np.isnan(values)].all():
-                    values = pd.array(values, dtype="Int64")
-            out[name] = values
-        return pd.DataFrame(out, index=pd.RangeIndex(self.data.n_rows)), factors
+        names = dict.fromkeys(cell.name for cell in cells)
+        return {name: self.data.values(name) for name in names}, factors
 
     def expression(self, expression: Expression) -> Array:
         """Values of an expression."""
