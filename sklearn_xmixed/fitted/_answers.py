@@ -115,7 +115,7 @@ class RowAnswers:
         mean = mean + self.posterior.linear(codes, Z)
         if estimator.unseen == "nan":
             lost = np.any([place.codes < 0 for place in used], axis=0)
-            mean = np.where(lost, np.nan, mean)
+            mean[lost] = np.nan
         if not return_std:
             return mean
         variance = self.posterior.variance(codes, Z, Q)

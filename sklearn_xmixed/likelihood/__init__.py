@@ -31,7 +31,7 @@ from .nested._compress import compress
 from .nested._crossproducts import build_tree
 from .nested._objective import NestedObjective
 from .nested._posterior import NestedPosterior
-from .nested._replicates import ManyPieces, Replicates, evaluate_many
+from .nested._replicates import ManyPieces, Replicates, effects_many, evaluate_many
 from .nested._resample import Redrawn, Reweighted
 from .nested._sweeps import evaluate
 from .nested._tree import Tree
@@ -85,6 +85,7 @@ __all__ = [
     "build_crossing",
     "build_tree",
     "compress",
+    "effects_many",
     "equation_blocks",
     "evaluate",
     "evaluate_many",

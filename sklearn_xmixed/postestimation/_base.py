@@ -29,7 +29,7 @@ class FittedMethods:
     def _results(self) -> Results:
         """The results, once there are some."""
         check_is_fitted(self)
-        return self._fitted.results
+        return self._fitted.alone
 
     def _source(self, X: Any, groups: Any) -> Source:
         """Rows to look up variables in, their columns checked against ``fit``'s."""

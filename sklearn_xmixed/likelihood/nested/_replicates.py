@@ -17,7 +17,13 @@ import numpy as np
 from .._eliminate import cross, forward, semidefinite_root
 from ._tree import Floor, Shard, Tree
 
-__all__ = ["ManyPieces", "ReplicateFloor", "Replicates", "evaluate_many"]
+__all__ = [
+    "ManyPieces",
+    "ReplicateFloor",
+    "Replicates",
+    "effects_many",
+    "evaluate_many",
+]
 
 Array = np.ndarray
 
@@ -129,6 +135,8 @@ class ManyPieces:
     c, l : ndarray of shape (B,)
     pivot : ndarray of shape (B,)
         Smallest share of a column of X that the columns before it do not explain.
+    F : ndarray of shape (p, p, B)
+        F F' = (X'V^-1 X)^-1.
     c_D, l_D : list of ndarray of shape (q, q, B)
     c_2, l_2 : ndarray of shape (m, m, B)
         Second derivatives along the directions asked for.
@@ -138,6 +146,7 @@ class ManyPieces:
     c: Array
     l: Array
     pivot: Array
+    F: Array
     c_D: list[Array]
     l_D: list[Array]
     c_2: Array | None = None
@@ -216,7 +225,23 @@ def _first_order(
         l_D.append(slope)
     size = np.einsum("ii...->i...", S[:p, :p])
     pivot = (pivots.real**2 / size.real).min(axis=0, initial=1.0)
-    return ManyPieces(beta, c, l, pivot, c_D, l_D)
+    return ManyPieces(beta, c, l, pivot, inverse.swapaxes(0, 1), c_D, l_D)
+
+
+def effects_many(data: Replicates, D: list[Array], beta: Array) -> list[Array]:
+    """Z'V^-1 (y - X beta) of every floor, (q, G, B); D times it are the effects.
+
+    Parameters
+    ----------
+    data : Replicates
+        All groups, none merged.
+    D : list of ndarray of shape (q, q, B)
+    beta : ndarray of shape (p, B)
+    """
+    _, _, kept = _ascend(data.floors, D, data.within)
+    v = np.concatenate([-beta, np.ones_like(beta[:1])])[:, None]
+    _, _, E = _descend(data.floors, D, kept, v)
+    return [e[:, 0] for e in E]
 
 
 def _ascend(

@@ -8,7 +8,7 @@ once.  With one level of groups, those of equal design are merged as in ``_compr
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import sparse
@@ -149,13 +149,46 @@ class Redrawn:
         )
         return cls(tree, pool, design.y, order, W, sums)
 
-    def replicates(self, Y: Array) -> Replicates:
+    def residual(self, Y: Array) -> tuple[Array, Array]:
+        """What X leaves of given responses, and their slopes on its columns.
+
+        Parameters
+        ----------
+        Y : ndarray of shape (n, B)
+            Rows in the order of the data.
+
+        Returns
+        -------
+        left : ndarray of shape (n, B)
+            In the same order.
+        slopes : ndarray of shape (p, B)
+            On the pool's columns of X.
+        """
+        Q = self.W[:, -self.tree.p - 1 : -1]
+        left, n = Y[self.order], len(Y)
+        slopes = Q.T @ left / n
+        left -= Q @ slopes
+        again = Q.T @ left / n  # once more for the digits of a large mean
+        left -= Q @ again
+        out = np.empty_like(left)
+        out[self.order] = left
+        return out, slopes + again
+
+    def centred(self) -> Redrawn:
+        """The same for responses that X leaves as they are."""
+        W = self.W.copy()
+        W[:, -1] = 0.0
+        return replace(self, W=W, y=np.zeros_like(self.y))
+
+    def replicates(self, Y: Array, *, merge: bool = True) -> Replicates:
         """Trees for given responses.
 
         Parameters
         ----------
         Y : ndarray of shape (n, B)
             Rows in the order of the data.
+        merge : bool
+            Whether groups of equal design may be merged.
         """
         (shard,) = self.tree.shards
         floors, m = shard.floors, self.tree.p + 1
@@ -176,7 +209,7 @@ class Redrawn:
         within[-1, :-1] = within[:-1, -1]
         within[-1, -1] = (new**2).sum(axis=0) - (c_y**2).sum(axis=(0, 1))
         n = np.full(B, self.tree.n)
-        if len(floors) == 1:
+        if merge and len(floors) == 1:
             merged = _merge_classes(lowest, c_y=c_y)
             if merged is not None:
                 return Replicates((merged,), within, n)

@@ -1,0 +1,127 @@
+"""Many responses at once: every column of Y as if it were fitted alone."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from sklearn_xmixed import MixedLinearRegressor, RandomEffects
+
+
+def responses(m, seed=0, slopes=False):
+    """Columns with group variances of zero, small and large."""
+    rng = np.random.default_rng(seed)
+    g, x = np.repeat(np.arange(12), 6), rng.normal(size=72)
+    sd = np.array([0.0, 0.3, 1.0, 2.0])[np.arange(m) % 4]
+    Y = rng.normal(size=(72, m)) + (rng.normal(size=(12, m)) * sd)[g]
+    if slopes:
+        Y += x[:, None] * (rng.normal(size=(12, m)) * sd)[g]
+    Y = 1e3 * np.arange(m) + Y * 10.0 ** (np.arange(m) % 3)
+    X = pd.DataFrame({"x": x, "top": g // 3, "g": g})
+    return X, pd.DataFrame(Y, columns=[f"r{i}" for i in range(m)])
+
+
+def same_as_alone(model, X, Y):
+    many = MixedLinearRegressor(**model).fit(X, Y)
+    predicted = many.predict(X)
+    assert predicted.shape == Y.shape
+    for i, name in enumerate(Y):
+        one = MixedLinearRegressor(**model).fit(X, Y[name])
+        assert many.converged_[i] == one.converged_
+        assert abs(many.log_likelihood_[i] - one.log_likelihood_) < 1e-8
+        a, b = many.coef_table().loc[name], one.coef_table()
+        np.testing.assert_allclose(a["estimate"], b["estimate"], rtol=1e-6, atol=1e-6)
+        np.testing.assert_allclose(a["std_error"], b["std_error"], rtol=1e-5)
+        a, b = many.variance_components_.loc[name], one.variance_components_
+        assert list(a.index) == list(b.index)
+        size = one.sigma_**2
+        np.testing.assert_allclose(a["estimate"], b["estimate"], atol=1e-4 * size)
+        np.testing.assert_array_equal(a["std_error"].isna(), b["std_error"].isna())
+        np.testing.assert_allclose(a["std_error"], b["std_error"], rtol=1e-3)
+        np.testing.assert_allclose(
+            predicted[:, i], one.predict(X), atol=1e-4 * one.sigma_
+        )
+    return many
+
+
+SLOPES = RandomEffects("g", ["x"], covariance="unstructured")
+
+
+@pytest.mark.parametrize("method", ["ml", "reml"])
+def test_random_intercept_boundary_included(method):
+    X, Y = responses(24)
+    model = {"random_effects": "g", "fixed": ["x"], "method": method}
+    many = same_as_alone(model, X, Y)
+    zero = many.variance_components_["estimate"].xs("g", level="level") == 0
+    assert zero.any()
+    assert not zero.all()
+    together = max(len(numbers) for numbers, _ in many._fitted.parts)
+    assert together >= 22  # hardly any is left to a fit of its own
+
+
+@pytest.mark.parametrize("method", ["ml", "reml"])
+def test_correlated_slopes(method):
+    X, Y = responses(12, slopes=True)
+    same_as_alone({"random_effects": SLOPES, "fixed": ["x"], "method": method}, X, Y)
+
+
+def test_two_levels():
+    X, Y = responses(8)
+    same_as_alone({"random_effects": ["top", "g"], "fixed": ["x"]}, X, Y)
+
+
+def test_missing_by_response():
+    X, Y = responses(8)
+    Y.iloc[:7, ::2] = np.nan
+    Y.iloc[3, 7] = np.nan
+    model = {"random_effects": "g", "fixed": ["x"], "missing": "drop"}
+    many = MixedLinearRegressor(**model).fit(X, Y)
+    for i, name in enumerate(Y):
+        one = MixedLinearRegressor(**model).fit(X, Y[name])
+        assert abs(many.log_likelihood_[i] - one.log_likelihood_) < 1e-8
+        np.testing.assert_array_equal(many.sample_[:, i], one.sample_)
+    with pytest.raises(ValueError, match="NaN"):
+        MixedLinearRegressor("g", fixed=["x"]).fit(X, Y)
+
+
+def test_one_by_one_where_work_cannot_be_shared():
+    X, Y = responses(4)
+    for model in ({}, {"random_effects": "g", "fixed": ["x"], "vce": "robust"}):
+        data = X if model else X[["x"]]
+        many = MixedLinearRegressor(**model).fit(data, Y)
+        one = MixedLinearRegressor(**model).fit(data, Y["r2"])
+        assert many.log_likelihood_[2] == pytest.approx(one.log_likelihood_)
+        np.testing.assert_allclose(
+            many.coef_table().loc["r2", "std_error"], one.coef_table()["std_error"]
+        )
+
+
+def test_frames_and_shapes():
+    X, Y = responses(6)
+    many = MixedLinearRegressor("g", fixed=["x"]).fit(X, Y.to_numpy())
+    assert many.coef_.shape == (6, 1)
+    assert many.intercept_.shape == many.sigma_.shape == many.n_iter_.shape == (6,)
+    assert many.random_effects_["g"].loc["y3"].shape == (12, 1)
+    assert many.results_.to_frame().loc["y5"].shape == (4, 6)
+    adjusted = many.coef_table(adjust="fdr")
+    assert (adjusted["p_adjusted"] >= adjusted["p_value"]).all()
+    assert many.score(X, Y) > 0
+    one = MixedLinearRegressor("g", fixed=["x"]).fit(X, Y["r4"])
+    expected = one.random_effects_["g"].to_numpy()
+    np.testing.assert_allclose(
+        many.random_effects_["g"].loc["y4"].to_numpy(), expected, atol=1e-4 * one.sigma_
+    )
+
+
+def test_what_is_there_for_one_response_says_so():
+    X, Y = responses(4)
+    many = MixedLinearRegressor("g", fixed=["x"]).fit(X, Y)
+    with pytest.raises(AttributeError, match="fitted to 4 responses at once"):
+        many.summary()
+    with pytest.raises(ValueError, match="one response only"):
+        many.coef_table(df="satterthwaite")
+    with pytest.raises(ValueError, match="adjust must be one of"):
+        many.coef_table(adjust="holm")
+    with pytest.raises(ValueError, match="several columns of the name"):
+        MixedLinearRegressor("g", fixed=["x"]).fit(X, Y[["r0", "r0"]])
