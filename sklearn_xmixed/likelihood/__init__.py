@@ -30,8 +30,9 @@ from .crossed._posterior import CrossedPosterior
 from .nested._compress import compress
 from .nested._crossproducts import build_tree
 from .nested._objective import NestedObjective
+from .nested._one_level import LevelResponses, OneLevel
 from .nested._posterior import NestedPosterior
-from .nested._replicates import ManyPieces, Replicates, effects_many, evaluate_many
+from .nested._replicates import ManyPieces, Replicates, evaluate_many
 from .nested._resample import Redrawn, Reweighted
 from .nested._sweeps import evaluate
 from .nested._tree import Tree
@@ -60,11 +61,13 @@ __all__ = [
     "IterativeObjective",
     "Kind",
     "LevelBasis",
+    "LevelResponses",
     "ManyPieces",
     "NestedObjective",
     "NestedPosterior",
     "Noise",
     "Objective",
+    "OneLevel",
     "Oracle",
     "PatternObjective",
     "Pieces",
@@ -85,7 +88,6 @@ __all__ = [
     "build_crossing",
     "build_tree",
     "compress",
-    "effects_many",
     "equation_blocks",
     "evaluate",
     "evaluate_many",

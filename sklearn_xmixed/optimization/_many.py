@@ -95,7 +95,7 @@ Hessians
         unit = scale(gamma[:, active])
         g_u = (g[:, active] * unit).T
         H_u = (H[:, :, active] * unit * unit[:, None]).transpose(2, 0, 1)
-        values, vectors = np.linalg.eigh(H_u)
+        values, vectors = _eigh(H_u)
         along = np.einsum("bij,bi->bj", vectors, g_u)
         top = np.abs(values).max(axis=1)
         flat = FLAT * top + FLAT_SIZE * size[active]
@@ -144,6 +144,14 @@ Hessians
         gamma[:, moved], f[moved] = point[:, good], new_f[good]
         g[:, moved], H[:, :, moved] = new_g[:, good], new_H[:, :, good]
     return ManyOptima(gamma, f, converged, smallest, n_iter)
+
+
+def _eigh(H: Array) -> tuple[Array, Array]:
+    """Eigenvalues and vectors of every Hessian; of one parameter there is nothing to do."""
+    if H.shape[1] == 1:
+        return H[:, 0], np.ones_like(H)
+    values, vectors = np.linalg.eigh(H)
+    return values, vectors
 
 
 def _finite(f: Array, g: Array, H: Array) -> Array:

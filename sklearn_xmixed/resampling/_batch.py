@@ -17,6 +17,7 @@ from ..design._compile import Compiled
 from ..fitted._fitted import FittedModel
 from ..likelihood import (
     Block,
+    LevelResponses,
     ManyPieces,
     NestedObjective,
     Pool,
@@ -27,13 +28,14 @@ from ..likelihood import (
     VarianceModel,
     build_tree,
     equation_blocks,
-    evaluate_many,
 )
 from ..optimization import certify, newton, newton_many
 
-__all__ = ["Batch", "BatchOptimum", "why_not"]
+__all__ = ["AnyReplicates", "Batch", "BatchOptimum", "why_not"]
 
 Array = np.ndarray
+#: replicates on a tree of levels, or responses on one level
+AnyReplicates = LevelResponses | Replicates
 
 #: numbers in the lowest floor of the replicates that are solved together
 CHUNK = 1 << 17
@@ -198,7 +200,7 @@ class Batch:
         return theta, at.value, certain
 
     def search(
-        self, data: Replicates, *, tol: float = 1e-10, max_iter: int = 50
+        self, data: AnyReplicates, *, tol: float = 1e-10, max_iter: int = 50
     ) -> BatchOptimum:
         """The optimum of every replicate, with what certifies it."""
         model, B = self.model, len(data)
@@ -223,7 +225,7 @@ class Batch:
             for other in others:
                 found = found.better(other)
             D_blocks = [self._split(b, found.gamma[s]) for b, s in self._parts()]
-            at = evaluate_many(data, self.floors(D_blocks), reml=self.reml)
+            at = data.pieces(self.floors(D_blocks), reml=self.reml)
             share = nn / at.c
             certain = found.converged & np.isfinite(found.value) & (at.c > 0)
             certain &= at.pivot > COLLINEAR
@@ -299,7 +301,7 @@ class Batch:
         return unit
 
     def _evaluate(
-        self, data: Replicates, nn: Array, gamma: Array
+        self, data: AnyReplicates, nn: Array, gamma: Array
     ) -> tuple[Array, Array, Array]:
         """-2 L (up to a constant of the basis), gradients and Hessians."""
         m, B = gamma.shape
@@ -311,9 +313,7 @@ class Batch:
             first = half + half.swapaxes(1, 2)  # (m_b, q, q, B)
             firsts.append(first)
             directions += [(block.floor, sandwich(block.Lambda, M)) for M in first]
-        at = evaluate_many(
-            data, self.floors(D_blocks), reml=self.reml, directions=directions
-        )
+        at = data.pieces(self.floors(D_blocks), reml=self.reml, directions=directions)
         assert at.c_2 is not None
         assert at.l_2 is not None
         f = nn * (LOG_2PI + 1.0 - np.log(nn)) + nn * np.log(at.c) + at.l

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..covariance import PARAMETERIZATIONS, Structure
+from ..covariance import PARAMETERIZATIONS
 from ..design._compile import Compiled
 from ..fitted._fitted import FittedModel
 from ..fitted._responses import ResponseEffects, ResponseEstimates
@@ -19,13 +19,13 @@ from ..fitted._saved import Order
 from ..likelihood import (
     CrossedOptions,
     ManyPieces,
+    OneLevel,
     Redrawn,
-    Replicates,
-    effects_many,
-    evaluate_many,
+    VarianceModel,
     lay,
 )
-from ._batch import LOG_2PI, Batch, BatchOptimum, sandwich
+from ._batch import LOG_2PI, AnyReplicates, Batch, BatchOptimum
+from ._many_variances import many_variances
 
 __all__ = ["Solved", "Together"]
 
@@ -33,10 +33,12 @@ Array = np.ndarray
 
 #: share of a response that X leaves, below which it is fitted alone
 EXPLAINED = 1e-6
+#: share of a response that varies within groups, below which it is fitted alone
+LEFT = 1e-5
+#: numbers in an array of a batch that shall stay in the cache
+CACHE = 1 << 16
 #: numbers that are held for the groups of a batch, lowest floor
 CHUNK = 1 << 18
-#: share of an eigenvalue of D below which its standard errors are left to a single fit
-NEAR = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +69,8 @@ class Together:
         A fit of one of them.
     batch : Batch
     maker : Redrawn
+    level : OneLevel or None
+        What responses share where there is one level.
     constant : float
         What -2 L has beyond the sums over groups.
     std_errors : bool
@@ -77,6 +81,7 @@ class Together:
     template: FittedModel
     batch: Batch
     maker: Redrawn
+    level: OneLevel | None
     constant: float
     std_errors: bool
     tol: float
@@ -114,15 +119,34 @@ class Together:
             return None
         maker = Redrawn.of(kind.tree, design, pool).centred()
         return cls(
-            template, batch, maker, objective.constant, std_errors, tol, max_iter
+            template,
+            batch,
+            maker,
+            maker.level if pool.p else None,
+            objective.constant,
+            std_errors,
+            tol,
+            max_iter,
         )
 
     @property
     def chunk(self) -> int:
         """How many responses are solved together."""
+        if self.level is not None:
+            merge = self.level.merge
+            nodes = (self.level if merge is None else merge.design).C.shape[2]
+            return max(64, min(4096, CACHE // (nodes * self.level.q**2)))
         floors = self.batch.tree.shards[0].floors
         size = sum(f.block.size for f in floors) + self.batch.compiled.design.n_rows
         return max(8, min(2000, CHUNK // size))
+
+    def _trees(self, left: Array) -> tuple[AnyReplicates, AnyReplicates]:
+        """All groups of given responses, and stand-ins for those of equal design."""
+        if self.level is not None:
+            groups = self.maker.on(self.level, left)
+            return groups, groups.merged()
+        maker = self.maker
+        return maker.replicates(left, merge=False), maker.replicates(left)
 
     def solve(self, Y: Array) -> Solved:
         """Estimates, standard errors and effects of some responses.
@@ -139,7 +163,7 @@ class Together:
         scale = np.where(plain, size, 1.0)
         left = left / scale
         batch = self.batch
-        data = self.maker.replicates(left)
+        groups, data = self._trees(left)
         found = self._search(data)
         with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
             directions = [
@@ -147,11 +171,11 @@ class Together:
                 for floor, M in (batch.model.elements() if self.std_errors else ())
             ]
             D = batch.floors(found.D_blocks)
-            at = evaluate_many(data, D, reml=batch.reml, directions=directions)
+            at = data.pieces(D, reml=batch.reml, directions=directions)
             certain = found.certain & plain & np.isfinite(at.c)
+            certain &= groups.yy > LEFT * len(left)
             estimates, sure = self._estimates(found, at, scale, slopes)
-            groups = self.maker.replicates(left, merge=False)
-            e = effects_many(groups, D, at.beta)
+            e = groups.effects(D, at.beta)
         gains = {
             equation.name: sandwich_half(block.metric, D_b, block.Lambda)
             for equation, block, D_b in zip(
@@ -164,7 +188,7 @@ class Together:
         effects = ResponseEffects(tuple(part * scale for part in e), tuple(D), gains)
         return Solved(estimates, effects, certain & sure)
 
-    def _search(self, data: Replicates) -> BatchOptimum:
+    def _search(self, data: AnyReplicates) -> BatchOptimum:
         """From the usual start, then from small variances where that came to nothing.
 
         A step that overshoots ends at a zero variance, where the slope vanishes.
@@ -201,7 +225,10 @@ class Together:
         beta_vcov = np.zeros((B, k, k))
         here = np.ix_(np.arange(B), order.place, order.place)
         beta_vcov[here] = kept[np.ix_(np.arange(B), order.order, order.order)]
-        alpha, alpha_vcov, sure = _natural(batch, found, at, scale, self.std_errors)
+        with np.errstate(all="ignore"):
+            variances = many_variances(
+                batch.model, found.D_blocks, at, nn, std_errors=self.std_errors
+            )
         deviance = (
             nn * (LOG_2PI + 1.0 - np.log(nn))
             + nn * np.log(at.c)
@@ -217,8 +244,8 @@ class Together:
                 beta=beta.T,
                 beta_vcov=beta_vcov,
                 kept=np.repeat(present[None], B, axis=0),
-                alpha=alpha.T,
-                alpha_vcov=alpha_vcov,
+                alpha=_in_units(variances.alpha, batch.model, scale),
+                alpha_vcov=variances.vcov,
                 sigma2=sigma2,
                 log_likelihood=-0.5 * deviance,
                 n_obs=np.full(B, results.n_obs),
@@ -227,7 +254,7 @@ class Together:
                 converged=np.ones(B, dtype=bool),
                 messages=np.full(B, "", dtype=object),
             ),
-            sure,
+            variances.sure,
         )
 
 
@@ -236,96 +263,14 @@ def sandwich_half(L: Array, D: Array, M: Array) -> Array:
     return np.einsum("acB,bc->abB", np.tensordot(L, D, axes=1), M)
 
 
-def _natural(
-    batch: Batch, found: BatchOptimum, at: ManyPieces, scale: Array, std_errors: bool
-) -> tuple[Array, Array, Array]:
-    """alpha (a, B), its covariance matrices (B, a, a), and which of these are sure.
-
-    The information is that of the elements of the D_b and log sigma (Eq. 15); a variance
-    of zero is held.  A singular matrix that is not zero has curved bounds and is left
-    to a fit of its own.
-    """
-    B, m = len(scale), batch.model.n_params
-    sigma2 = at.c / found.nn
-    alpha = np.empty((m + 1, B))
-    alpha[m] = 0.5 * np.log(sigma2) + np.log(scale)
-    J = np.zeros((m + 1, m + 1, B))
-    J[m, m] = 1.0
-    held = np.zeros((m + 1, B), dtype=bool)
-    slope = np.zeros((m + 1, B))
-    sure = np.ones(B, dtype=bool)
-    for block, s, D in zip(
-        batch.model.blocks, batch.model.slices, found.D_blocks, strict=True
-    ):
-        structure = block.structure
-        Sigma = sigma2 * sandwich(block.metric, D)
-        moved = block.metric @ structure.basis @ block.metric.T
-        alpha[s], J[s, s], J[s, m] = _natural_slopes(structure, Sigma, moved, sigma2)
-        k = structure.n_variances
-        alpha[s][:k] += np.log(scale)
-        held[s], free = _held(structure, D, found.singular)
-        sure &= free
-        pulled = sandwich(block.Lambda.T, at.c_D[block.floor])
-        slope[s] = np.tensordot(structure.basis, pulled, axes=([1, 2], [0, 1]))
-    vcov = np.full((B, m + 1, m + 1), np.nan)
-    if not std_errors:
-        return alpha, vcov, np.ones(B, dtype=bool)
-    H = np.zeros((m + 1, m + 1, B))
-    H[:m, :m] = at.c_2 / sigma2 + at.l_2
-    H[m] -= 2.0 * slope / sigma2
-    H[:, m] -= 2.0 * slope / sigma2
-    H[m, m] += 4.0 * found.nn
-    eye = np.eye(m + 1)[:, :, None]
-    H = np.where(held[:, None] | held[None], eye, H).transpose(2, 0, 1)
-    size = np.sqrt(np.abs(np.einsum("Bii->Bi", H)))
-    finite = np.isfinite(H).all(axis=(1, 2)) & (size > 0).all(axis=1)
-    H = np.where(finite[:, None, None], H, np.eye(m + 1))
-    size = np.where(finite[:, None], size, 1.0)
-    values, vectors = np.linalg.eigh(H / (size[:, :, None] * size[:, None, :]))
-    sure &= finite & (values[:, 0] > 1e-9)
-    half = vectors / np.sqrt(values)[:, None, :] / size[:, :, None]
-    J = np.where(held[:, None] | held[None], eye, J).transpose(2, 0, 1)
-    half = J @ half
-    vcov = 2.0 * half @ half.swapaxes(1, 2)
-    gone = held.T
-    vcov[gone[:, :, None] | gone[:, None, :]] = np.nan
-    sure &= np.isfinite(vcov).all(axis=(1, 2)) | gone.any(axis=1)
-    return alpha, vcov, sure
-
-
-def _held(structure: Structure, D: Array, singular: Array) -> tuple[Array, Array]:
-    """Which parameters are zero variances or hang on one, (m, B), and where that is all."""
-    diagonal = np.einsum("aaB->aB", D)
-    zero = diagonal <= 0.0
-    held = np.array([zero[i] | zero[j] for i, j in structure.places])
-    whole = zero.all(axis=0)
-    free = whole | (structure.n_variances == structure.n_params)
-    values = np.linalg.eigvalsh(D.transpose(2, 0, 1))
-    inside = values[:, 0] > NEAR * np.maximum(1.0, values[:, -1])
-    return held, inside | (free & singular)
-
-
-def _natural_slopes(
-    structure: Structure, Sigma: Array, moved: Array, sigma2: Array
-) -> tuple[Array, Array, Array]:
-    """alpha, its slopes in the elements of D and in log sigma, of every replicate."""
-    m, B = structure.n_params, len(sigma2)
-    alpha, J, on_sigma = np.empty((m, B)), np.zeros((m, m, B)), np.zeros((m, B))
-    variance = np.einsum("aaB->aB", Sigma)
-    sd = np.sqrt(variance)
-    steps = np.einsum("maa->ma", moved)  # the elements' shares in the variances
-    log_sd = 0.5 * steps[:, :, None] * sigma2 / variance
-    for k, (i, j) in enumerate(structure.places):
-        if i == j:
-            alpha[k] = 0.5 * np.log(variance[i])
-            J[k], on_sigma[k] = log_sd[:, i], 1.0
-            continue
-        size = sd[i] * sd[j]
-        r = np.clip(Sigma[i, j] / size, -1.0, 1.0)
-        alpha[k] = np.arctanh(r)
-        slope = moved[:, i, j][:, None] * sigma2 / size
-        J[k] = (slope - r * (log_sd[:, i] + log_sd[:, j])) / ((1.0 - r) * (1.0 + r))
-    return alpha, J, on_sigma
+def _in_units(alpha: Array, model: VarianceModel, scale: Array) -> Array:
+    """Logarithms of standard deviations in the units of the responses."""
+    out = alpha.copy()
+    out[:, -1] += np.log(scale)
+    for block, s in zip(model.blocks, model.slices, strict=True):
+        sds = slice(s.start, s.start + block.structure.n_variances)
+        out[:, sds] += np.log(scale)[:, None]
+    return out
 
 
 def concatenate(solved: Sequence[ResponseEffects]) -> ResponseEffects:
