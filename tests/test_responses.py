@@ -56,7 +56,7 @@ def test_random_intercept_boundary_included(method):
     zero = many.variance_components_["estimate"].xs("g", level="level") == 0
     assert zero.any()
     assert not zero.all()
-    together = max(len(numbers) for numbers, _ in many._fitted.parts)
+    together = max(len(part.numbers) for part in many._fitted.parts)
     assert together >= 22  # hardly any is left to a fit of its own
 
 
@@ -119,9 +119,36 @@ def test_what_is_there_for_one_response_says_so():
     many = MixedLinearRegressor("g", fixed=["x"]).fit(X, Y)
     with pytest.raises(AttributeError, match="fitted to 4 responses at once"):
         many.summary()
-    with pytest.raises(ValueError, match="one response only"):
-        many.coef_table(df="satterthwaite")
+    with pytest.raises(ValueError, match="df must be None"):
+        many.coef_table(df="holm")
+    with pytest.raises(ValueError, match="defined for REML"):
+        many.coef_table(df="kenward-roger")
     with pytest.raises(ValueError, match="adjust must be one of"):
         many.coef_table(adjust="holm")
     with pytest.raises(ValueError, match="several columns of the name"):
         MixedLinearRegressor("g", fixed=["x"]).fit(X, Y[["r0", "r0"]])
+
+
+TWO = ["top", RandomEffects("g", ["x"])]
+METHODS = ("satterthwaite", "kenward-roger", "kenward-roger-linear-observed")
+
+
+@pytest.mark.parametrize("effects", ["g", SLOPES, TWO], ids=["g", "slopes", "two"])
+@pytest.mark.parametrize("df", [*METHODS, "residual", "containment", "between-within"])
+def test_small_samples(effects, df):
+    """Degrees of freedom and standard errors of single fits, at the boundary too."""
+    X, Y = responses(8, seed=3, slopes=effects != "g")
+    model = {"random_effects": effects, "fixed": ["x"], "method": "reml"}
+    many = MixedLinearRegressor(**model).fit(X, Y)
+    together = max(len(part.numbers) for part in many._fitted.parts)
+    assert together >= 7
+    table = many.coef_table(df=df, adjust="fdr")
+    assert list(table)[:4] == ["estimate", "std_error", "t", "df"]
+    for name in Y:
+        one = MixedLinearRegressor(**model).fit(X, Y[name]).coef_table(df=df)
+        for column in ("std_error", "df", "p_value"):
+            np.testing.assert_allclose(
+                table.loc[name, column], one[column], rtol=1e-4, atol=1e-12
+            )
+    default = MixedLinearRegressor(**model, df_method=df).fit(X, Y)
+    pd.testing.assert_frame_equal(default.coef_table(), many.coef_table(df=df))

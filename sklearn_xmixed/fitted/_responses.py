@@ -9,14 +9,21 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.special import ndtr, ndtri
 from scipy.stats import false_discovery_control
 
 from ..inference import VarianceParameter, check_level
+from ..inference._coefficients import t_p_value, t_quantile
 from ..inference._variance import variance_table
 from ._fitted import FittedModel
+from ._response_tests import ResponseTests
 
-__all__ = ["FittedResponses", "ResponseEffects", "ResponseEstimates", "ResponseResults"]
+__all__ = [
+    "FittedResponses",
+    "ResponseEffects",
+    "ResponseEstimates",
+    "ResponsePart",
+    "ResponseResults",
+]
 
 Array = np.ndarray
 
@@ -195,15 +202,22 @@ class ResponseResults:
         )
 
     def fixed_table(
-        self, confidence_level: float = 0.95, *, adjust: str | None = None
+        self,
+        confidence_level: float = 0.95,
+        *,
+        adjust: str | None = None,
+        reference: tuple[Array, Array] | None = None,
     ) -> pd.DataFrame:
-        """Coefficients with standard errors, z tests and intervals.
+        """Coefficients with standard errors, tests and intervals.
 
         Parameters
         ----------
         adjust : {None, "fdr", "bonferroni"}, default=None
             A further column, p_adjusted: each coefficient's p-values adjusted for the
             number of responses.
+        reference : (ndarray of shape (m, k), ndarray of shape (m, k, k)), optional
+            Degrees of freedom and covariance matrices for small samples, with which
+            t and df stand in place of z.
 
         Raises
         ------
@@ -216,24 +230,27 @@ class ResponseResults:
                 f"adjust must be one of {', '.join(map(repr, ADJUSTMENTS))}, got "
                 f"{adjust!r}."
             )
-        at = self.estimates
-        zq = float(ndtri(0.5 + 0.5 * check_level(confidence_level)))
+        at, level = self.estimates, check_level(confidence_level)
+        df, vcov = (None, at.beta_vcov) if reference is None else reference
+        used = np.full(at.beta.shape, np.inf) if df is None else df
         with np.errstate(divide="ignore", invalid="ignore"):
-            se = np.sqrt(np.einsum("mkk->mk", at.beta_vcov))
+            se = np.sqrt(np.einsum("mkk->mk", vcov))
             se = np.where(at.kept, se, np.nan)
-            z = at.beta / se
+            ratio = at.beta / se
+            half = t_quantile(level, used) * se
+        test = {"z": ratio} if df is None else {"t": ratio, "df": df}
         columns = {
             "estimate": at.beta,
             "std_error": se,
-            "z": z,
-            "p_value": 2.0 * ndtr(-np.abs(z)),
-            "ci_lower": at.beta - zq * se,
-            "ci_upper": at.beta + zq * se,
+            **test,
+            "p_value": t_p_value(ratio, used),
+            "ci_lower": at.beta - half,
+            "ci_upper": at.beta + half,
         }
         if adjust is not None:
             columns["p_adjusted"] = _adjusted(columns["p_value"], adjust)
-        index = pd.MultiIndex.from_product(
-            [self.responses, self.fixed_names], names=["response", "term"]
+        index = _by_response(
+            self.responses, [(name,) for name in self.fixed_names], ["term"]
         )
         return pd.DataFrame(
             {name: value.ravel() for name, value in columns.items()}, index=index
@@ -254,22 +271,17 @@ class ResponseResults:
                 f"metric must be 'variance', 'sd' or 'estimation', got {metric!r}."
             )
         level, at = check_level(confidence_level), self.estimates
-        tables = [
-            variance_table(metric, self.parameters, [], alpha, vcov, level)
-            for alpha, vcov in zip(at.alpha, at.alpha_vcov, strict=True)
-        ]
+        table = variance_table(
+            metric, self.parameters, [], at.alpha, at.alpha_vcov, level
+        )
         columns = ("estimate", "std_error", "ci_lower", "ci_upper")
-        index = pd.MultiIndex.from_tuples(
-            [
-                (response, p.level, p.term(metric))
-                for response in self.responses
-                for p in self.parameters
-            ],
-            names=["response", "level", "term"],
+        index = _by_response(
+            self.responses,
+            [(p.level, p.term(metric)) for p in self.parameters],
+            ["level", "term"],
         )
         return pd.DataFrame(
-            {c: np.concatenate([getattr(t, c) for t in tables]) for c in columns},
-            index=index,
+            {c: getattr(table, c).ravel() for c in columns}, index=index
         )
 
     def to_frame(
@@ -309,6 +321,22 @@ class ResponseResults:
         )
 
 
+def _by_response(
+    responses: Sequence[str], rows: Sequence[tuple[str, ...]], names: Sequence[str]
+) -> pd.MultiIndex:
+    """The same rows for every response."""
+    m = len(responses)
+    repeated = np.tile(np.arange(len(rows)), m)
+    columns = [pd.Index(column, dtype=object) for column in zip(*rows, strict=True)]
+    return pd.MultiIndex.from_arrays(
+        [
+            pd.Index(responses)[np.repeat(np.arange(m), len(rows))],
+            *(column[repeated] for column in columns),
+        ],
+        names=["response", *names],
+    )
+
+
 def _adjusted(p: Array, how: str) -> Array:
     """p-values of every column adjusted for their number; nan stays."""
     out = np.full_like(p, np.nan)
@@ -324,6 +352,33 @@ def _adjusted(p: Array, how: str) -> Array:
 
 
 @dataclass(frozen=True, eq=False)
+class ResponsePart:
+    """Some of the responses, and what answers for them.
+
+    Parameters
+    ----------
+    numbers : ndarray of int
+    model : FittedModel
+        A fit of one response, or that of the template with coefficients and effects of
+        several.
+    tests : ResponseTests
+    """
+
+    numbers: Array
+    model: FittedModel
+    tests: ResponseTests
+
+    def effects(self, equation: Any) -> tuple[Array, pd.Index]:
+        """Effects of an equation, (B, G, q), and its groups."""
+        if np.ndim(self.model.sigma2):
+            posterior: Any = self.model.posterior
+            values = posterior.of(equation.name, equation.floor)
+            return values, self.model.group_index(equation)
+        frame = self.model.random_effects()[equation.name]
+        return frame.to_numpy()[None], frame.index
+
+
+@dataclass(frozen=True, eq=False)
 class FittedResponses:
     """State of an estimator that was fitted to several responses.
 
@@ -332,16 +387,14 @@ class FittedResponses:
     results : ResponseResults
     template : FittedModel
         Of one response, with all that is alike in all of them.
-    parts : tuple of (ndarray of int, FittedModel)
-        Numbers of some responses, and what predicts them: a fit of one, or that of the
-        template with coefficients and effects of several.
+    parts : tuple of ResponsePart
     sample : ndarray of bool, shape (n, m)
         Which rows were used for which response.
     """
 
     results: ResponseResults
     template: FittedModel
-    parts: tuple[tuple[Array, FittedModel], ...]
+    parts: tuple[ResponsePart, ...]
     sample: Array
 
     def __getattr__(self, name: str) -> Any:
@@ -357,12 +410,21 @@ class FittedResponses:
         self, confidence_level: float, df: Any = None, adjust: str | None = None
     ) -> pd.DataFrame:
         """See ``MixedLinearRegressor.coef_table``."""
-        if df not in (None, "asymptotic"):
-            raise ValueError(
-                f"df={df!r} is there for a fit of one response only: call fit(X, y) with "
-                "that column of Y, or set df=None."
-            )
-        return self.results.fixed_table(confidence_level, adjust=adjust)
+        method = self.template.df_method if df is None else df
+        reference = None
+        if not (method is None or (isinstance(method, str) and method == "asymptotic")):
+            reference = self._reference(method)
+        return self.results.fixed_table(
+            confidence_level, adjust=adjust, reference=reference
+        )
+
+    def _reference(self, method: str) -> tuple[Array, Array]:
+        """Degrees of freedom and covariance matrices of all coefficients."""
+        df = np.full(self.results.estimates.beta.shape, np.nan)
+        vcov = np.full(self.results.estimates.beta_vcov.shape, np.nan)
+        for part in self.parts:
+            df[part.numbers], vcov[part.numbers] = part.tests.reference(method)
+        return df, vcov
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -414,7 +476,7 @@ class FittedResponses:
     @property
     def unbounded(self) -> bool:
         """Whether the likelihood of some response has no maximum."""
-        return any(bool(np.any(part.unbounded)) for _, part in self.parts)
+        return any(bool(np.any(part.model.unbounded)) for part in self.parts)
 
     @cached_property
     def variance_components(self) -> pd.DataFrame:
@@ -437,11 +499,11 @@ class FittedResponses:
                 "fit(X, y) with that column of Y, or set return_std=False."
             )
         out = np.empty((source.n_rows, len(self.results.responses)))
-        for numbers, part in self.parts:
-            mean = part.predict(
+        for part in self.parts:
+            mean = part.model.predict(
                 estimator, source, kind=kind, level=level, return_std=False
             )
-            out[:, numbers] = mean if mean.ndim == 2 else mean[:, None]
+            out[:, part.numbers] = mean if mean.ndim == 2 else mean[:, None]
         return out
 
     def random_effects(
@@ -453,28 +515,39 @@ class FittedResponses:
                 "Standard errors of random effects are there for a fit of one response "
                 "only: call fit(X, y) with that column of Y, or set return_std=False."
             )
-        names = self.results.responses
-        frames: dict[str, list[Any]] = {
-            e: [None] * len(names) for e in self.equation_names
-        }
-        for numbers, part in self.parts:
-            for e in part.equations:
-                index = None
-                for k, b in enumerate(numbers.tolist()):
-                    if len(numbers) == 1 and not _several(part):
-                        frame = part.random_effects()[e.name]
-                    else:
-                        values = part.posterior.of(e.name, e.floor)[k]  # type: ignore[attr-defined]
-                        index = part.group_index(e) if index is None else index
-                        frame = pd.DataFrame(
-                            values, index=index, columns=list(e.effects)
-                        )
-                    frames[e.name][b] = frame
-        return {
-            e: pd.concat(found, keys=list(names), names=["response"])
-            for e, found in frames.items()
-        }
+        names, out = self.results.responses, {}
+        for name in self.equation_names:
+            frames, numbers = [], []
+            for part in self.parts:
+                (equation,) = (e for e in part.model.equations if e.name == name)
+                values, groups = part.effects(equation)
+                B, G, q = values.shape
+                which = np.repeat(part.numbers, G)
+                index = groups.take(np.tile(np.arange(G), B))
+                frame = pd.DataFrame(
+                    values.reshape(B * G, q),
+                    index=index,
+                    columns=list(equation.effects),
+                )
+                frames.append(_with_response(frame, which, names))
+                numbers.append(which)
+            whole = pd.concat(frames) if len(frames) > 1 else frames[0]
+            order = np.argsort(np.concatenate(numbers), kind="stable")
+            out[name] = whole.iloc[order]
+        return out
 
 
-def _several(part: FittedModel) -> bool:
-    return np.ndim(part.sigma2) > 0
+def _with_response(
+    frame: pd.DataFrame, numbers: Array, names: Sequence[str]
+) -> pd.DataFrame:
+    """The response as first index level."""
+    index = frame.index
+    single = not isinstance(index, pd.MultiIndex)
+    levels = (
+        [index] if single else [index.get_level_values(k) for k in range(index.nlevels)]
+    )
+    response = pd.Index(names)[numbers]
+    frame.index = pd.MultiIndex.from_arrays(
+        [response, *levels], names=["response", *index.names]
+    )
+    return frame

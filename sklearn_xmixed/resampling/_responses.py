@@ -16,10 +16,12 @@ from sklearn.utils.validation import check_array, check_consistent_length
 from ..design._compile import compile_design
 from ..exceptions import MixedModelWarning
 from ..fitted._fitted import FittedModel
+from ..fitted._response_tests import ManySmallSamples, OneSmallSample
 from ..fitted._responses import (
     FittedResponses,
     ResponseEffects,
     ResponseEstimates,
+    ResponsePart,
     ResponseResults,
 )
 from ._together import Together, concatenate
@@ -27,8 +29,8 @@ from ._together import Together, concatenate
 __all__ = ["fit_responses", "several_responses"]
 
 Array = np.ndarray
-#: numbers of some responses, their estimates, and what predicts them
-Part = tuple[Array, ResponseEstimates, FittedModel]
+#: some of the responses and their estimates
+Part = tuple[ResponsePart, ResponseEstimates]
 
 #: responses of one pattern of missing rows from which fitting them together pays
 FEW = 3
@@ -61,7 +63,6 @@ def fit_responses(
     one : MixedLinearRegressor
         The fit of one response.
     """
-    _refuse(estimator)
     names, values = _read(estimator, X, Y)
     values = np.asfortranarray(values)
     alone = _Alone(estimator, X, values, sample_weight, groups)
@@ -75,28 +76,19 @@ def fit_responses(
     assert first is not None
     _check_alike(parts, names)
     m = len(names)
-    estimates = ResponseEstimates.gather([(n, e) for n, e, _ in parts], m)
+    estimates = ResponseEstimates.gather([(p.numbers, e) for p, e in parts], m)
     template = first._fitted
     fixed = template.results.fixed_names
     sample = np.empty((len(values), m), dtype=bool)
-    for numbers, _, part in parts:
-        sample[:, numbers] = part.sample[:, None]
+    for part, _ in parts:
+        sample[:, part.numbers] = part.model.sample[:, None]
     fitted = FittedResponses(
         ResponseResults(names, fixed, template.results.parameters, estimates),
         template,
-        tuple((numbers, part) for numbers, _, part in parts),
+        tuple(part for part, _ in parts),
         sample,
     )
     return fitted, first
-
-
-def _refuse(estimator: Any) -> None:
-    if estimator.df_method is not None:
-        raise ValueError(
-            f"df_method={estimator.df_method!r} is there for one response only; fits to "
-            "several have the large sample's tests. Set df_method=None, or fit the "
-            "columns of Y one by one."
-        )
 
 
 def _read(estimator: Any, X: Any, Y: Any) -> tuple[tuple[str, ...], Array]:
@@ -192,9 +184,9 @@ def _fit_pattern(alone: _Alone, one: Any, numbers: Array) -> list[Part]:
             len(numbers),
         ).take(which)
         effects = concatenate([s.effects for s in solved]).take(which)
-        parts.append(
-            (numbers[which], whole, _predictor(together.template, whole, effects))
-        )
+        tests = ManySmallSamples.concatenate([s.tests for s in solved]).take(which)
+        model = _predictor(together.template, whole, effects)
+        parts.append((ResponsePart(numbers[which], model, tests), whole))
     lost = numbers[~certain].tolist()
     parts += [
         _single(b, f)
@@ -222,7 +214,8 @@ def _runs(pieces: list[Array]) -> list[Array]:
 
 
 def _single(b: int, fitted: FittedModel) -> Part:
-    return np.array([b]), ResponseEstimates.of_fits([fitted]), fitted
+    part = ResponsePart(np.array([b]), fitted, OneSmallSample(fitted))
+    return part, ResponseEstimates.of_fits([fitted])
 
 
 def _predictor(
@@ -243,14 +236,14 @@ def _predictor(
 
 def _check_alike(parts: list[Part], names: tuple[str, ...]) -> None:
     """Refuse responses whose missing rows leave them another model."""
-    first = parts[0][2].results
-    terms = [(p.level, p.term("sd")) for p in first.parameters]
-    for numbers, _, part in parts:
-        own = [(p.level, p.term("sd")) for p in part.results.parameters]
+    first = parts[0][0]
+    terms = [(p.level, p.term("sd")) for p in first.model.results.parameters]
+    for part, _ in parts:
+        own = [(p.level, p.term("sd")) for p in part.model.results.parameters]
         if own != terms:
             raise ValueError(
-                f"The rows without missing values of {names[int(numbers[0])]!r} have "
-                f"the variance parameters {own}, those of {names[int(parts[0][0][0])]!r} "
+                f"The rows without missing values of {names[int(part.numbers[0])]!r} have "
+                f"the variance parameters {own}, those of {names[int(first.numbers[0])]!r} "
                 f"{terms}; responses that are fitted together must have the same. Fit "
                 "them apart."
             )

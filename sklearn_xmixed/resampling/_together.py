@@ -14,6 +14,7 @@ import numpy as np
 from ..covariance import PARAMETERIZATIONS
 from ..design._compile import Compiled
 from ..fitted._fitted import FittedModel
+from ..fitted._response_tests import ManySmallSamples
 from ..fitted._responses import ResponseEffects, ResponseEstimates
 from ..fitted._saved import Order
 from ..likelihood import (
@@ -49,6 +50,7 @@ class Solved:
     ----------
     estimates : ResponseEstimates
     effects : ResponseEffects
+    tests : ManySmallSamples
     certain : ndarray of bool, shape (B,)
         Whether estimates and standard errors are certified; else they are left to a
         fit of their own.
@@ -56,6 +58,7 @@ class Solved:
 
     estimates: ResponseEstimates
     effects: ResponseEffects
+    tests: ManySmallSamples
     certain: Array
 
 
@@ -174,7 +177,7 @@ class Together:
             at = data.pieces(D, reml=batch.reml, directions=directions)
             certain = found.certain & plain & np.isfinite(at.c)
             certain &= groups.yy > LEFT * len(left)
-            estimates, sure = self._estimates(found, at, scale, slopes)
+            estimates, tests, sure = self._estimates(found, at, scale, slopes)
             e = groups.effects(D, at.beta)
         gains = {
             equation.name: sandwich_half(block.metric, D_b, block.Lambda)
@@ -186,7 +189,7 @@ class Together:
             )
         }
         effects = ResponseEffects(tuple(part * scale for part in e), tuple(D), gains)
-        return Solved(estimates, effects, certain & sure)
+        return Solved(estimates, effects, tests, certain & sure)
 
     def _search(self, data: AnyReplicates) -> BatchOptimum:
         """From the usual start, then from small variances where that came to nothing.
@@ -212,19 +215,20 @@ class Together:
 
     def _estimates(
         self, found: BatchOptimum, at: ManyPieces, scale: Array, slopes: Array
-    ) -> tuple[ResponseEstimates, Array]:
-        """In the user's terms, and which standard errors are sure."""
+    ) -> tuple[ResponseEstimates, ManySmallSamples, Array]:
+        """In the user's terms, what tests refer to, and which standard errors are sure."""
         batch, nn = self.batch, found.nn
         compiled, pool, B = batch.compiled, batch.pool, len(scale)
         order = Order.of(compiled)
         sigma2 = at.c / nn * scale**2
         beta = order.coefficients(np.linalg.solve(pool.R, slopes + scale * at.beta))
-        F = np.tensordot(np.linalg.inv(pool.R), at.F, axes=1)
-        kept = np.einsum("iaB,jaB->Bij", F, F) * sigma2[:, None, None]
+        F = np.tensordot(np.linalg.inv(pool.R), at.F, axes=1).transpose(2, 0, 1)
         k = len(order.names)
-        beta_vcov = np.zeros((B, k, k))
-        here = np.ix_(np.arange(B), order.place, order.place)
-        beta_vcov[here] = kept[np.ix_(np.arange(B), order.order, order.order)]
+        root = np.zeros((B, k, pool.p))
+        root[:, order.place] = F[:, order.order]
+        beta_vcov = sigma2[:, None, None] * (root @ root.swapaxes(1, 2))
+        present = np.zeros(k, dtype=bool)
+        present[order.place] = True
         with np.errstate(all="ignore"):
             variances = many_variances(
                 batch.model, found.D_blocks, at, nn, std_errors=self.std_errors
@@ -237,8 +241,17 @@ class Together:
             + 2.0 * nn * np.log(scale)
         )
         results = self.template.results
-        present = np.zeros(k, dtype=bool)
-        present[order.place] = True
+        tests = ManySmallSamples(
+            self.template.small_sample,
+            self.level,
+            batch.model,
+            tuple(found.D_blocks),
+            batch.floors(found.D_blocks)[0],
+            root,
+            variances.basis,
+            variances.half,
+            sigma2,
+        )
         return (
             ResponseEstimates(
                 beta=beta.T,
@@ -254,6 +267,7 @@ class Together:
                 converged=np.ones(B, dtype=bool),
                 messages=np.full(B, "", dtype=object),
             ),
+            tests,
             variances.sure,
         )
 

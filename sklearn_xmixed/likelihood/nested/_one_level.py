@@ -255,10 +255,38 @@ class LevelResponses:
             slopes = at.slopes(design)
             flat = slopes.reshape(len(slopes), -1, len(self))
             l_2 -= np.einsum("eiB,fiB->efB", flat, flat)
-        picked = np.array(
-            [[M[a, b] for a, b in _elements(design.q)] for _, M in directions]
-        )
+        picked = self._picked(directions)
         return replace(found, c_2=_along(picked, c_2), l_2=_along(picked, l_2))
+
+    def slopes(self, D: list[Array], directions: Sequence[tuple[int, Array]]) -> Array:
+        """e(Y) of every direction, in the basis X F, (m, p, p, B)."""
+        at = _Solved.of(self, D[0])
+        return np.einsum(
+            "meB,eijB->mijB", self._picked(directions), at.slopes(self.design)
+        )
+
+    def quadratics(
+        self, D: list[Array], directions: Sequence[tuple[int, Array]], W: Array
+    ) -> Array:
+        """Sum of W_ij Q_ij over the directions, in the basis X F, (p, p, B).
+
+        Parameters
+        ----------
+        W : ndarray of shape (m, m, B)
+        """
+        at, design = _Solved.of(self, D[0]), self.design
+        inner = np.zeros_like(at.T)
+        for i, (_, M) in enumerate(directions):
+            other = sum(W[i, j] * N for j, (_, N) in enumerate(directions))
+            inner += right(left(M[:, :, None], at.T), np.asarray(other)[:, :, None])
+        moved = cross(at.G, cross(inner.swapaxes(0, 1), at.G))
+        found = cross(at.F, cross(design.gram(moved), at.F))
+        return 0.5 * (found + found.swapaxes(0, 1))
+
+    def _picked(self, directions: Sequence[tuple[int, Array]]) -> Array:
+        """Elements on and above the diagonal of every direction."""
+        places = _elements(self.design.q)
+        return np.array([[M[a, b] for a, b in places] for _, M in directions])
 
     def effects(self, D: list[Array], beta: Array) -> list[Array]:
         """Z'V^-1 (y - X beta) of every group, [(q, G, B)]; D times it are the effects."""
