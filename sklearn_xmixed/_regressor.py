@@ -458,12 +458,19 @@ n_levels), default=None
     def _fit_responses(
         self, X: Any, Y: Any, sample_weight: Any, groups: Any
     ) -> MixedLinearRegressor:
-        fitted, one = fit_responses(self, X, Y, sample_weight, groups)
+        tasks: list[FitTasks] = []
+
+        def watch(m: int) -> Callable[[int], None]:
+            tasks.append(FitTasks(self, X, Y, sample_weight, n_tasks=m))
+            return tasks[0].responses
+
+        fitted, one = fit_responses(self, X, Y, sample_weight, groups, watch=watch)
         for name in ("n_features_in_", "feature_names_in_"):
             self.__dict__.pop(name, None)
             if hasattr(one, name):
                 setattr(self, name, getattr(one, name))
         self._fitted: Any = fitted
+        tasks[0].end()
         self._warn()
         return self
 

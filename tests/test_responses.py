@@ -5,8 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from joblib import parallel_config
+from sklearn.base import clone
 
 from sklearn_xmixed import MixedLinearRegressor, RandomEffects
+from sklearn_xmixed.design._compile import compile_design
+from sklearn_xmixed.resampling._responses import _Alone
+from sklearn_xmixed.resampling._together import Together
 
 
 def responses(m, seed=0, slopes=False):
@@ -18,7 +23,7 @@ def responses(m, seed=0, slopes=False):
     if slopes:
         Y += x[:, None] * (rng.normal(size=(12, m)) * sd)[g]
     Y = 1e3 * np.arange(m) + Y * 10.0 ** (np.arange(m) % 3)
-    X = pd.DataFrame({"x": x, "top": g // 3, "g": g})
+    X = pd.DataFrame({"x": x, "top": g // 3, "g": g, "half": np.tile(range(4), 18)})
     return X, pd.DataFrame(Y, columns=[f"r{i}" for i in range(m)])
 
 
@@ -46,6 +51,7 @@ def same_as_alone(model, X, Y):
 
 
 SLOPES = RandomEffects("g", ["x"], covariance="unstructured")
+CROSSED = [RandomEffects("_all", factor="g"), RandomEffects("_all", factor="half")]
 
 
 @pytest.mark.parametrize("method", ["ml", "reml"])
@@ -152,3 +158,95 @@ def test_small_samples(effects, df):
             )
     default = MixedLinearRegressor(**model, df_method=df).fit(X, Y)
     pd.testing.assert_frame_equal(default.coef_table(), many.coef_table(df=df))
+
+
+class Progress:
+    """Counts what is complete."""
+
+    def __init__(self):
+        self.names = []
+
+    def setup(self, estimator, context):
+        self.total = context.max_subtasks
+
+    def on_fit_task_begin(self, estimator, context):
+        pass
+
+    def on_fit_task_end(self, estimator, context):
+        self.names.append(context.task_name)
+
+    def teardown(self, estimator, context):
+        self.names.append("teardown")
+
+
+@pytest.mark.parametrize("effects", ["g", CROSSED], ids=["together", "one by one"])
+def test_progress_counts_responses(effects):
+    X, Y = responses(5)
+    progress = Progress()
+    model = MixedLinearRegressor(effects, fixed=["x"], lr_test=False)
+    model.set_callbacks(progress).fit(X, Y)
+    assert progress.total == 5
+    assert progress.names == [*["response"] * 5, "fit", "teardown"]
+
+
+def test_crossed_factors_on_several_cores():
+    X, Y = responses(4)
+    model = {"random_effects": CROSSED, "fixed": ["x"]}
+    with parallel_config(n_jobs=2, backend="threading"):
+        many = same_as_alone(model, X, Y)
+    assert len(many._fitted.parts) == 4
+
+
+def test_long_work_takes_all_cores(monkeypatch):
+    """Unless joblib was told otherwise."""
+    X, Y = responses(3)
+    alone = _Alone(MixedLinearRegressor("g"), X, Y.to_numpy(), None, None, int)
+    alone.seconds = 1.0
+    assert alone._n_jobs(3) is None
+    assert alone._n_jobs(4) == -1
+    with parallel_config(n_jobs=1):
+        assert alone._n_jobs(4) is None
+
+
+def level_responses(effects, m=6):
+    """The design of a fit, and its responses as groups."""
+    X, Y = responses(m, slopes=True)
+    X["t"] = np.tile(np.arange(6.0), 12)
+    one = MixedLinearRegressor(effects, fixed=["x", "t"])
+    compiled = compile_design(clone(one), X, Y["r0"].to_numpy(), None, None)
+    fitted = clone(one).fit(X, Y["r0"])._fitted
+    together = Together.of(compiled, fitted, std_errors=True, tol=1e-10, max_iter=50)
+    left, _ = together.maker.residual(Y.to_numpy())
+    return together, together.maker.on(together.level, left), left
+
+
+@pytest.mark.parametrize("reml", [False, True])
+@pytest.mark.parametrize(
+    "effects",
+    ["g", RandomEffects("g", ["t"]), SLOPES, RandomEffects("g", ["x", "t"])],
+    ids=["intercept", "equal designs", "slopes", "two slopes"],
+)
+def test_level_equals_the_tree(effects, reml):
+    """Closed forms equal sweeps and complex steps, with and without stand-ins."""
+    together, groups, left = level_responses(effects)
+    tree = together.maker.replicates(left, merge=False)
+    q, B = groups.design.q, len(groups)
+    L = np.random.default_rng(0).normal(size=(q, q, B))
+    D = [np.einsum("acB,bcB->abB", L, L)]
+    directions = [(0, D[0])] + [
+        (k, np.repeat(M[:, :, None], B, axis=2))
+        for k, M in together.batch.model.elements()
+    ]
+    expected = tree.pieces(D, reml=reml, directions=directions)
+    for data in (groups, groups.merged()):
+        found = data.pieces(D, reml=reml, directions=directions)
+        for name in ("beta", "c", "l", "pivot", "F", "c_2", "l_2"):
+            a, b = getattr(found, name), getattr(expected, name)
+            np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-12 * np.abs(b).max())
+        np.testing.assert_allclose(found.c_D[0], expected.c_D[0], rtol=1e-9, atol=1e-9)
+        np.testing.assert_allclose(found.l_D[0], expected.l_D[0], rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(
+        groups.effects(D, found.beta)[0], tree.effects(D, found.beta)[0], atol=1e-11
+    )
+    few = groups.merged().design.C.shape[2]
+    assert few < 12 if effects == "g" else few <= 12

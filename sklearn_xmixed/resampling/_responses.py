@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import pairwise
+from time import perf_counter
 from typing import Any
 
 import numpy as np
-from joblib import Parallel, delayed
+from joblib import Parallel, cpu_count, delayed
+from joblib.parallel import get_active_backend
 from sklearn.base import clone
 from sklearn.utils.validation import check_array, check_consistent_length
 
@@ -32,6 +35,8 @@ Array = np.ndarray
 #: some of the responses and their estimates
 Part = tuple[ResponsePart, ResponseEstimates]
 
+#: seconds of work from which all cores are used, and pieces of it for each
+LONG, TASKS = 3.0, 8
 #: responses of one pattern of missing rows from which fitting them together pays
 FEW = 3
 
@@ -44,18 +49,27 @@ def several_responses(y: Any) -> bool:
 
 
 def fit_responses(
-    estimator: Any, X: Any, Y: Any, sample_weight: Any = None, groups: Any = None
+    estimator: Any,
+    X: Any,
+    Y: Any,
+    sample_weight: Any = None,
+    groups: Any = None,
+    *,
+    watch: Callable[[int], Callable[[int], None]] = lambda m: lambda more: None,
 ) -> tuple[FittedResponses, Any]:
     """Fit a model to every column of Y.
 
     Responses with the same rows missing share the work; what is not certified
-    together, and models whose responses cannot share it, are fitted one by one (in
-    parallel under ``joblib.parallel_config``).
+    together, and models whose responses cannot share it, are fitted one by one: on all
+    cores where that takes long, or as ``joblib.parallel_config`` has it.
 
     Parameters
     ----------
     estimator : MixedLinearRegressor
     Y : array-like or data frame of shape (n_samples, n_responses)
+    watch : callable
+        From the number of responses to what is told how many more of them are
+        complete.
 
     Returns
     -------
@@ -65,7 +79,8 @@ def fit_responses(
     """
     names, values = _read(estimator, X, Y)
     values = np.asfortranarray(values)
-    alone = _Alone(estimator, X, values, sample_weight, groups)
+    done = watch(len(names))
+    alone = _Alone(estimator, X, values, sample_weight, groups, done)
     parts: list[Part] = []
     first = None
     gone = np.isnan(values)
@@ -125,23 +140,62 @@ def _patterns(gone: Array) -> list[Array]:
 
 
 class _Alone:
-    """Fits one response at a time."""
+    """Fits one response at a time.
+
+    ``done`` is told how many more responses are complete.
+    """
 
     def __init__(
-        self, estimator: Any, X: Any, Y: Array, sample_weight: Any, groups: Any
+        self,
+        estimator: Any,
+        X: Any,
+        Y: Array,
+        sample_weight: Any,
+        groups: Any,
+        done: Callable[[int], None],
     ):
-        self.estimator, self.X, self.Y = estimator, X, Y
-        self.sample_weight, self.groups = sample_weight, groups
+        self.estimator, self.X, self.Y = clone(estimator), X, Y
+        vars(self.estimator).pop("_skl_callbacks", None)  # one fit, one progress bar
+        self.sample_weight, self.groups, self.done = sample_weight, groups, done
+        self.seconds = 0.0
 
     def __call__(self, b: int) -> Any:
-        one = clone(self.estimator)
-        with warnings.catch_warnings():  # told once for all responses
-            warnings.simplefilter("ignore", MixedModelWarning)
-            return one.fit(self.X, self.Y[:, b], self.sample_weight, groups=self.groups)
+        """The estimator fitted to a response."""
+        start = perf_counter()
+        one = _fit(
+            self.estimator, self.X, self.Y[:, b], self.sample_weight, self.groups
+        )
+        self.seconds = perf_counter() - start
+        return one
 
-    def fitted(self, b: int) -> FittedModel:
-        """What a fit keeps."""
-        return self(b)._fitted
+    def parts(self, numbers: Sequence[int]) -> list[Part]:
+        """Responses one by one, on all cores where that pays."""
+        n_jobs = self._n_jobs(len(numbers))
+        size = max(1, len(numbers) // (TASKS * cpu_count())) if n_jobs else 1
+        pieces = [numbers[a : a + size] for a in range(0, len(numbers), size)]
+        made = Parallel(
+            n_jobs=n_jobs, return_as="generator", verbose=_verbosity(self.estimator)
+        )(
+            delayed(_fitted)(
+                self.estimator,
+                self.X,
+                self.Y[:, piece],
+                self.sample_weight,
+                self.groups,
+            )
+            for piece in pieces
+        )
+        parts = []
+        for piece, fits in zip(pieces, made, strict=True):
+            parts += [_single(b, fit) for b, fit in zip(piece, fits, strict=True)]
+            self.done(len(piece))
+        return parts
+
+    def _n_jobs(self, count: int) -> int | None:
+        """All cores for long work; None, joblib's own setting, else and where it is set."""
+        backend, chosen = get_active_backend()
+        free = chosen is None and not backend.nesting_level
+        return -1 if free and count * self.seconds > LONG else None
 
     def compile(self, one: Any, b: int) -> Any:
         """The design of a fit."""
@@ -150,51 +204,64 @@ class _Alone:
         )
 
 
+def _fit(estimator: Any, X: Any, y: Array, sample_weight: Any, groups: Any) -> Any:
+    with warnings.catch_warnings():  # told once for all responses
+        warnings.simplefilter("ignore", MixedModelWarning)
+        return clone(estimator).fit(X, y, sample_weight, groups=groups)
+
+
+def _fitted(
+    estimator: Any, X: Any, Y: Array, sample_weight: Any, groups: Any
+) -> list[FittedModel]:
+    return [_fit(estimator, X, y, sample_weight, groups)._fitted for y in Y.T]
+
+
 def _fit_pattern(alone: _Alone, one: Any, numbers: Array) -> list[Part]:
     """Fit responses that have the same rows; ``one`` is a fit of the first."""
     together = None
     if len(numbers) >= FEW and _may_share(one):
-        compiled = alone.compile(one, int(numbers[0]))
         together = Together.of(
-            compiled,
+            alone.compile(one, int(numbers[0])),
             one._fitted,
             std_errors=one.std_errors,
             tol=one.tol,
             max_iter=one.max_iter,
         )
     if together is None:
-        rest = Parallel(verbose=_progress(one))(
-            delayed(alone.fitted)(b) for b in numbers[1:].tolist()
-        )
-        return [
-            _single(b, f) for b, f in zip(numbers, [one._fitted, *rest], strict=True)
-        ]
-    Y = alone.Y if one._fitted.sample.all() else alone.Y[one._fitted.sample]
+        alone.done(1)
+        first = _single(int(numbers[0]), one._fitted)
+        return [first, *alone.parts(numbers[1:].tolist())]
+    parts, lost = _fit_together(alone, together, numbers)
+    return [*parts, *alone.parts(lost)]
+
+
+def _fit_together(
+    alone: _Alone, together: Together, numbers: Array
+) -> tuple[list[Part], list[int]]:
+    """Responses that share a search, and the numbers of those that do not succeed."""
+    used = together.template.sample
+    Y = alone.Y if used.all() else alone.Y[used]
     size = together.chunk
     pieces = [numbers[a : a + size] for a in range(0, len(numbers), size)]
-    solved = Parallel(verbose=_progress(one))(
+    solved = []
+    for part in Parallel(return_as="generator")(
         delayed(together.solve)(Y[:, piece]) for piece in pieces
-    )
+    ):
+        solved.append(part)
+        alone.done(int(part.certain.sum()))
     certain = np.concatenate([s.certain for s in solved])
-    parts: list[Part] = []
-    if certain.any():
-        which = np.flatnonzero(certain)
-        whole = ResponseEstimates.gather(
-            list(zip(_runs(pieces), [s.estimates for s in solved], strict=True)),
-            len(numbers),
-        ).take(which)
-        effects = concatenate([s.effects for s in solved]).take(which)
-        tests = ManySmallSamples.concatenate([s.tests for s in solved]).take(which)
-        model = _predictor(together.template, whole, effects)
-        parts.append((ResponsePart(numbers[which], model, tests), whole))
-    lost = numbers[~certain].tolist()
-    parts += [
-        _single(b, f)
-        for b, f in zip(
-            lost, Parallel()(delayed(alone.fitted)(b) for b in lost), strict=True
-        )
-    ]
-    return parts
+    if not certain.any():
+        return [], numbers.tolist()
+    which = np.flatnonzero(certain)
+    whole = ResponseEstimates.gather(
+        list(zip(_runs(pieces), [s.estimates for s in solved], strict=True)),
+        len(numbers),
+    ).take(which)
+    effects = concatenate([s.effects for s in solved]).take(which)
+    tests = ManySmallSamples.concatenate([s.tests for s in solved]).take(which)
+    model = _predictor(together.template, whole, effects)
+    part = ResponsePart(numbers[which], model, tests)
+    return [(part, whole)], numbers[~certain].tolist()
 
 
 def _may_share(one: Any) -> bool:
@@ -203,8 +270,8 @@ def _may_share(one: Any) -> bool:
     return usual and not one.em_only and one._fitted.results.vce == "oim"
 
 
-def _progress(one: Any) -> int:
-    return 10 if one.verbose else 0
+def _verbosity(estimator: Any) -> int:
+    return 10 if estimator.verbose else 0
 
 
 def _runs(pieces: list[Array]) -> list[Array]:
