@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -250,3 +252,61 @@ def test_level_equals_the_tree(effects, reml):
     )
     few = groups.merged().design.C.shape[2]
     assert few < 12 if effects == "g" else few <= 12
+
+
+@pytest.mark.filterwarnings("ignore::sklearn_xmixed.exceptions.MixedModelWarning")
+def test_constant_responses_do_not_stop_the_others():
+    """A gene that is never seen, first or last, is a fit of its own."""
+    X, Y = responses(8)
+    Y["r0"] = Y["r7"] = 0.0
+    many = MixedLinearRegressor("g", fixed=["x"]).fit(X, Y)
+    assert max(len(part.numbers) for part in many._fitted.parts) == 6
+    np.testing.assert_array_equal(many.converged_, [False, *[True] * 6, False])
+    one = MixedLinearRegressor("g", fixed=["x"]).fit(X, Y["r3"])
+    assert abs(many.log_likelihood_[3] - one.log_likelihood_) < 1e-8
+    assert "2 of 8 responses" in many.results_.message
+
+
+def test_pickled():
+    X, Y = responses(6)
+    many = MixedLinearRegressor(SLOPES, fixed=["x"], method="reml").fit(X, Y)
+    again = pickle.loads(pickle.dumps(many))
+    np.testing.assert_array_equal(again.predict(X), many.predict(X))
+    pd.testing.assert_frame_equal(
+        again.coef_table(df="kenward-roger"), many.coef_table(df="kenward-roger")
+    )
+
+
+def test_one_column_is_a_matrix():
+    """As scikit-learn has it: predictions have the shape of the response."""
+    X, Y = responses(3)
+    model = MixedLinearRegressor("g", fixed=["x"])
+    many, one = clone(model).fit(X, Y[["r2"]]), clone(model).fit(X, Y["r2"])
+    assert many.predict(X).shape == (72, 1)
+    assert many.coef_.shape == (1, 1)
+    assert isinstance(one.log_likelihood_, float)
+    np.testing.assert_allclose(many.predict(X)[:, 0], one.predict(X), rtol=1e-6)
+
+
+def test_weights_are_fitted_one_by_one():
+    X, Y = responses(4)
+    w = np.random.default_rng(0).integers(1, 4, size=72).astype(float)
+    model = MixedLinearRegressor("g", fixed=["x"])
+    many = clone(model).fit(X, Y, w)
+    for i, name in enumerate(Y):
+        one = clone(model).fit(X, Y[name], w)
+        assert many.log_likelihood_[i] == pytest.approx(one.log_likelihood_, abs=1e-8)
+
+
+def test_responses_of_one_pattern_share_a_search():
+    X, Y = responses(12)
+    Y.iloc[:9, 1::2] = np.nan
+    Y.iloc[20, 11] = np.nan
+    model = {"random_effects": "g", "fixed": ["x"], "missing": "drop"}
+    many = same_as_alone(model, X, Y)
+    sizes = sorted(len(part.numbers) for part in many._fitted.parts)
+    assert sizes == [1, 5, 6]
+    effects = many.random_effects_["g"]
+    assert len(effects.loc["r0"]) == 12
+    assert len(effects.loc["r1"]) == 11  # the first group has no rows left
+    assert list(dict.fromkeys(effects.index.get_level_values(0))) == list(Y)

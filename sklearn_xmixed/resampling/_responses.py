@@ -37,6 +37,8 @@ Part = tuple[ResponsePart, ResponseEstimates]
 
 #: seconds of work from which all cores are used, and pieces of it for each
 LONG, TASKS = 3.0, 8
+#: responses that are looked at for one that is not constant
+LEADERS = 1000
 #: responses of one pattern of missing rows from which fitting them together pays
 FEW = 3
 
@@ -85,6 +87,7 @@ def fit_responses(
     first = None
     gone = np.isnan(values)
     for numbers in _patterns(gone):
+        numbers = _led(values, numbers)
         one = alone(int(numbers[0]))
         first = one if first is None else first
         parts += _fit_pattern(alone, one, numbers)
@@ -137,6 +140,15 @@ def _patterns(gone: Array) -> list[Array]:
     for b, column in enumerate(np.packbits(gone, axis=0).T):
         keys.setdefault(column.tobytes(), []).append(b)
     return [np.array(numbers) for numbers in keys.values()]
+
+
+def _led(values: Array, numbers: Array) -> Array:
+    """The same, one that is not constant first: its fit stands for the others."""
+    for k, b in enumerate(numbers[:LEADERS].tolist()):
+        y = values[:, b]
+        if np.nanstd(y) > 1e-6 * np.nanmax(np.abs(y), initial=0.0):
+            return np.concatenate([numbers[k:], numbers[:k]])
+    return numbers
 
 
 class _Alone:
