@@ -310,3 +310,22 @@ def test_responses_of_one_pattern_share_a_search():
     assert len(effects.loc["r0"]) == 12
     assert len(effects.loc["r1"]) == 11  # the first group has no rows left
     assert list(dict.fromkeys(effects.index.get_level_values(0))) == list(Y)
+
+
+@pytest.mark.parametrize("adjust", ["fdr", "holm", "bonferroni"])
+def test_adjusted_p_values(adjust):
+    """By coefficient, and by their definitions."""
+    X, Y = responses(9)
+    Y = Y + np.array([0, 0, 0.5, 0, 30, 0, 0, 60, 0]) * X[["x"]].to_numpy()
+    table = MixedLinearRegressor("g", fixed=["x"]).fit(X, Y).coef_table(adjust=adjust)
+    for term in ("x", "_cons"):
+        p = table.xs(term, level="term")["p_value"].to_numpy()
+        rank = p.argsort().argsort() + 1
+        factor = {"fdr": 9 / rank, "holm": 10 - rank, "bonferroni": 9}[adjust]
+        single = np.minimum(1.0, factor * p)
+        if adjust == "fdr":  # a larger p-value is at least as large when adjusted
+            expected = [single[p >= own].min() for own in p]
+        else:
+            expected = [single[p <= own].max() for own in p]
+        found = table.xs(term, level="term")["p_adjusted"]
+        np.testing.assert_allclose(found, expected, rtol=1e-12)

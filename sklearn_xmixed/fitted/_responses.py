@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any
@@ -28,7 +28,7 @@ __all__ = [
 Array = np.ndarray
 
 #: how p-values may be adjusted for the number of responses
-ADJUSTMENTS = (None, "bonferroni", "fdr")
+ADJUSTMENTS = (None, "fdr", "holm", "bonferroni")
 
 
 @dataclass(frozen=True, eq=False)
@@ -212,7 +212,7 @@ class ResponseResults:
 
         Parameters
         ----------
-        adjust : {None, "fdr", "bonferroni"}, default=None
+        adjust : {None, "fdr", "holm", "bonferroni"}, default=None
             A further column, p_adjusted: each coefficient's p-values adjusted for the
             number of responses.
         reference : (ndarray of shape (m, k), ndarray of shape (m, k, k)), optional
@@ -337,6 +337,26 @@ def _by_response(
     )
 
 
+def _bonferroni(p: Array) -> Array:
+    return np.minimum(1.0, len(p) * p)
+
+
+def _holm(p: Array) -> Array:
+    """Bonferroni's method step by step, from the smallest p-value."""
+    order = np.argsort(p)
+    stepped = np.maximum.accumulate(np.arange(len(p), 0, -1) * p[order])
+    out = np.empty_like(p)
+    out[order] = np.minimum(1.0, stepped)
+    return out
+
+
+_METHODS: dict[str, Callable[[Array], Array]] = {
+    "fdr": false_discovery_control,
+    "holm": _holm,
+    "bonferroni": _bonferroni,
+}
+
+
 def _adjusted(p: Array, how: str) -> Array:
     """p-values of every column adjusted for their number; nan stays."""
     out = np.full_like(p, np.nan)
@@ -344,10 +364,7 @@ def _adjusted(p: Array, how: str) -> Array:
         known = ~np.isnan(column)
         if not known.any():
             continue
-        if how == "fdr":
-            out[known, k] = false_discovery_control(column[known])
-        else:
-            out[known, k] = np.minimum(1.0, column[known] * known.sum())
+        out[known, k] = _METHODS[how](column[known])
     return out
 
 

@@ -121,10 +121,10 @@ class TableMethods(FittedMethods):
         df : str, default=None
             Degrees of freedom for small samples: a method as of ``df_method`` in the
             constructor, which is the default; "asymptotic" is the large sample.
-        adjust : {None, "fdr", "bonferroni"}, default=None
+        adjust : {None, "fdr", "holm", "bonferroni"}, default=None
             Of a fit to several responses: a further column, p_adjusted, with each
-            coefficient's p-values adjusted for their number, by Benjamini and Hochberg's
-            false discovery rate or by Bonferroni.
+            coefficient's p-values adjusted for their number: Benjamini and Hochberg's
+            false discovery rate, Holm's or Bonferroni's method.
 
         Returns
         -------
