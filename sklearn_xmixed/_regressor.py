@@ -34,6 +34,7 @@ from .fitted._table_answers import predict_table, score_table
 from .inference import Results, Term
 from .likelihood import CrossedOptions
 from .postestimation import PostEstimation
+from .resampling._responses import fit_responses, several_responses
 from .tables import Table
 
 __all__ = ["MixedLinearRegressor"]
@@ -372,6 +373,7 @@ class MixedLinearRegressor(
     def __sklearn_tags__(self):
         """What the estimator accepts."""
         tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
         tags.input_tags.allow_nan = self.missing == "drop"
         tags.input_tags.string = self.__dict__["random_effects"] is not None
         return tags
@@ -396,8 +398,11 @@ class MixedLinearRegressor(
             Covariates; group labels may be columns of a frame.  Or a table that is not
             in memory: a polars LazyFrame, a DuckDB relation, a pyarrow Dataset, or the
             path of Parquet or CSV files.
-        y : array-like of shape (n_samples,), or str
-            Response; the name of its column where X is not in memory.
+        y : array-like of shape (n_samples,) or (n_samples, n_responses), or str
+            Response, or several: each column is fitted for itself, at its own optimum,
+            and the columns of a frame give their names.  With ``missing="drop"`` every
+            response has the rows in which it is not missing.  The name of its column
+            where X is not in memory.
         sample_weight : array-like of shape (n_samples,) or str, default=None
             Weights of the observations, of the kind ``weight_type``.  Rows of
             weight zero are left out.  A name where X is not in memory.
@@ -422,6 +427,8 @@ n_levels), default=None
         """
         check_parameters(self)
         self.__dict__.pop("_fitted", None)
+        if several_responses(y):
+            return self._fit_responses(X, y, sample_weight, groups, offset)
         compiled = compile_design(self, X, y, sample_weight, groups, offset)
         self._check_weights(compiled)
         reml = self.method == "reml"
@@ -463,6 +470,27 @@ n_levels), default=None
             log.standard_errors()
         self._fitted = self._wrap(compiled, found)
         tasks.end()
+        self._warn()
+        return self
+
+    def _fit_responses(
+        self, X: Any, Y: Any, sample_weight: Any, groups: Any, offset: Any
+    ) -> MixedLinearRegressor:
+        tasks: list[FitTasks] = []
+
+        def watch(m: int) -> Callable[[int], None]:
+            tasks.append(FitTasks(self, X, Y, sample_weight, n_tasks=m))
+            return tasks[0].responses
+
+        fitted, one = fit_responses(
+            self, X, Y, sample_weight, groups, offset, watch=watch
+        )
+        for name in ("n_features_in_", "feature_names_in_"):
+            self.__dict__.pop(name, None)
+            if hasattr(one, name):
+                setattr(self, name, getattr(one, name))
+        self._fitted: Any = fitted
+        tasks[0].end()
         self._warn()
         return self
 
@@ -512,7 +540,7 @@ n_levels), default=None
 
     # -- fitted attributes -------------------------------------------------------
 
-    def _state(self, name: str) -> FittedModel:
+    def _state(self, name: str) -> Any:
         try:
             return self.__dict__["_fitted"]
         except KeyError:
@@ -575,7 +603,8 @@ n_levels), default=None
     @property
     def sigma_(self) -> float:
         """Residual standard deviation."""
-        return float(np.sqrt(self._state("sigma_").sigma2))
+        sigma = np.sqrt(self._state("sigma_").sigma2)
+        return sigma if np.ndim(sigma) else float(sigma)
 
     @property
     def log_likelihood_(self) -> float:
@@ -595,9 +624,7 @@ n_levels), default=None
     @property
     def n_groups_(self) -> dict[str, int]:
         """Number of groups at each level."""
-        return {
-            g.name: int(g.n_groups) for g in self._state("n_groups_").results.groups
-        }
+        return dict(self._state("n_groups_").n_groups)
 
     @property
     def converged_(self) -> bool:
@@ -681,6 +708,8 @@ n_levels), default=None
         if offset is None:
             return found
         own = read_offset(self, source, offset, source.n_rows)
+        if own is not None and np.ndim(found) == 2:  # of several responses
+            own = own[:, None]
         return (found[0] + own, found[1]) if return_std else found + own
 
     def score(
@@ -719,12 +748,27 @@ n_levels), default=None
         if offset is None:
             self._check_offset("Scores without offset=")
         mean = self.predict(X, groups=groups, offset=offset)
+        if mean.ndim == 2:
+            return self._score_responses(y, mean, sample_weight)
         if self.missing == "drop" or self.unseen == "nan":
             known = ~(np.isnan(mean) | np.isnan(np.asarray(y, dtype=float)))
             y, mean = np.asarray(y)[known], mean[known]
             if sample_weight is not None:
                 sample_weight = np.asarray(sample_weight)[known]
         return r2_score(y, mean, sample_weight=sample_weight)
+
+    def _score_responses(self, Y: Any, mean: Array, sample_weight: Any) -> float:
+        """Average R^2 of the responses, each on the rows where it is known."""
+        Y = np.asarray(Y, dtype=float)
+        known = np.isfinite(Y) & np.isfinite(mean)
+        if known.all():
+            return r2_score(Y, mean, sample_weight=sample_weight)
+        w = None if sample_weight is None else np.asarray(sample_weight)
+        scores = [
+            r2_score(y[k], fit[k], sample_weight=None if w is None else w[k])
+            for y, fit, k in zip(Y.T, mean.T, known.T, strict=True)
+        ]
+        return float(np.mean(scores))
 
 
 def _no_array(offset: Any) -> None:

@@ -11,16 +11,25 @@ __all__ = ["FitTasks"]
 
 
 class FitTasks:
-    """Tells scikit-learn's callbacks about the iterations of a fit.
+    """Tells scikit-learn's callbacks about the iterations of a fit, or its responses.
 
     Parameters
     ----------
     estimator : MixedLinearRegressor
     X, y, sample_weight : array-like
         What ``fit`` was given.
+    n_tasks : int, optional
+        How many tasks there will be, where that is known.
     """
 
-    def __init__(self, estimator: Any, X: Any, y: Any, sample_weight: Any):
+    def __init__(
+        self,
+        estimator: Any,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        n_tasks: int | None = None,
+    ):
         metadata = {} if sample_weight is None else {"sample_weight": sample_weight}
         self._data = {"estimator": estimator, "X": X, "y": y, "metadata": metadata}
         self._context = None
@@ -28,7 +37,7 @@ class FitTasks:
         if "_skl_callbacks" in vars(estimator) or hasattr(
             estimator, "_parent_callback_ctx"
         ):
-            self._context = estimator._init_callback_context(max_subtasks=None)
+            self._context = estimator._init_callback_context(max_subtasks=n_tasks)
             self._context.call_on_fit_task_begin(**self._data)
 
     @property
@@ -50,6 +59,15 @@ class FitTasks:
                 **self._data, reconstruction_attributes=attributes
             )
         )
+
+    def responses(self, more: int) -> None:
+        """Report that so many more responses are fitted."""
+        if self._context is None:
+            return
+        for _ in range(more):
+            step = self._context.subcontext(task_name="response")
+            step.call_on_fit_task_begin(**self._data)
+            step.call_on_fit_task_end(**self._data)
 
     def end(self) -> None:
         """Report that the fit is complete."""

@@ -96,7 +96,8 @@ class RowAnswers:
         fixed = read_fixed(estimator, source, self.fixed_names)
         mean = fixed @ self.coef + self.intercept
         if estimator.offset is not None:
-            mean = mean + column_offset(estimator, source)
+            own = column_offset(estimator, source)
+            mean = mean + (own if mean.ndim == 1 else own[:, None])
         allow_nan = estimator.missing == "drop"
         last = self._last_level(level, kind)
         places = []
@@ -118,7 +119,7 @@ class RowAnswers:
         mean = mean + self.posterior.linear(codes, Z)
         if estimator.unseen == "nan":
             lost = np.any([place.codes < 0 for place in used], axis=0)
-            mean = np.where(lost, np.nan, mean)
+            mean[lost] = np.nan
         if not return_std:
             return mean
         variance = self.posterior.variance(codes, Z, Q)

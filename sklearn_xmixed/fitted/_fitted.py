@@ -14,7 +14,14 @@ from ..design._compile import Compiled
 from ..design._factors import factor_index
 from ..design._levels import path_frame
 from ..estimation._estimate import Estimate
-from ..inference import ClusterRobust, FixedColumns, Reference, Specification
+from ..inference import (
+    ClusterRobust,
+    FixedColumns,
+    Reference,
+    Results,
+    Specification,
+    coefficient_table,
+)
 from ..inference.small_samples import SmallSample
 from ..optimization import Certificate, Iteration
 from ._answers import RowAnswers
@@ -101,6 +108,27 @@ class FittedModel(RowAnswers):
             offset_mean=0.0 if design.offset is None else float(design.offset.mean()),
         )
 
+    @property
+    def alone(self) -> Results:
+        """The results, which are of one response."""
+        return self.results
+
+    @property
+    def offset_is_array(self) -> bool:
+        """Whether the offset was no column, and is not kept."""
+        return self.results.specification.offset_is_array
+
+    def coef_table(
+        self, confidence_level: float, df: Any = None, adjust: str | None = None
+    ) -> pd.DataFrame:
+        """See ``MixedLinearRegressor.coef_table``."""
+        if adjust is not None:
+            raise ValueError(
+                f"adjust={adjust!r} adjusts for the number of responses, and the model "
+                "was fitted to one. Set adjust=None."
+            )
+        return coefficient_table(self.results, self.reference(df), confidence_level)
+
     def reference(self, df: Any = None) -> Reference | None:
         """What tests of coefficients refer to; None for a large sample.
 
@@ -173,6 +201,11 @@ class FittedModel(RowAnswers):
     def exact(self) -> bool:
         """Whether the fixed part left no residual."""
         return self.certificate.exact or not self.sigma2 > 0
+
+    @property
+    def n_groups(self) -> dict[str, int]:
+        """Number of groups at each level."""
+        return {g.name: int(g.n_groups) for g in self.results.groups}
 
     @property
     def n_iter(self) -> int:
@@ -249,9 +282,12 @@ class FittedModel(RowAnswers):
         out = {}
         for e in self.equations:
             values = self._effects_of(e, known)[int(std)]
-            if e.factor is not None:
-                index = factor_index(self.encoders, e.factor)
-            else:
-                index = path_frame(self.encoders, self.level_numbers[e.level])
+            index = self.group_index(e)
             out[e.name] = pd.DataFrame(values, index=index, columns=list(e.effects))
         return out
+
+    def group_index(self, equation: FittedEquation) -> pd.Index:
+        """Groups of an equation by their labels."""
+        if equation.factor is not None:
+            return factor_index(self.encoders, equation.factor)
+        return path_frame(self.encoders, self.level_numbers[equation.level])

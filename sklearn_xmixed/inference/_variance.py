@@ -430,50 +430,50 @@ def variance_table(
 
     Intervals are formed for log sds and variances, atanh correlations, and
     covariances as they are; of other parameters of the residuals in their own metric.
+    ``alpha`` and ``vcov`` may be those of several fits, on an axis before.
     """
     z = float(ndtri(0.5 + 0.5 * confidence_level))
-    se = np.sqrt(np.diagonal(vcov))
-    m = len(alpha)
-    value, error = np.empty(m), np.full(m, np.nan)
-    low, high = np.full(m, np.nan), np.full(m, np.nan)
+    se = np.sqrt(np.diagonal(vcov, axis1=-2, axis2=-1))
+    value, error, low, high = np.full((4, *alpha.shape), np.nan)
     index = {(p.equation, p.effects): k for k, p in enumerate(parameters)}
     for k, p in enumerate(parameters):
-        a, s = alpha[k], se[k]
-        ends = np.array([a - z * s, a + z * s])
+        a, s, at = alpha[..., k], se[..., k], (..., k)
+        ends = (a - z * s, a + z * s)
         if metric == "estimation":
-            value[k], error[k] = a, s
-            low[k], high[k] = ends
+            value[at], error[at] = a, s
+            low[at], high[at] = ends
         elif p.kind == "coef":
-            value[k], slope = _back(p.transform, a)
-            error[k] = slope * s
-            low[k], high[k] = (_back(p.transform, end)[0] for end in ends)
+            value[at], slope = _back(p.transform, a)
+            error[at] = slope * s
+            low[at], high[at] = (_back(p.transform, end)[0] for end in ends)
         elif p.kind != "corr":
             power = 2.0 if metric == "variance" else 1.0
-            value[k] = np.exp(power * a)
-            error[k] = power * value[k] * s
+            value[at] = np.exp(power * a)
+            error[at] = power * value[at] * s
             with np.errstate(over="ignore"):  # an interval may be without end
-                low[k], high[k] = np.exp(power * ends)
+                low[at], high[at] = (np.exp(power * end) for end in ends)
         elif metric == "sd":
-            value[k] = np.tanh(a)
-            error[k] = (1.0 - value[k] ** 2) * s
-            low[k], high[k] = np.tanh(ends)
+            value[at] = np.tanh(a)
+            error[at] = (1.0 - value[at] ** 2) * s
+            low[at], high[at] = (np.tanh(end) for end in ends)
         else:
-            value[k], error[k] = _covariance(k, p, parameters, index, alpha, vcov)
-            low[k], high[k] = value[k] - z * error[k], value[k] + z * error[k]
+            value[at], error[at] = _covariance(k, p, parameters, index, alpha, vcov)
+            low[at] = value[at] - z * error[at]
+            high[at] = value[at] + z * error[at]
     return VarianceTable(metric, parameters, value, error, low, high)
 
 
-def _back(transform: str, a: float) -> tuple[float, float]:
+def _back(transform: str, a: Array) -> tuple[Array, Array]:
     """A parameter from its metric of estimation, and the slope of this map."""
     if transform == "natural":
-        return a, 1.0
+        return a, np.ones_like(a)
     if transform == "atanh":
-        value = float(np.tanh(a))
+        value = np.tanh(a)
         return value, 1.0 - value**2
     if transform == "log":
-        value = float(np.exp(a))
+        value = np.exp(a)
         return value, value
-    value = float(expit(a))
+    value = expit(a)
     return value, value * (1.0 - value)
 
 
@@ -484,23 +484,26 @@ def _covariance(
     index: dict,
     alpha: Array,
     vcov: Array,
-) -> tuple[float, float]:
+) -> tuple[Array, Array]:
     """A covariance and its standard error from alpha by the delta method."""
     ends = [sd_of(parameter, effect, parameters) for effect in parameter.effects[:2]]
     i, j = ends[0], ends[-1]
-    r = np.tanh(alpha[k])
+    r = np.tanh(alpha[..., k])
     with np.errstate(invalid="ignore"):
-        size = np.exp(alpha[i] + alpha[j])
+        size = np.exp(alpha[..., i] + alpha[..., j])
         value = r * size
-    if not np.isfinite(value):
-        return 0.0, np.nan
-    slope = np.zeros(len(alpha))  # over size, whose square may leave the range
-    slope[i] += r
-    slope[j] += r
-    slope[k] = 1.0 - r**2
+    slope = np.zeros(alpha.shape)  # over size, whose square may leave the range
+    slope[..., i] += r
+    slope[..., j] += r
+    slope[..., k] = 1.0 - r**2
     used = np.unique([i, j, k])
-    variance = slope[used] @ vcov[np.ix_(used, used)] @ slope[used]
-    return float(value), float(size * np.sqrt(variance))
+    part = slope[..., None, used]
+    with np.errstate(invalid="ignore"):
+        inner = vcov[..., used[:, None], used]
+        variance = (part @ inner @ part.swapaxes(-1, -2))[..., 0, 0]
+        error = size * np.sqrt(variance)
+    known = np.isfinite(value)
+    return np.where(known, value, 0.0), np.where(known, error, np.nan)
 
 
 def sd_of(

@@ -30,6 +30,7 @@ from .crossed._posterior import CrossedPosterior
 from .nested._compress import compress
 from .nested._crossproducts import build_tree
 from .nested._objective import NestedObjective
+from .nested._one_level import LevelResponses, OneLevel
 from .nested._posterior import NestedPosterior
 from .nested._replicates import ManyPieces, Replicates, evaluate_many
 from .nested._resample import Redrawn, Reweighted
@@ -60,11 +61,13 @@ __all__ = [
     "IterativeObjective",
     "Kind",
     "LevelBasis",
+    "LevelResponses",
     "ManyPieces",
     "NestedObjective",
     "NestedPosterior",
     "Noise",
     "Objective",
+    "OneLevel",
     "Oracle",
     "PatternObjective",
     "Pieces",

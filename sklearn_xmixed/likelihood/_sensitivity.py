@@ -62,6 +62,18 @@ class Sensitivity(ABC):
         """What is saved with a fit: itself, or None where it holds rows."""
         return self
 
+    def moved(self, D_blocks: list[Array], F: Array) -> Sensitivity:
+        """The same design at other estimates.
+
+        Raises
+        ------
+        NotImplementedError
+            If the kind of model has none without its rows.
+        """
+        raise NotImplementedError(
+            f"{type(self).__name__} is that of one fit; fit each response alone."
+        )
+
     @property
     def p(self) -> int:
         """Columns of X."""

@@ -33,12 +33,15 @@ class ManyOptima:
         semidefinite.
     smallest : ndarray of shape (B,)
         Smallest eigenvalue of the Hessian in units of the parameters.
+    n_iter : ndarray of int, shape (B,)
+        Steps that were tried.
     """
 
     gamma: Array
     value: Array
     converged: Array
     smallest: Array
+    n_iter: Array
 
     def better(self, other: ManyOptima) -> ManyOptima:
         """Problem by problem the lower of two searches, if that converged."""
@@ -49,6 +52,7 @@ class ManyOptima:
             np.where(take, other.value, self.value),
             np.where(take, other.converged, self.converged),
             np.where(take, other.smallest, self.smallest),
+            np.where(take, other.n_iter, self.n_iter),
         )
 
 
@@ -83,7 +87,7 @@ Hessians
     radius = np.maximum(1.0, np.sqrt((gamma**2).sum(axis=0)))
     converged, was_done = np.zeros(B, dtype=bool), np.zeros(B, dtype=bool)
     smallest = np.full(B, np.nan)
-    failures = np.zeros(B, dtype=int)
+    failures, n_iter = np.zeros(B, dtype=int), np.zeros(B, dtype=int)
     active = np.flatnonzero(_finite(f, g, H))
     for number in range(max_iter + 1):
         if not len(active):
@@ -91,7 +95,7 @@ Hessians
         unit = scale(gamma[:, active])
         g_u = (g[:, active] * unit).T
         H_u = (H[:, :, active] * unit * unit[:, None]).transpose(2, 0, 1)
-        values, vectors = np.linalg.eigh(H_u)
+        values, vectors = _eigh(H_u)
         along = np.einsum("bij,bi->bj", vectors, g_u)
         top = np.abs(values).max(axis=1)
         flat = FLAT * top + FLAT_SIZE * size[active]
@@ -117,6 +121,7 @@ Hessians
         step = np.einsum("bij,bj->bi", vectors, coefficients)
         point = gamma[:, active] + unit * step.T
         new_f, new_g, new_H = evaluate(active, point)
+        n_iter[active] += 1
         predicted = -(
             np.einsum("bi,bi->b", g_u, step)
             + 0.5 * np.einsum("bi,bij,bj->b", step, H_u, step)
@@ -138,7 +143,15 @@ Hessians
         moved = active[good]
         gamma[:, moved], f[moved] = point[:, good], new_f[good]
         g[:, moved], H[:, :, moved] = new_g[:, good], new_H[:, :, good]
-    return ManyOptima(gamma, f, converged, smallest)
+    return ManyOptima(gamma, f, converged, smallest, n_iter)
+
+
+def _eigh(H: Array) -> tuple[Array, Array]:
+    """Eigenvalues and vectors of every Hessian; of one parameter there is nothing to do."""
+    if H.shape[1] == 1:
+        return H[:, 0], np.ones_like(H)
+    values, vectors = np.linalg.eigh(H)
+    return values, vectors
 
 
 def _finite(f: Array, g: Array, H: Array) -> Array:

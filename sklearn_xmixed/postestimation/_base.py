@@ -32,7 +32,7 @@ class FittedMethods:
     def _results(self) -> Results:
         """The results, once there are some."""
         check_is_fitted(self)
-        return self._fitted.results
+        return self._fitted.alone
 
     def _source(self, X: Any, groups: Any) -> Source:
         """Rows to look up variables in, their columns checked against ``fit``'s."""
@@ -47,7 +47,8 @@ class FittedMethods:
 
     def _check_offset(self, what: str) -> None:
         """Refuse what needs the offset of the data where that was an array."""
-        if self._results().specification.offset_is_array:
+        check_is_fitted(self)
+        if self._fitted.offset_is_array:
             raise ValueError(
                 f"{what} need the offset, which was an array passed to fit and is not "
                 "kept. Put it into X or groups and name its column by offset= of the "

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pandas as pd
+from sklearn.utils.validation import check_is_fitted
 
-from ..inference import check_level, coefficient_table
+from ..inference import check_level
 from ._base import FittedMethods
 
 if TYPE_CHECKING:
@@ -106,7 +107,11 @@ class TableMethods(FittedMethods):
         )
 
     def coef_table(
-        self, confidence_level: float = 0.95, *, df: str | None = None
+        self,
+        confidence_level: float = 0.95,
+        *,
+        df: str | None = None,
+        adjust: str | None = None,
     ) -> pd.DataFrame:
         """Fixed effects with standard errors, z tests and intervals.
 
@@ -116,6 +121,10 @@ class TableMethods(FittedMethods):
         df : str, default=None
             Degrees of freedom for small samples: a method as of ``df_method`` in the
             constructor, which is the default; "asymptotic" is the large sample.
+        adjust : {None, "fdr", "holm", "bonferroni"}, default=None
+            Of a fit to several responses: a further column, p_adjusted, with each
+            coefficient's p-values adjusted for their number: Benjamini and Hochberg's
+            false discovery rate, Holm's or Bonferroni's method.
 
         Returns
         -------
@@ -123,7 +132,7 @@ class TableMethods(FittedMethods):
             Index: ``fixed_names_``, then ``_cons``; columns: estimate, std_error, z,
             p_value, ci_lower, ci_upper.  With degrees of freedom for small samples t
             and df stand in place of z, and Kenward and Roger's standard errors are
-            adjusted.
+            adjusted.  Of a fit to several responses the response is the first index level.
 
         Raises
         ------
@@ -143,9 +152,9 @@ class TableMethods(FittedMethods):
         days        1.55   6.77  17.0
         _cons       6.82  36.84  17.0
         """
-        results = self._results()
+        check_is_fitted(self)
         level = check_level(confidence_level)
-        return coefficient_table(results, self._fitted.reference(df), level)
+        return self._fitted.coef_table(level, df, adjust)
 
     def vcov(self) -> pd.DataFrame:
         """Covariance matrix of all estimates, variance parameters as log sd and atanh.

@@ -17,6 +17,8 @@ from ..design._compile import Compiled
 from ..fitted._fitted import FittedModel
 from ..likelihood import (
     Block,
+    LevelResponses,
+    ManyPieces,
     NestedObjective,
     Pool,
     Redrawn,
@@ -26,13 +28,14 @@ from ..likelihood import (
     VarianceModel,
     build_tree,
     equation_blocks,
-    evaluate_many,
 )
 from ..optimization import certify, newton, newton_many
 
-__all__ = ["Batch", "why_not"]
+__all__ = ["AnyReplicates", "Batch", "BatchOptimum", "why_not"]
 
 Array = np.ndarray
+#: replicates on a tree of levels, or responses on one level
+AnyReplicates = LevelResponses | Replicates
 
 #: numbers in the lowest floor of the replicates that are solved together
 CHUNK = 1 << 17
@@ -59,6 +62,34 @@ def why_not(compiled: Compiled, fitted: FittedModel) -> str:
     if not fitted.results.converged or not fitted.sigma2 > 0:
         return "no converged fit to start from"
     return ""
+
+
+@dataclass(frozen=True, eq=False)
+class BatchOptimum:
+    """Where the searches of several replicates ended.
+
+    Parameters
+    ----------
+    D_blocks : list of ndarray of shape (q, q, B)
+        Sigma / sigma^2 of each equation in its scaled columns; what is as good as zero
+        is zero.
+    pieces : ManyPieces
+    nn : ndarray of shape (B,)
+        Observations, under REML less the columns of X.
+    certain, singular : ndarray of bool, shape (B,)
+        Whether the optimum is certified, and whether some D is singular there.
+    n_iter : ndarray of int, shape (B,)
+    value : ndarray of shape (B,)
+        -2 log likelihood up to a constant of the design.
+    """
+
+    D_blocks: list[Array]
+    pieces: ManyPieces
+    nn: Array
+    certain: Array
+    singular: Array
+    n_iter: Array
+    value: Array
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,6 +193,18 @@ class Batch:
         size = sum(f.block.shape[0] * f.block[0, ..., 0].size for f in data.floors)
         if size > LARGE:  # arithmetic costs more than the calls for it
             return self._one_by_one(data, metric)
+        at = self.search(data)
+        with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+            theta = self._theta(
+                at.pieces.beta, at.pieces.c / at.nn, at.D_blocks, metric
+            )
+        certain = at.certain & (np.isfinite(theta).all(axis=1) | at.singular)
+        return theta, at.value, certain
+
+    def search(
+        self, data: AnyReplicates, *, tol: float = 1e-10, max_iter: int = 50
+    ) -> BatchOptimum:
+        """The optimum of every replicate, with what certifies it."""
         model, B = self.model, len(data)
         nn = data.n - data.p if self.reml else data.n
 
@@ -171,14 +214,20 @@ class Batch:
 
         with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
             found, *others = (
-                newton_many(evaluate, self._scale, np.repeat(g[:, None], B, axis=1), nn)
+                newton_many(
+                    evaluate,
+                    self._scale,
+                    np.repeat(g[:, None], B, axis=1),
+                    nn,
+                    tol=tol,
+                    max_iter=max_iter,
+                )
                 for g in self.starts
             )
             for other in others:
                 found = found.better(other)
             D_blocks = [self._split(b, found.gamma[s]) for b, s in self._parts()]
-            D = self._floors(D_blocks)
-            at = evaluate_many(data, D, reml=self.reml)
+            at = data.pieces(self.floors(D_blocks), reml=self.reml)
             share = nn / at.c
             certain = found.converged & np.isfinite(found.value) & (at.c > 0)
             certain &= at.pivot > COLLINEAR
@@ -189,9 +238,9 @@ class Batch:
                 singular |= zero
                 certain &= ~falls
             certain &= singular | (found.smallest > FLAT)
-            theta = self._theta(at.beta, at.c / nn, D_blocks, metric)
-        certain &= np.isfinite(theta).all(axis=1) | singular
-        return theta, found.value, certain
+        return BatchOptimum(
+            D_blocks, at, nn, certain, singular, found.n_iter, found.value
+        )
 
     def _one_by_one(self, data: Replicates, metric: str) -> tuple[Array, Array, Array]:
         """The same with the engine of a single fit, from the trees that are there."""
@@ -236,12 +285,13 @@ class Batch:
         S = self._spread(block.structure, gamma)
         return np.einsum("acB,cbB->abB", S, S)
 
-    def _floors(self, D_blocks: list[Array]) -> list[Array]:
+    def floors(self, D_blocks: list[Array]) -> list[Array]:
+        """D of each floor, (q, q, B), from those of the equations."""
         floors = self.tree.shards[0].floors
         B = D_blocks[0].shape[-1]
         D = [np.zeros((f.q, f.q, B)) for f in floors]
         for block, D_b in zip(self.model.blocks, D_blocks, strict=True):
-            D[block.floor] += _sandwich(block.Lambda, D_b)
+            D[block.floor] += sandwich(block.Lambda, D_b)
         return D
 
     def _scale(self, gamma: Array) -> Array:
@@ -253,7 +303,7 @@ class Batch:
         return unit
 
     def _evaluate(
-        self, data: Replicates, nn: Array, gamma: Array
+        self, data: AnyReplicates, nn: Array, gamma: Array
     ) -> tuple[Array, Array, Array]:
         """-2 L (up to a constant of the basis), gradients and Hessians."""
         m, B = gamma.shape
@@ -264,10 +314,8 @@ class Batch:
             half = np.tensordot(block.structure.basis, S, axes=([2], [0]))
             first = half + half.swapaxes(1, 2)  # (m_b, q, q, B)
             firsts.append(first)
-            directions += [(block.floor, _sandwich(block.Lambda, M)) for M in first]
-        at = evaluate_many(
-            data, self._floors(D_blocks), reml=self.reml, directions=directions
-        )
+            directions += [(block.floor, sandwich(block.Lambda, M)) for M in first]
+        at = data.pieces(self.floors(D_blocks), reml=self.reml, directions=directions)
         assert at.c_2 is not None
         assert at.l_2 is not None
         f = nn * (LOG_2PI + 1.0 - np.log(nn)) + nn * np.log(at.c) + at.l
@@ -275,8 +323,8 @@ class Batch:
         c_1, l_1 = np.empty((m, B)), np.empty((m, B))
         bend = np.zeros((m, m, B))
         for (block, s), first in zip(self._parts(), firsts, strict=True):
-            c_b = _sandwich(block.Lambda.T, at.c_D[block.floor])
-            l_b = _sandwich(block.Lambda.T, at.l_D[block.floor])
+            c_b = sandwich(block.Lambda.T, at.c_D[block.floor])
+            l_b = sandwich(block.Lambda.T, at.l_D[block.floor])
             c_1[s] = np.einsum("nabB,abB->nB", first, c_b)
             l_1[s] = np.einsum("nabB,abB->nB", first, l_b)
             basis = block.structure.basis
@@ -297,7 +345,7 @@ class Batch:
         coef[compiled.kept] = kept[a:]
         parts = [coef, kept[:a]]
         for (block, _), D in zip(self._parts(), D_blocks, strict=True):
-            Sigma = sigma2 * _sandwich(block.metric, D)
+            Sigma = sigma2 * sandwich(block.metric, D)
             parts.append(_parameters(block.structure, Sigma, metric))
         parts.append((np.sqrt(sigma2) if metric == "sd" else sigma2)[None])
         return np.concatenate(parts).T
@@ -308,7 +356,7 @@ def _ambiguous(block: Block) -> bool:
     return block.structure.q > 1 and block.structure.name != "unstructured"
 
 
-def _sandwich(L: Array, D: Array) -> Array:
+def sandwich(L: Array, D: Array) -> Array:
     """L D L' of every replicate."""
     return np.einsum("acB,bc->abB", np.tensordot(L, D, axes=1), L)
 
@@ -345,7 +393,7 @@ def _boundary(
     falls = np.zeros(len(values), dtype=bool)
     if zero.any():
         at = np.flatnonzero(zero)
-        slopes = _patterned(structure, _sandwich(block.Lambda.T, W[:, :, at]))
+        slopes = _patterned(structure, sandwich(block.Lambda.T, W[:, :, at]))
         V = vectors[at] * null[at][:, None, :]
         flat = np.einsum("Bai,abB,Bbj->Bij", V, slopes, V)
         falls[at] = np.linalg.eigvalsh(flat)[:, 0] < -1e-7 * np.sqrt(nn[at])

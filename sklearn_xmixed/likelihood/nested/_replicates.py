@@ -17,7 +17,13 @@ import numpy as np
 from .._eliminate import cross, forward, semidefinite_root
 from ._tree import Floor, Shard, Tree
 
-__all__ = ["ManyPieces", "ReplicateFloor", "Replicates", "evaluate_many"]
+__all__ = [
+    "ManyPieces",
+    "ReplicateFloor",
+    "Replicates",
+    "effects_many",
+    "evaluate_many",
+]
 
 Array = np.ndarray
 
@@ -89,8 +95,27 @@ class Replicates:
         """Number of columns of X."""
         return self.within.shape[0] - 1
 
+    @property
+    def yy(self) -> Array:
+        """Sum of squares of y within the lowest groups."""
+        return self.within[-1, -1]
+
     def __len__(self) -> int:
         return len(self.n)
+
+    def pieces(
+        self,
+        D: list[Array],
+        *,
+        reml: bool,
+        directions: Sequence[tuple[int, Array]] = (),
+    ) -> ManyPieces:
+        """See ``evaluate_many``."""
+        return evaluate_many(self, D, reml=reml, directions=directions)
+
+    def effects(self, D: list[Array], beta: Array) -> list[Array]:
+        """See ``effects_many``."""
+        return effects_many(self, D, beta)
 
     def tree(self, b: int) -> Tree:
         """One replicate as a tree of its own."""
@@ -129,6 +154,8 @@ class ManyPieces:
     c, l : ndarray of shape (B,)
     pivot : ndarray of shape (B,)
         Smallest share of a column of X that the columns before it do not explain.
+    F : ndarray of shape (p, p, B)
+        F F' = (X'V^-1 X)^-1.
     c_D, l_D : list of ndarray of shape (q, q, B)
     c_2, l_2 : ndarray of shape (m, m, B)
         Second derivatives along the directions asked for.
@@ -138,10 +165,26 @@ class ManyPieces:
     c: Array
     l: Array
     pivot: Array
+    F: Array
     c_D: list[Array]
     l_D: list[Array]
     c_2: Array | None = None
     l_2: Array | None = None
+
+    def take(self, which: Array) -> ManyPieces:
+        """Some of the replicates."""
+
+        return ManyPieces(
+            self.beta[:, which],
+            self.c[which],
+            self.l[which],
+            self.pivot[which],
+            self.F[..., which],
+            [a[..., which] for a in self.c_D],
+            [a[..., which] for a in self.l_D],
+            None if self.c_2 is None else self.c_2[..., which],
+            None if self.l_2 is None else self.l_2[..., which],
+        )
 
 
 def evaluate_many(
@@ -216,7 +259,23 @@ def _first_order(
         l_D.append(slope)
     size = np.einsum("ii...->i...", S[:p, :p])
     pivot = (pivots.real**2 / size.real).min(axis=0, initial=1.0)
-    return ManyPieces(beta, c, l, pivot, c_D, l_D)
+    return ManyPieces(beta, c, l, pivot, inverse.swapaxes(0, 1), c_D, l_D)
+
+
+def effects_many(data: Replicates, D: list[Array], beta: Array) -> list[Array]:
+    """Z'V^-1 (y - X beta) of every floor, (q, G, B); D times it are the effects.
+
+    Parameters
+    ----------
+    data : Replicates
+        All groups, none merged.
+    D : list of ndarray of shape (q, q, B)
+    beta : ndarray of shape (p, B)
+    """
+    _, _, kept = _ascend(data.floors, D, data.within)
+    v = np.concatenate([-beta, np.ones_like(beta[:1])])[:, None]
+    _, _, E = _descend(data.floors, D, kept, v)
+    return [e[:, 0] for e in E]
 
 
 def _ascend(
@@ -232,7 +291,7 @@ def _ascend(
         if k > 0:
             got = received[k]
             block = semidefinite_root(block if got is None else block + got, q)
-        pivots, YX = forward(_identity_plus(block[:, :q], D[k][:, :, None]), block)
+        pivots, YX = forward(identity_plus(block[:, :q], D[k][:, :, None]), block)
         logdet = logdet + 2.0 * np.einsum(
             "ag...,g...->...", np.log(pivots), floor.count
         )
@@ -272,8 +331,8 @@ def _descend(
         E.append(cross(Y, _combine(Phi, YX[:, -m:])))
         if k > 0:
             own = D[k][:, :, None]
-            K_own = own - _left(own, _right(T, own))
-            U_own = [_left(own, e) for e in E]
+            K_own = own - left(own, right(T, own))
+            U_own = [left(own, e) for e in E]
         drop: Array | None = None
         for up, node in enumerate(floor.ancestors):
             K, U = K_above[-1 - up], U_above[-1 - up]
@@ -291,9 +350,9 @@ def _descend(
     return Ts[::-1], drops[::-1], Es[::-1]
 
 
-def _identity_plus(R: Array, D: Array) -> Array:
+def identity_plus(R: Array, D: Array) -> Array:
     """N = I + R D R' for every group and replicate."""
-    RD = _right(R, D)
+    RD = right(R, D)
     N = RD[:, 0][:, None] * R[:, 0][None]
     for c in range(1, R.shape[1]):
         N = N + RD[:, c][:, None] * R[:, c][None]
@@ -302,12 +361,12 @@ def _identity_plus(R: Array, D: Array) -> Array:
     return N
 
 
-def _left(M: Array, stack: Array) -> Array:
+def left(M: Array, stack: Array) -> Array:
     """M stack: (a, q, ...), (q, w, ...) -> (a, w, ...)."""
     return cross(M.swapaxes(0, 1), stack)
 
 
-def _right(stack: Array, M: Array) -> Array:
+def right(stack: Array, M: Array) -> Array:
     """stack M, the same from the right."""
     return cross(stack.swapaxes(0, 1), M)
 

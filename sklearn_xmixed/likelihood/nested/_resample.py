@@ -8,7 +8,7 @@ once.  With one level of groups, those of equal design are merged as in ``_compr
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import sparse
@@ -19,6 +19,7 @@ from .._eliminate import cross, semidefinite_root
 from .._stream import row_blocks
 from ._compress import design_classes
 from ._crossproducts import group_products
+from ._one_level import LevelResponses, OneLevel
 from ._replicates import ReplicateFloor, Replicates
 from ._tree import Floor, Tree
 
@@ -149,17 +150,73 @@ class Redrawn:
         )
         return cls(tree, pool, design.y, order, W, sums)
 
-    def replicates(self, Y: Array) -> Replicates:
+    def residual(self, Y: Array) -> tuple[Array, Array]:
+        """What X leaves of given responses, and their slopes on its columns.
+
+        Parameters
+        ----------
+        Y : ndarray of shape (n, B)
+            Rows in the order of the data.
+
+        Returns
+        -------
+        left : ndarray of shape (n, B)
+            In the same order.
+        slopes : ndarray of shape (p, B)
+            On the pool's columns of X.
+        """
+        Q = self.W[:, -self.tree.p - 1 : -1]
+        left, n = Y[self.order], len(Y)
+        slopes = Q.T @ left / n
+        left -= Q @ slopes
+        again = Q.T @ left / n  # once more for the digits of a large mean
+        left -= Q @ again
+        out = np.empty_like(left)
+        out[self.order] = left
+        return out, slopes + again
+
+    def centred(self) -> Redrawn:
+        """The same for responses that X leaves as they are."""
+        W = self.W.copy()
+        W[:, -1] = 0.0
+        return replace(self, W=W, y=np.zeros_like(self.y))
+
+    @property
+    def level(self) -> OneLevel | None:
+        """What responses share where there is one level; None where there are more."""
+        (shard,) = self.tree.shards
+        return OneLevel.of(self.tree) if len(shard.floors) == 1 else None
+
+    def on(self, level: OneLevel, Y: Array) -> LevelResponses:
+        """Given responses, (n, B), on the only level."""
+        new = (Y - self.y[:, None])[self.order] + self.W[:, -1:]
+        (basis,), (member,) = self.pool.levels, self.sums
+        zy = np.array([member @ (self.W[:, [z]] * new) for z in basis.members])
+        return LevelResponses(level, *self._lowest(zy, new))
+
+    def _lowest(self, zy: Array, new: Array) -> tuple[Array, Array, Array]:
+        """C of responses at the lowest level, and what is left of X'y and y'y."""
+        (shard,) = self.tree.shards
+        lowest, p = shard.floors[0], self.tree.p
+        c_y = _solve_root(lowest.block[:, : lowest.q], zy)
+        own = lowest.block[:, -p - 1 : -1]
+        Xy = self.W[:, -p - 1 : -1].T @ new
+        Xy -= np.tensordot(own, c_y, axes=([0, 2], [0, 1]))
+        yy = np.einsum("nB,nB->B", new, new) - np.einsum("qgB,qgB->B", c_y, c_y)
+        return c_y, Xy, yy
+
+    def replicates(self, Y: Array, *, merge: bool = True) -> Replicates:
         """Trees for given responses.
 
         Parameters
         ----------
         Y : ndarray of shape (n, B)
             Rows in the order of the data.
+        merge : bool
+            Whether groups of equal design may be merged.
         """
         (shard,) = self.tree.shards
-        floors, m = shard.floors, self.tree.p + 1
-        X = self.W[:, -m:-1]
+        floors = shard.floors
         new = (Y - self.y[:, None])[self.order] + self.W[:, -1:]
         B = new.shape[1]
         zy = [
@@ -167,16 +224,12 @@ class Redrawn:
             for basis, member in zip(self.pool.levels, self.sums, strict=True)
         ]  # (q, G, B) of each floor
         lowest = floors[0]
-        c_y = _solve_root(lowest.block[:, : lowest.q], zy[0])
-        own = lowest.block[:, lowest.q :]
+        c_y, Xy, yy = self._lowest(zy[0], new)
         within = np.repeat(self.tree.within[:, :, None], B, axis=2)
-        within[:-1, -1] = X.T @ new - np.tensordot(
-            own[:, -m:-1], c_y, axes=([0, 2], [0, 1])
-        )
-        within[-1, :-1] = within[:-1, -1]
-        within[-1, -1] = (new**2).sum(axis=0) - (c_y**2).sum(axis=(0, 1))
+        within[:-1, -1] = within[-1, :-1] = Xy
+        within[-1, -1] = yy
         n = np.full(B, self.tree.n)
-        if len(floors) == 1:
+        if merge and len(floors) == 1:
             merged = _merge_classes(lowest, c_y=c_y)
             if merged is not None:
                 return Replicates((merged,), within, n)

@@ -48,6 +48,10 @@ class NestedSensitivity(Sensitivity):
         lost = ("_gram", "traces", "slopes", "total")
         return {k: v for k, v in self.__dict__.items() if k not in lost}
 
+    def moved(self, D_blocks: list[Array], F: Array) -> NestedSensitivity:
+        """The same design at other estimates."""
+        return NestedSensitivity(self.tree, self.model, D_blocks, F, self.constants)
+
     @cached_property
     def _gram(self) -> list[Array]:
         return gram_of_floors(self.tree, self.D, self.F)
