@@ -556,6 +556,24 @@ def test_resampling_a_command_keeps_the_unit_of_its_weights():
     assert_allclose(rows["studentized"], expected["studentized"], rtol=1e-6)
 
 
+def test_new_rows_of_a_command_have_the_average_weight_unless_it_is_there():
+    command = said("y x t [aw=w] || a:, reml")
+    _, std = command.predict(DATA, return_std=True)
+    without = command.prediction_interval(DATA.drop(columns="w"))
+    assert_allclose(without["std"] ** 2 - std**2, command.sigma_**2, rtol=1e-6)
+    found = command.prediction_interval(DATA)
+    expected = command.sigma_**2 / (W / W.mean())
+    assert_allclose(found["std"] ** 2 - std**2, expected, rtol=1e-6)
+    with pytest.raises(ValueError, match="pass sample_weight="):
+        command.standardized_residuals(DATA.drop(columns="w"), Y)
+
+
+def test_fits_with_and_without_precision_weights_are_not_nested():
+    smaller = MixedLinearRegressor(fixed=["x"]).fit(X, Y)
+    with pytest.raises(ValueError, match="larger model alone has precision weights"):
+        lrtest(fit(), smaller)
+
+
 def test_the_offset_is_that_of_the_fit_whatever_is_set_later():
     model = fit(offset="o")
     before = model.predict(X)

@@ -195,7 +195,10 @@ class CommandRegressor(TextRegressor):
         """Weights of the command, in the units of the fit, or of these rows before it."""
         if "_weight_scale" not in vars(self):
             return self._tables(X, None, groups)[2]
-        weights = self._recipe().read(X, groups).weights()
+        reader = self._recipe().read(X, groups)
+        if not reader.has_weights():
+            return None
+        weights = reader.weights()
         return None if weights is None else weights * self._weight_scale
 
     def to_estimator(self) -> MixedLinearRegressor:
