@@ -19,7 +19,7 @@ from sklearn_xmixed import MixedLinearRegressor, RandomEffects, Residuals, lrtes
 from sklearn_xmixed.diagnostics import profile
 from sklearn_xmixed.resampling import bootstrap
 from sklearn_xmixed.residuals import Power
-from tests.small_sample_oracle import KENWARD_ROGER, Linear, SmallSample, same
+from tests.small_sample_oracle import KENWARD_ROGER, Linear, Scaled, SmallSample, same
 
 REFERENCE = json.loads(
     (Path(__file__).parent / "reference" / "precision_weights.json").read_text()
@@ -184,6 +184,30 @@ def test_degrees_of_freedom_of_all_kinds_are_those_of_dense_matrices(name, metho
     assert_allclose(model.log_likelihood_, truth.log_likelihood, rtol=1e-9)
     table = model.coef_table(df=method)
     assert_allclose(table.df, truth.df(method, np.eye(3)), rtol=2e-4)
+
+
+@pytest.mark.parametrize("method", ["satterthwaite", *KENWARD_ROGER])
+@pytest.mark.parametrize("effects", ["none", "a"])
+def test_degrees_of_freedom_with_autoregressions(effects, method):
+    model = fit(GROUPS if effects == "none" else "a", AR, method="reml")
+    D = np.column_stack([X["x"], X["t"], np.ones(N)])
+    lag = np.abs(X["t"].to_numpy()[:, None] - X["t"].to_numpy())
+    a, size = same(X["a"].to_numpy()), 1.0 / np.sqrt(W.to_numpy())
+    shape = a * np.outer(size, size)
+    parameters = model.residual_parameters_
+    parts = [
+        Scaled(
+            parameters["var(e)"],
+            np.array([parameters["rho"]]),
+            lambda rho: shape * rho[0] ** lag,
+        )
+    ]
+    if effects == "a":
+        parts.insert(0, Linear(model.variance_components_.estimate.to_numpy()[:1], [a]))
+    truth = SmallSample(D, Y.to_numpy(), parts)
+    assert_allclose(model.log_likelihood_, truth.log_likelihood, rtol=1e-9)
+    found = model.coef_table(df=method).df
+    assert_allclose(found, truth.df(method, np.eye(3)), rtol=1e-3)
 
 
 def test_counted_degrees_of_freedom_do_not_look_at_the_weights():

@@ -32,6 +32,7 @@ from sklearn_xmixed import (
 from sklearn_xmixed.exceptions import CommandError
 from sklearn_xmixed.inference import Results
 from sklearn_xmixed.languages.formula import FormulaError
+from sklearn_xmixed.means._marginaleffects import _Predictor
 from sklearn_xmixed.resampling import bootstrap, jackknife
 
 REFERENCE = json.loads(
@@ -540,6 +541,70 @@ def test_drawings_take_the_weights():
     array = MixedLinearRegressor("a", fixed=["x"]).fit(X, Y, offset=X["o"])
     with pytest.raises(ValueError, match="was an array"):
         GroupCurvesDisplay.from_estimator(array, X, Y, x="x")
+
+
+def test_resampling_a_command_keeps_the_unit_of_its_weights():
+    command = said("y x t [aw=w] || a:, offset(o)")
+    own = W / W.mean()
+    plain = MixedLinearRegressor("a", **PRECISE, offset="o")
+    for one in (command, clone(command)):  # fitted and not
+        found = bootstrap(one, DATA, Y, n_resamples=4, random_state=2)
+        other = bootstrap(plain, X, Y, sample_weight=own, n_resamples=4, random_state=2)
+        assert_allclose(found.replicates, other.replicates, rtol=1e-5, atol=1e-6)
+    rows = command.influence(DATA, Y).rows
+    expected = fit(weight=own, offset="o").influence(X, Y, sample_weight=own).rows
+    assert_allclose(rows["studentized"], expected["studentized"], rtol=1e-6)
+
+
+def test_new_rows_of_a_command_have_the_average_weight_unless_it_is_there():
+    command = said("y x t [aw=w] || a:, reml")
+    _, std = command.predict(DATA, return_std=True)
+    without = command.prediction_interval(DATA.drop(columns="w"))
+    assert_allclose(without["std"] ** 2 - std**2, command.sigma_**2, rtol=1e-6)
+    found = command.prediction_interval(DATA)
+    expected = command.sigma_**2 / (W / W.mean())
+    assert_allclose(found["std"] ** 2 - std**2, expected, rtol=1e-6)
+    with pytest.raises(ValueError, match="pass sample_weight="):
+        command.standardized_residuals(DATA.drop(columns="w"), Y)
+
+
+def test_fits_with_and_without_precision_weights_are_not_nested():
+    smaller = MixedLinearRegressor(fixed=["x"]).fit(X, Y)
+    with pytest.raises(ValueError, match="larger model alone has precision weights"):
+        lrtest(fit(), smaller)
+
+
+def test_the_offset_is_that_of_the_fit_whatever_is_set_later():
+    model = fit(offset="o")
+    before = model.predict(X)
+    model.set_params(offset=None)
+    assert_allclose(model.predict(X), before)
+
+
+def test_expectation_maximisation_alone_takes_the_weights():
+    em = fit(em_only=True, em_iter=2000, em_tol=1e-14)
+    assert_allclose(em.log_likelihood_, fit().log_likelihood_, rtol=1e-8)
+
+
+def test_the_model_of_marginaleffects_adds_the_offset():
+    """What its class asks for; the package itself need not be there."""
+    model = from_formula("y ~ x + t + offset(o) + (1 | a)", DATA)
+    part = model._fixed_part(None)
+    beta = np.append(part.beta, 1.0)
+    for kind, own in (("fixed", True), ("blup", True)):
+        rows = _Predictor(model, part, kind, {}, own).columns(DATA)
+        assert_allclose(rows @ beta, model.predict(DATA, kind=kind), rtol=1e-9)
+    mean = _Predictor(model, part, "fixed", {}, False).columns(DATA)
+    assert_allclose(mean[:, -1], X["o"].mean(), rtol=1e-12)
+
+
+def test_a_diagnosis_looks_at_weighted_rows():
+    model = fit(offset="o")
+    cook = model.influence(X, Y, sample_weight=W).group_table["cooks_distance"]
+    told = str(model.diagnose(X, Y, sample_weight=W))
+    assert f"Cook's distance 14 ({cook[14]:.2f})" in told
+    with pytest.raises(ValueError, match="not the data"):
+        model.diagnose(X, Y)
 
 
 def test_an_offset_before_fit():

@@ -37,12 +37,11 @@ def read_offset(
             "passed as offset. Use one of them; for both, pass their sum."
         )
     assert source is not None
-    return column_offset(estimator, source)
+    return column_offset(estimator, source, name)
 
 
-def column_offset(estimator: Any, source: Source) -> Array:
-    """Values of the column that the constructor's ``offset`` names."""
-    name = estimator.offset
+def column_offset(estimator: Any, source: Source, name: str) -> Array:
+    """Values of the column with the offset."""
     values = source.column(name)
     if values is None:
         raise ValueError(

@@ -95,8 +95,9 @@ class RowAnswers:
             raise ValueError(f"kind must be 'blup', 'fixed' or None, got {kind!r}.")
         fixed = read_fixed(estimator, source, self.fixed_names)
         mean = fixed @ self.coef + self.intercept
-        if estimator.offset is not None:
-            own = column_offset(estimator, source)
+        said = self.results.specification
+        if said.offset and not said.offset_is_array:
+            own = column_offset(estimator, source, said.offset)
             mean = mean + (own if mean.ndim == 1 else own[:, None])
         allow_nan = estimator.missing == "drop"
         last = self._last_level(level, kind)

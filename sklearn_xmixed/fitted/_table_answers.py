@@ -148,8 +148,9 @@ def _predicted(
         )
     last = fitted._last_level(level, kind)
     mean = nw.lit(fitted.intercept)
-    if estimator.offset is not None:
-        name = table.require(estimator.offset, "the offset")
+    said = fitted.results.specification
+    if said.offset and not said.offset_is_array:
+        name = table.require(said.offset, "the offset")
         mean = mean + nw.col(name).cast(nw.Float64)
     for name, b in zip(fitted.fixed_names, fitted.coef, strict=True):
         table.require(name, "the column of the fixed part")

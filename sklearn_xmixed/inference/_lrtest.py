@@ -120,6 +120,13 @@ def _check_same_data(more: Results, fewer: Results) -> None:
             f"(larger model) and {fewer.n_obs} (smaller model). Fit both to the same "
             "rows; missing='drop' may have dropped more of them from one."
         )
+    exact = [r.specification.weight_type == "precision" for r in (more, fewer)]
+    if exact[0] != exact[1]:
+        which = "larger" if exact[0] else "smaller"
+        raise ValueError(
+            f"The {which} model alone has precision weights, so that neither is nested in "
+            "the other. Fit both with the same weights, or compare them by aic_ or bic_."
+        )
 
 
 def _check_same_method(more: Results, fewer: Results) -> None:

@@ -96,7 +96,8 @@ def to_marginaleffects(
         vcov=part.reference.vcov,
         variable_names=[part.response, *names],
     )
-    own = data is not None and bool(model.offset)
+    said = model.results_.specification
+    own = data is not None and bool(said.offset) and not said.offset_is_array
     predictor = _Predictor(model, part, kind, levels, own)
     return _model_class(ModelAbstract)(predictor, vault)
 

@@ -89,8 +89,9 @@ class VarianceMethods(FittedMethods):
         those of all levels above, but nothing below: the variances of the random
         intercepts down to this level over the variance of an observation.  With random
         coefficients it is the correlation where their columns are zero (a conditional
-        one).  Effects over the levels of a crossed factor have rows ``R.x``, of two
-        observations that share a level of the factor.
+        one), with precision weights that of two rows of weight 1.  Effects over the
+        levels of a crossed factor have rows ``R.x``, of two observations that share a
+        level of the factor.
 
         Parameters
         ----------

@@ -196,8 +196,13 @@ class CommandRegressor(TextRegressor):
         return codings_of(recipe.terms, recipe.fixed, recipe.levels, recipe.empty)
 
     def _weights_of(self, X: Any, groups: Any) -> Array | None:
-        """Weights of the command, in the units of the fit."""
-        weights = self._recipe().read(X, groups).weights()
+        """Weights of the command, in the units of the fit, or of these rows before it."""
+        if "_weight_scale" not in vars(self):
+            return self._tables(X, None, groups)[2]
+        reader = self._recipe().read(X, groups)
+        if not reader.has_weights():
+            return None
+        weights = reader.weights()
         return None if weights is None else weights * self._weight_scale
 
     def to_estimator(self) -> MixedLinearRegressor:

@@ -229,6 +229,15 @@ class Reader:
         weight = self.recipe.command.weight
         return None if weight is None else self.weight(weight)
 
+    def has_weights(self) -> bool:
+        """Whether the data have the variables of the weights of observations."""
+        weight = self.recipe.command.weight
+        if weight is None:
+            return False
+        used = (v.name for v in weight.expression.variables())
+        names = (self.recipe.names.get(name, name) for name in used)
+        return all(name in (*self.data.names, "_n", "_N") for name in names)
+
     def weight_scale(self, used: Array) -> float:
         """What weights are multiplied by; precision weights then have the mean one.
 
