@@ -10,8 +10,14 @@ import pytest
 from hypothesis import given
 
 import sklearn_xmixed
-from sklearn_xmixed import MixedLinearRegressor, RandomEffects, Residuals
+from sklearn_xmixed import (
+    MixedLinearRegressor,
+    RandomEffects,
+    Residuals,
+    from_formula,
+)
 from sklearn_xmixed.datasets import (
+    load_bioequivalence_full,
     load_orthodont,
     load_penicillin,
     load_productivity,
@@ -267,6 +273,15 @@ def test_a_slope_without_its_mean():
     assert finding(found, "slope_without_mean").where == "g: x"
     assert again.fixed_names_ == ["x"]
     assert again.log_likelihood_ > model.log_likelihood_ + 10
+
+
+@pytest.mark.parametrize("fixed", ["part", "1"])
+def test_effects_by_level_have_the_means_of_the_factor(fixed):
+    frame = load_bioequivalence_full().frame.rename(columns={"treatment": "part"})
+    frame["y"] = np.log(frame["pk"])
+    model = from_formula(f"y ~ {fixed} + (0 + part | subject)", frame, method="reml")
+    # without the factor in the fixed part its levels are told to have one mean
+    assert ("slope_without_mean" in model.diagnose().kinds) == (fixed == "1")
 
 
 def test_omitted_columns():

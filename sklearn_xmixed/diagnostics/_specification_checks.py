@@ -106,6 +106,16 @@ def singletons(p: Patient) -> Iterator[Finding]:
         )
 
 
+def _level_of_one(column: str, fixed: set[str]) -> bool:
+    """Whether a column, ``a[R]``, is a level of a factor of the fixed part, ``a[T.T]``.
+
+    With the intercept the fixed part has the means of all its levels.
+    """
+    factor, bracket, _ = column.partition("[")
+    coded = bool(bracket) and ":" not in column
+    return coded and any(":" not in x and x.startswith(f"{factor}[T.") for x in fixed)
+
+
 def slopes_without_mean(p: Patient) -> Iterator[Finding]:
     """Random coefficients whose average is not in the fixed part."""
     fixed = set(p.fitted.fixed_names)
@@ -114,6 +124,8 @@ def slopes_without_mean(p: Patient) -> Iterator[Finding]:
         if is_plain_factor(e):
             continue
         alone = [x for x in e.effects if x != "_cons" and x not in fixed]
+        if intercept:
+            alone = [x for x in alone if not _level_of_one(x, fixed)]
         for x in alone:
             p.proposal.add(x)
         if "_cons" in e.effects and not intercept:

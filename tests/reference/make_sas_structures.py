@@ -57,6 +57,18 @@ LISTINGS = {
     "ddfm_covtype/kr*_us.txt": "UN",
     "ddfm_covtype/kr*_spexp.txt": "SP(EXP)(visitn visitn2)",
 }
+ROBUST = {
+    "ar1": "AR(1)",
+    "arh1": "ARH(1)",
+    "cs": "CS",
+    "csh": "CSH",
+    "toep": "TOEP",
+    "toeph": "TOEPH",
+    "adh": "ANTE(1)",
+    "us": "UN",
+    "spexp": "SP(EXP)(visitn visitn2)",
+}
+TERMS = {1: "arm * baseline", 2: "arm * sex + arm:baseline"}
 NUMBER = r"-?\d+\.\d+|-?\d+"
 CELLS = re.compile(r"\{([^{}]*?)\\cell\}")
 
@@ -127,8 +139,7 @@ def exact(path: Path) -> list[str] | None:
     table = path.with_suffix(".csv")
     if not table.exists():
         return None
-    with table.open(encoding="utf-8") as file:
-        row = next(csv.DictReader(file))
+    row = rows_of(table)[0]
     return [row["Estimate"], row["StdErr"], row["DF"]]
 
 
@@ -165,6 +176,36 @@ def case(path: Path, lines: list[str], kind: str) -> dict[str, object]:
     return found
 
 
+def rows_of(path: Path) -> list[dict[str, str]]:
+    """A table that SAS wrote with all digits."""
+    with path.open(encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def robust(design: Path) -> Iterator[dict[str, str]]:
+    """FEV1 = ARMCD with the option EMPIRICAL: difference of the arms."""
+    for name, kind in ROBUST.items():
+        row = rows_of(design / f"Robust/empirical_{name}_lsmean.csv")[0]
+        covariance = rows_of(design / f"Robust/empirical_{name}_covb.csv")
+        yield {
+            "type": kind,
+            "estimate": row["Estimate"],
+            "std_error": row["StdErr"],
+            "df": row["DF"],
+            "intercept_variance": covariance[0]["Col1"],
+        }
+
+
+def terms(design: Path) -> Iterator[dict[str, object]]:
+    """Tests of types 2 and 3, TYPE=AR(1), Satterthwaite."""
+    for number, fixed in TERMS.items():
+        for kind in (2, 3):
+            rows = rows_of(design / f"anova/test{kind}_{number}.csv")
+            keys = ("Effect", "NumDF", "DenDF", "FValue")
+            tests = [[row[key] for key in keys] for row in rows]
+            yield {"fixed": fixed, "kind": kind, "tests": tests}
+
+
 def main() -> None:
     """Write the file."""
     design = Path(sys.argv[1])
@@ -173,10 +214,13 @@ def main() -> None:
         for path in sorted(design.glob(pattern)):
             if path.suffix in (".txt", ".rtf"):
                 cases += [case(path, part, kind) for part in sections(lines_of(path))]
-    lines = ",\n".join(json.dumps(c, separators=(",", ":")) for c in cases)
-    text = f'{{"generator":"make_sas_structures.py","notice":{json.dumps(NOTICE)},'
+    tables = {"cases": cases, "robust": [*robust(design)], "terms": [*terms(design)]}
+    text = f'{{"generator":"make_sas_structures.py","notice":{json.dumps(NOTICE)}'
+    for name, table in tables.items():
+        lines = ",\n".join(json.dumps(row, separators=(",", ":")) for row in table)
+        text += f',\n"{name}":[\n{lines}\n]'
     path = Path(__file__).with_name("sas_structures.json")
-    path.write_text(text + f'\n"cases":[\n{lines}\n]}}\n', encoding="utf-8")
+    path.write_text(text + "}\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -20,11 +20,17 @@ import pytest
 from scipy.spatial.distance import cdist
 from scipy.stats import chi2, norm
 
-from sklearn_xmixed import MixedLinearRegressor, RandomEffects, Residuals
+from sklearn_xmixed import (
+    MixedLinearRegressor,
+    RandomEffects,
+    Residuals,
+    from_formula,
+)
 from sklearn_xmixed.datasets import load_fev
 from tests.small_sample_oracle import Scaled, SmallSample, same
 
-CASES = json.loads(Path(__file__).with_name("sas_structures.json").read_text())["cases"]
+DOCUMENT = json.loads(Path(__file__).with_name("sas_structures.json").read_text())
+CASES = DOCUMENT["cases"]
 PLANE = ["visitn", "visitn2"]
 # SAS's type: ours, and in terms of our estimates what SAS calls its parameters; {i} and {j}
 # are visits, {k} is SAS's number, {l} the number less one, {m} more one
@@ -72,7 +78,7 @@ every = pytest.mark.parametrize("case", CASES, ids=ids)
 
 
 @cache
-def fitted(kind, by, n_coefficients, method):
+def fitted(kind, by, n_coefficients, method, vce="oim"):
     frame = load_fev().frame.dropna(subset=["fev1"])
     frame["treated"] = (frame["arm"] == "TRT").astype(float)
     frame["female"] = (frame["sex"] == "Female").astype(float)
@@ -81,6 +87,7 @@ def fitted(kind, by, n_coefficients, method):
         fixed=["treated", "female"][: n_coefficients - 1],
         residuals=Residuals(**STRUCTURES[kind], by=by),
         method=method,
+        vce=vce,
     ).fit(frame.drop(columns="fev1"), frame["fev1"])
 
 
@@ -236,3 +243,57 @@ def test_kenward_roger_of_the_range():
     # and it is not ours
     ours = model.coef_table(df=method).loc["treated", "std_error"]
     assert ours == pytest.approx(0.9026982, abs=1e-6)
+
+
+@pytest.mark.parametrize("case", DOCUMENT["robust"], ids=lambda case: case["type"])
+def test_robust_errors(case):
+    """EMPIRICAL is CR0; its degrees of freedom are those of between and within."""
+    model = fitted(case["type"], None, 2, "reml", "CR0")
+    table = model.coef_table(df="between-within")
+    row, df = table.loc["treated"], float(case["df"])
+    assert row["df"] == df
+    # SAS stopped where it did in the listing with model-based errors
+    listing = next(
+        c for c in CASES if c["type"] == case["type"] and "exact" in c and c["exact"]
+    )
+    left, error = stopped(listing), float(case["std_error"])
+    slack = left * error / np.sqrt(2.0 * df)
+    assert abs(row["estimate"] - float(case["estimate"])) <= left * error
+    assert abs(row["std_error"] - error) <= slack
+    own = np.sqrt(float(case["intercept_variance"]))
+    assert abs(table.loc["_cons", "std_error"] - own) <= slack
+
+
+@pytest.mark.parametrize(
+    "case", DOCUMENT["terms"], ids=lambda case: f"{case['fixed']}: type {case['kind']}"
+)
+def test_tests_of_terms(case):
+    text = f"fev1 ~ {case['fixed']} + residuals(ar, time=visitn | subject)"
+    frame = load_fev().frame.dropna(subset=["fev1"])
+    model = from_formula(text, frame, method="reml")
+    table = model.anova(case["kind"], df="satterthwaite")
+    words = {"ARMCD": "arm", "SEX": "sex", "FEV1_BL": "baseline"}
+    for effect, number, denominator, F in case["tests"]:
+        parts = {words[word] for word in effect.split("*")}
+        row = next(r for name, r in table.iterrows() if set(name.split(":")) == parts)
+        assert row["df"] == int(number)
+        assert row["f_value"] == pytest.approx(float(F), rel=1e-5)
+        if int(number) == 1:
+            assert row["df_denom"] == pytest.approx(float(denominator), rel=1e-5)
+
+
+def test_degrees_of_freedom_of_two_rows_depend_on_these():
+    """The spectral method is not free of how a hypothesis is written: SAS's rows."""
+    case = next(c for c in DOCUMENT["terms"] if "sex" in c["fixed"])
+    text = f"fev1 ~ {case['fixed']} + residuals(ar, time=visitn | subject)"
+    frame = load_fev().frame.dropna(subset=["fev1"])
+    model = from_formula(text, frame, method="reml")
+    names = model.coef_table().index
+    slopes = np.eye(len(names))[["baseline" in name for name in names]]
+    test = model.wald_test(slopes, df="satterthwaite")
+    _, _, denominator, F = case["tests"][-1]
+    assert len(slopes) == 2
+    assert test.f_value == pytest.approx(float(F), rel=1e-5)
+    assert test.df_denom == pytest.approx(float(denominator), rel=1e-5)
+    ours = model.anova(case["kind"], df="satterthwaite")["df_denom"].iloc[-1]
+    assert ours == pytest.approx(test.df_denom, rel=2e-3)
