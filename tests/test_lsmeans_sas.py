@@ -52,16 +52,26 @@ def test_means(fit):
         agrees(table.loc[(visit, arm)], printed)
 
 
-def test_means_of_nlme(fit):
-    """The same model, its search continued to the optimum: a second witness."""
+@pytest.mark.parametrize("structure", ["unstructured", "ar"])
+def test_means_of_nlme(structure):
+    """nlme at its optimum: a second witness, and AR(1) with a variance for every visit."""
+    data = pd.DataFrame(REFERENCE["data"])
+    data["time"] = data["visit"].str[-1].astype(int)
+    residuals = {
+        "unstructured": "unstructured, time=visit",
+        "ar": "ar, time=time, variance=visit",
+    }
+    formula = (
+        f"fev1 ~ race + sex + arm * visit + residuals({residuals[structure]} | subject)"
+    )
+    fit, told = from_formula(formula, data, method="reml"), NLME[structure]
     deviance = -2.0 * fit.results_.log_likelihood
-    assert deviance == pytest.approx(NLME["deviance"], abs=1e-7)
+    assert deviance == pytest.approx(told["deviance"], abs=1e-7)
     table = fit.marginal_means("arm", by="visit").table
-    keys = list(zip(NLME["visit"], NLME["arm"], strict=True))
-    found, error = table.loc[keys], pd.Series(NLME["std_error"])
-    distance = (found["estimate"].to_numpy() - NLME["estimate"]) / error
-    assert distance.abs().max() < 1e-6
-    assert found["std_error"].tolist() == pytest.approx(NLME["std_error"], rel=1e-6)
+    found = table.loc[list(zip(told["visit"], told["arm"], strict=True))]
+    distance = (found["estimate"].to_numpy() - told["estimate"]) / told["std_error"]
+    assert abs(distance).max() < 1e-6
+    assert found["std_error"].tolist() == pytest.approx(told["std_error"], rel=1e-6)
 
 
 def test_differences(fit):
