@@ -10,6 +10,7 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy.stats import dunnett, multivariate_t, studentized_range
 from scipy.stats import f as f_distribution
+from scipy.stats import t as student
 
 from sklearn_xmixed import MixedLinearRegressor, from_formula, xtmixed
 from sklearn_xmixed.datasets import load_orthodont, load_penicillin, load_sleepstudy
@@ -361,6 +362,15 @@ def test_values_of_nested_factors(taught):
     assert fit.marginal_means("school", at={"teacher": "t1"}).index.tolist() == ["s1"]
     with pytest.raises(ValueError, match="No combination of the levels given exists"):
         fit.marginal_means([], at={"teacher": "t1", "school": "s2"})
+    # a frame that lacks the teachers has those of its schools, sharing a row's weight
+    frame = pd.DataFrame({"school": ["s2", "s1"]})
+    both = fit.marginal_means([], at=frame).table["estimate"]
+    assert both.iloc[0] == pytest.approx(
+        fit.marginal_means("school").table["estimate"].mean()
+    )
+    named = fit.marginal_means("school", at=frame)
+    assert named.index.tolist() == ["s2", "s1"]
+    assert named.estimable.all()
     # with all rows in every school most combinations are none
     observed = fit.marginal_means("school", weights="observed")
     assert not observed.estimable.any()
@@ -592,6 +602,22 @@ def test_simultaneous_intervals_are_wider(model):
     wide = means.simultaneous()
     assert (wide["ci_lower"] < means.table["ci_lower"]).all()
     assert_allclose(means.simultaneous("none"), means.table)
+    apart = one_way(3, 5, 12)
+
+    def reach(adjust):
+        found = apart.simultaneous(adjust)
+        return ((found["ci_upper"] - found["estimate"]) / apart.std_error).iloc[0]
+
+    c = reach("mvt")
+    body = multivariate_t(shape=np.eye(3), df=12, seed=0).cdf(
+        [c] * 3, lower_limit=[-c] * 3, maxpts=200_000
+    )
+    assert body == pytest.approx(0.95, abs=1e-4)
+    t = student.ppf(1 - 0.025 / 3, 12)
+    assert reach("bonferroni") == pytest.approx(t)
+    assert reach("sidak") == pytest.approx(student.ppf(0.5 + 0.5 * 0.95 ** (1 / 3), 12))
+    f = f_distribution.ppf(0.95, 3, 12)
+    assert reach("scheffe") == pytest.approx(np.sqrt(3 * f))
     with pytest.raises(ValueError, match="adjust must be"):
         means.simultaneous("tukey")
 

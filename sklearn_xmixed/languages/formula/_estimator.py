@@ -197,7 +197,8 @@ class FormulaRegressor(TextRegressor):
 
     def _keep_variables(self, frame: pd.DataFrame, sample_weight: Any) -> None:
         """What the fixed part's variables were like, for marginal means."""
-        names = [c for c in frame.columns if c in self._spec.required_variables]
+        required = self._spec.required_variables
+        names = [c for c in frame.columns if c in required]
         weights = None
         if sample_weight is not None:
             weights = np.asarray(sample_weight, dtype=float)[self.sample_]
