@@ -9,6 +9,8 @@ import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
 from scipy.stats import dunnett, multivariate_t, studentized_range
+from scipy.stats import f as f_distribution
+from scipy.stats import t as student
 
 from sklearn_xmixed import MixedLinearRegressor, from_formula, xtmixed
 from sklearn_xmixed.datasets import load_orthodont, load_penicillin, load_sleepstudy
@@ -186,6 +188,31 @@ def test_it_survives_pickling(model):
     )
 
 
+@pytest.mark.parametrize("make", [from_formula, xtmixed])
+def test_variables_are_summarised_when_asked_for(trial, monkeypatch, make):
+    calls = []
+    of = FixedVariables.of
+    monkeypatch.setattr(FixedVariables, "of", lambda *a: calls.append(1) or of(*a))
+    data = trial.assign(x=trial["x"].copy())
+    text = "y ~ a + x + (1 | g)" if make is from_formula else "y i.a x || g:"
+    options = {} if make is from_formula else {"show": False}
+    fit = make(text, data, **options)
+    assert not calls
+    # what happens to the user's data afterwards does not matter
+    data["x"] = 0.0
+    data.loc[:, "a"] = "a1"
+    wanted = make(text, trial, **options).marginal_means("a").table
+    fresh = make(text, trial, **options)
+    calls.clear()
+    saved = pickle.dumps(fresh)
+    assert calls == [1]
+    for known in (fit, pickle.loads(saved), pickle.loads(pickle.dumps(fit))):
+        assert_allclose(known.marginal_means("a").table, wanted)
+        known.marginal_means("a")
+    assert fit._variables._summarise is None  # the rows are gone
+    assert calls == [1, 1]
+
+
 # ----------------------------------------------------------- commands, estimators
 
 
@@ -278,7 +305,128 @@ def test_collinear_columns_leave_sums_estimable(trial):
     assert not fit.marginal_trends([], "x").estimable.any()
 
 
+# --------------------------------------------------------------------- nested
+
+
+@pytest.fixture(scope="module")
+def taught():
+    rng = np.random.default_rng(4)
+    teacher = np.repeat(np.arange(1, 6), 8)
+    frame = pd.DataFrame(
+        {
+            "teacher": [f"t{k}" for k in teacher],
+            "school": np.where(teacher <= 3, "s1", "s2"),
+            "sex": np.tile(["f", "m"], 20),
+            "x": rng.normal(size=40),
+            "y": rng.normal(size=40) + teacher,
+        }
+    )
+    return frame.drop([1, 6, 8])
+
+
+def test_nested_factors_have_the_combinations_that_exist(taught):
+    fit = from_formula("y ~ school + teacher + sex + x", taught)
+    cells = fit.marginal_means(["school", "teacher"])
+    assert cells.index.tolist() == [
+        *(("s1", t) for t in ("t1", "t2", "t3")),
+        *(("s2", t) for t in ("t4", "t5")),
+    ]
+    assert cells.estimable.all()
+    assert "teacher is nested in school" in " ".join(str(cells).split())
+    by_school = cells.table["estimate"].groupby("school").mean()
+    schools = fit.marginal_means("school")
+    assert_allclose(schools.table["estimate"], by_school)
+    assert "Averaged over teacher (within school), sex, equally" in str(schools)
+    # each school counts the same, whatever the number of its teachers
+    total = fit.marginal_means([]).table["estimate"].iloc[0]
+    assert total == pytest.approx(by_school.mean())
+    pairs = fit.marginal_means("teacher", by="school").pairs()
+    assert pairs.table.index.tolist()[-1] == ("s2", "t4 - t5")
+    assert len(pairs.table) == 4
+    assert len(fit.marginal_trends("teacher", "x", by="school").table) == 5
+
+
+@pytest.mark.parametrize("weights", ["proportional", "outer"])
+def test_frequencies_of_nested_factors(taught, weights):
+    fit = from_formula("y ~ school + teacher + sex", taught)
+    found = fit.marginal_means("sex", weights=weights).table["estimate"]
+    for sex in ("f", "m"):
+        wanted = fit.predict(taught.assign(sex=sex), kind="fixed").mean()
+        assert found[sex] == pytest.approx(wanted, rel=1e-10)
+
+
+def test_values_of_nested_factors(taught):
+    fit = from_formula("y ~ school + teacher", taught)
+    only = fit.marginal_means("teacher", at={"school": "s2"})
+    assert only.index.tolist() == ["t4", "t5"]
+    assert fit.marginal_means("school", at={"teacher": "t1"}).index.tolist() == ["s1"]
+    with pytest.raises(ValueError, match="No combination of the levels given exists"):
+        fit.marginal_means([], at={"teacher": "t1", "school": "s2"})
+    # a frame that lacks the teachers has those of its schools, sharing a row's weight
+    frame = pd.DataFrame({"school": ["s2", "s1"]})
+    both = fit.marginal_means([], at=frame).table["estimate"]
+    assert both.iloc[0] == pytest.approx(
+        fit.marginal_means("school").table["estimate"].mean()
+    )
+    named = fit.marginal_means("school", at=frame)
+    assert named.index.tolist() == ["s2", "s1"]
+    assert named.estimable.all()
+    # with all rows in every school most combinations are none
+    observed = fit.marginal_means("school", weights="observed")
+    assert not observed.estimable.any()
+    assert "teacher is nested in school" in " ".join(str(observed).split())
+
+
+def test_nested_in_a_product_and_in_turn():
+    cells = pd.DataFrame(
+        [(a, b, f"{a}{b}{k}") for a in "uv" for b in "pq" for k in range(2)],
+        columns=["a", "b", "plot"],
+    )
+    rng = np.random.default_rng(0)
+    data = cells.loc[cells.index.repeat(3)].assign(y=rng.normal(size=24))
+    fit = from_formula("y ~ a * b + plot", data)
+    found = fit.marginal_means("a").table["estimate"]
+    wanted = data.groupby("a")["y"].mean()
+    assert_allclose(found, wanted, atol=1e-10)
+    data = data.assign(plot=data["a"] + data["b"] + "0")
+    three = data.rename(columns={"a": "s", "plot": "c"}).assign(t=data["a"] + data["b"])
+    # c and t are the same factor twice, which is no nesting
+    same = from_formula("y ~ c + t", three).marginal_means("c")
+    assert not same.estimable.any()
+    deep = three.assign(c=three["t"] + np.tile(["0", "1", "2"], 8))
+    turn = from_formula("y ~ s + t + c", deep).marginal_means("s").table["estimate"]
+    assert_allclose(turn, deep.groupby("s")["y"].mean(), atol=1e-10)
+
+
+def test_a_single_mean_in_a_family_has_no_contrast():
+    rng = np.random.default_rng(1)
+    data = pd.DataFrame(
+        {
+            "arm": np.repeat(["control", "drug"], [8, 24]),
+            "dose": np.repeat(["none", "low", "mid", "high"], 8),
+            "y": rng.normal(size=32),
+        }
+    )
+    means = from_formula("y ~ arm + dose", data).marginal_means("dose", by="arm")
+    pairs = means.pairs()
+    assert pairs.index.get_level_values("arm").unique().tolist() == ["drug"]
+    assert pairs.joint_test()["df"].tolist() == [2]
+    assert len(means.letters()) == 4
+    assert means.letters().loc[("control", "none")] == "a"
+
+
 # ------------------------------------------------------------------- contrasts
+
+
+def test_scheffes_rank_is_the_dimension_of_the_contrasts():
+    """Of k means all kinds of contrasts span k - 1 dimensions (Scheffe 1953)."""
+    means = one_way(4, 6, 20)
+    for kind in ("pairwise", "reference", "consecutive", "polynomial", "effects"):
+        found = means.contrasts(kind, adjust="scheffe").table
+        reach = (found["ci_upper"] - found["estimate"]) / found["std_error"]
+        assert_allclose(reach, np.sqrt(3 * f_distribution.ppf(0.95, 3, 20)))
+        p = f_distribution.sf(found["t"] ** 2 / 3, 3, 20)
+        assert_allclose(found["p_value"], p)
 
 
 def test_kinds_of_contrasts(model):
@@ -454,6 +602,22 @@ def test_simultaneous_intervals_are_wider(model):
     wide = means.simultaneous()
     assert (wide["ci_lower"] < means.table["ci_lower"]).all()
     assert_allclose(means.simultaneous("none"), means.table)
+    apart = one_way(3, 5, 12)
+
+    def reach(adjust):
+        found = apart.simultaneous(adjust)
+        return ((found["ci_upper"] - found["estimate"]) / apart.std_error).iloc[0]
+
+    c = reach("mvt")
+    body = multivariate_t(shape=np.eye(3), df=12, seed=0).cdf(
+        [c] * 3, lower_limit=[-c] * 3, maxpts=200_000
+    )
+    assert body == pytest.approx(0.95, abs=1e-4)
+    t = student.ppf(1 - 0.025 / 3, 12)
+    assert reach("bonferroni") == pytest.approx(t)
+    assert reach("sidak") == pytest.approx(student.ppf(0.5 + 0.5 * 0.95 ** (1 / 3), 12))
+    f = f_distribution.ppf(0.95, 3, 12)
+    assert reach("scheffe") == pytest.approx(np.sqrt(3 * f))
     with pytest.raises(ValueError, match="adjust must be"):
         means.simultaneous("tukey")
 
@@ -807,6 +971,10 @@ def test_marginsplot(command):
         ("margins", "margins, atmeans asbalanced", "does not go with atmeans"),
         ("margins", "margins, at(x=(1 2)) at(k=1)", "lists of values of other"),
         ("margins", "margins a b", "'b' is one term too many"),
+        ("margins", "margins a##b", "is several terms"),
+        ("margins", "margins x", "'x' is a covariate: give its values"),
+        ("contrast", "contrast r.x", "'x' is a covariate"),
+        ("pwcompare", "pwcompare a#x", "'x' is a covariate"),
         ("margins", "margins, at(x)", "is not understood in at"),
         ("margins", "margins, dydx(nothing)", "in dydx.. is no variable"),
         ("margins", "margins, level(x)", "is no level"),

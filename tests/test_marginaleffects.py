@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
+from importlib.metadata import PackageNotFoundError, version
 
 import numpy as np
-import polars
+import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
 
@@ -17,6 +18,21 @@ from sklearn_xmixed import (
 )
 from sklearn_xmixed.datasets import load_orthodont, load_sleepstudy
 from tests.conftest import manual_data
+
+
+def _polars() -> int:
+    """The release of polars, 0 where there is none."""
+    try:
+        return int(version("polars").partition(".")[0])
+    except PackageNotFoundError:
+        return 0
+
+
+#: marginaleffects 0.6 asks polars for the levels of a factor in a way that 2 has not
+factors = pytest.mark.skipif(
+    _polars() > 1, reason="marginaleffects 0.6 compares factors with polars before 2"
+)
+pytestmark = pytest.mark.filterwarnings("ignore:.*get_categories:DeprecationWarning")
 
 
 @pytest.fixture(scope="module")
@@ -58,11 +74,7 @@ def test_averages_and_slopes(model, data):
     assert_allclose(slopes.loc[wanted.index, "estimate"], wanted["estimate"], rtol=1e-5)
 
 
-@pytest.mark.skipif(
-    int(polars.__version__.split(".")[0]) > 1,
-    reason="marginaleffects 0.6 compares factors by what polars 2 has no more",
-)
-@pytest.mark.filterwarnings("ignore:.*get_categories:DeprecationWarning")
+@factors
 def test_comparisons(model, data):
     me = pytest.importorskip("marginaleffects")
     found = me.avg_comparisons(
@@ -115,20 +127,84 @@ def test_small_samples(model, data):
     )
 
 
-@pytest.mark.skipif(
-    int(polars.__version__.split(".")[0]) > 1,
-    reason="marginaleffects 0.6 compares factors by what polars 2 has no more",
-)
-def test_margins_of_the_manual_by_definition():
+MANUAL = [
+    ("pig", "weight week c.week#c.week || id: week", "week", ""),
+    ("childweight", "weight i.girl##c.age c.age#c.age || id: age", "age", "girl"),
+    ("productivity", "gsp private i.region##c.unemp || region: || state:", "unemp", "region"),
+    ("veneer", "gcf i.followup base_gcf c.cda##c.age || patient:", "age", "followup"),
+    ("exercise", "strength i.program##c.day || id: day", "day", "program"),
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module", params=MANUAL, ids=[name for name, *_ in MANUAL])
+def manual(request):
+    name, command, covariate, factor = request.param
+    fit = xtmixed(command, manual_data(name), show=False)
+    rows = manual_data(name).loc[fit.sample_].reset_index(drop=True)
+    return fit, rows, covariate, factor
+
+
+def by_definition(fit, rows):
+    """The mean of the predictions, and its error: the function is linear."""
+    L = np.mean(fit._fixed_rows(rows)[0], axis=0)
+    error = np.sqrt(L @ fit.results_.beta_vcov @ L)
+    return fit.predict(rows, kind="fixed").mean(), error
+
+
+def found(estimates, k=0):
+    return tuple(estimates.table[["estimate", "std_error"]].iloc[k])
+
+
+def test_margins_of_the_manuals_data_by_definition(manual):
+    fit, rows, covariate, factor = manual
+    assert found(fit.margins("margins")) == pytest.approx(by_definition(fit, rows))
+    low, high = map(float, (rows[covariate].min(), rows[covariate].max()))
+    at = fit.margins(f"margins, at({covariate}=({low!r} {high!r}))")
+    for k, value in enumerate((low, high)):
+        wanted = by_definition(fit, rows.assign(**{covariate: value}))
+        assert found(at, k) == pytest.approx(wanted)
+    for k, level in enumerate(sorted(rows[factor].unique()) if factor else ()):
+        levels = fit.margins(f"margins {factor}")
+        wanted = by_definition(fit, rows.assign(**{factor: level}))
+        assert found(levels, k) == pytest.approx(wanted)
+        over = fit.margins(f"margins, over({factor})")
+        wanted = by_definition(fit, rows[rows[factor] == level])
+        assert found(over, k) == pytest.approx(wanted)
+    h = 1e-4 * (high - low)
+    (up, _), (down, _) = (
+        by_definition(fit, rows.assign(**{covariate: rows[covariate] + s * h}))
+        for s in (1, -1)
+    )
+    slope, _ = found(fit.margins(f"margins, dydx({covariate})"))
+    assert slope == pytest.approx((up - down) / (2 * h), rel=1e-5)
+
+
+def same(ours, theirs, rtol=1e-4):
+    for name in ("estimate", "std_error"):
+        assert_allclose(ours.table[name], theirs[name], rtol=rtol)
+
+
+def test_margins_of_the_manuals_data(manual):
     me = pytest.importorskip("marginaleffects")
-    data = manual_data("childweight")
-    fit = xtmixed("weight i.girl##c.age c.age#c.age || id: age", data, show=False)
-    as_me = to_marginaleffects(fit, data)
-    found = me.avg_predictions(as_me, by="girl").to_pandas()
-    over = fit.margins("margins, over(girl)").table
-    assert_allclose(found["estimate"], over["estimate"], rtol=1e-8)
-    assert_allclose(found["std_error"], over["std_error"], rtol=1e-4)
-    found = me.avg_slopes(as_me, variables="age").to_pandas()
-    slope = fit.margins("margins, dydx(age)").table
-    assert_allclose(found["estimate"], slope["estimate"], rtol=1e-5)
-    assert_allclose(found["std_error"], slope["std_error"], rtol=1e-3)
+    fit, rows, covariate, factor = manual
+    as_me = to_marginaleffects(fit, rows)
+    same(fit.margins("margins"), me.avg_predictions(as_me).to_pandas())
+    # its usual step, 1e-4 of the range, leaves errors of a percent in standard errors
+    slope = me.avg_slopes(as_me, variables=covariate, eps=0.1).to_pandas()
+    same(fit.margins(f"margins, dydx({covariate})"), slope)
+    if factor:
+        levels = me.avg_predictions(as_me, by=factor).to_pandas()
+        key = pd.to_numeric(levels[factor].astype(str)).argsort()
+        same(fit.margins(f"margins, over({factor})"), levels.iloc[key])
+
+
+@factors
+def test_effects_of_factors_in_the_manuals_data(manual):
+    me = pytest.importorskip("marginaleffects")
+    fit, rows, _, factor = manual
+    if not factor:
+        pytest.skip("the model has no factor")
+    pairs = me.avg_comparisons(to_marginaleffects(fit, rows), variables=factor)
+    pairs = pairs.to_pandas()
+    key = pd.to_numeric(pairs["contrast"].str.split().str[0]).argsort()
+    same(fit.margins(f"margins, dydx({factor})"), pairs.iloc[key])

@@ -406,14 +406,37 @@ def _grid_of_frame(
             for n in targets
         }
         return _observed(rows, np.ones(len(rows)), targets, values, None)
+    weight = np.ones(len(rows))
     if absent:
-        rows = rows.merge(_product(absent), how="cross")
+        rows, weight = _completed(known, rows, absent)
     if not targets:
         return ReferenceGrid.of(
-            rows, np.zeros(len(rows), dtype=int), np.ones(len(rows)), _index((), ())
+            rows, np.zeros(len(rows), dtype=int), weight, _index((), ())
         )
     grouped = rows.groupby(list(targets), sort=False, observed=True)
     order = grouped.ngroup().to_numpy()
     firsts = np.unique(order, return_index=True)[1]
     keys = [tuple(rows.loc[i, list(targets)]) for i in firsts]
-    return ReferenceGrid.of(rows, order, np.ones(len(rows)), _index(targets, keys))
+    return ReferenceGrid.of(rows, order, weight, _index(targets, keys))
+
+
+def _completed(
+    known: FixedVariables, rows: pd.DataFrame, absent: Mapping[str, Sequence[Any]]
+) -> tuple[pd.DataFrame, Array]:
+    """Rows with all values of what they lack; those of a row share its weight."""
+    number = np.repeat(np.arange(len(rows)), prod(len(v) for v in absent.values()))
+    rows = rows.merge(_product(absent), how="cross")
+    there = np.ones(len(rows), dtype=bool)
+    for inner, parents in known.nesting.parents.items():
+        for outer, level in parents.items():
+            if inner in absent or outer in absent:
+                found = level[_places(known, inner, rows[inner])]
+                there &= found == _places(known, outer, rows[outer])
+    number = number[there]
+    counts = np.bincount(number)
+    if not there.any():
+        raise ValueError(
+            "No row of the frame in at goes with levels in the data: "
+            f"{known.nesting.describe()}"
+        )
+    return rows[there].reset_index(drop=True), 1.0 / counts[number]

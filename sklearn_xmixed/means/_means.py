@@ -262,6 +262,7 @@ class MarginalMeans(Shown, LinearEstimates):
                 i, j = np.flatnonzero(pairs[k])
                 differ[i, j] = differ[j, i] = p[k] < alpha
             out[at] = compact_letters(self.estimate[at], differ[np.ix_(at, at)])
+        out[~pairs.any(axis=0) & self.estimable] = "a"  # with nothing to compare
         return pd.Series(out, index=self.index, name="letters")
 
     def simultaneous(self, adjust: str = "mvt") -> pd.DataFrame:

@@ -72,8 +72,8 @@ class MeansMethods(FittedMethods):
             but ``specs``, ``by`` and ``at`` as it was observed (what is elsewhere
             called predictive margins); over those of a frame in ``at``.
         df : str, default=None
-            Method of the degrees of freedom, such as "kenward-roger"; None refers to the
-            normal distribution.
+            Method of the degrees of freedom, such as "kenward-roger"; None takes
+            ``df_method``, and without it the normal distribution.
         confidence_level : float, default=0.95
 
         Returns
@@ -96,7 +96,10 @@ class MeansMethods(FittedMethods):
         held at its mean.
 
         Where a combination of levels did not occur, or columns are collinear, some means
-        cannot be estimated: they are nan, and the output says which.
+        cannot be estimated: they are nan, and the output says which.  Where every level
+        of one factor occurs within a single level of another, the grid has the
+        combinations that exist, and means over the inner factor are taken within the
+        outer one first.
 
         Examples
         --------

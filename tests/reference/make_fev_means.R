@@ -1,4 +1,5 @@
-# Writes fev_means.json: the marginal means of the FEV model by nlme and emmeans.
+# Writes fev_means.json: the marginal means of two FEV models by nlme and emmeans, with an
+# unstructured covariance, and with AR(1) and a variance of its own for every visit.
 #
 #   Rscript make_fev_means.R
 #
@@ -19,10 +20,9 @@ d <- d[order(d$subject, d$visit), ]
 for (v in c("visit", "arm", "race", "sex")) d[[v]] <- factor(d[[v]])
 d$time <- as.integer(d$visit)
 
-fitted <- function(correlations, variances, optimiser) {
+fitted <- function(correlation, variances, optimiser) {
   gls(
-    fev1 ~ race + sex + arm * visit, d, method = "REML",
-    correlation = corSymm(correlations, form = ~ time | subject),
+    fev1 ~ race + sex + arm * visit, d, method = "REML", correlation = correlation,
     weights = varIdent(variances, form = ~ 1 | visit),
     control = glsControl(
       tolerance = 1e-12, msTol = 1e-14, maxIter = 2000, msMaxIter = 2000,
@@ -30,17 +30,26 @@ fitted <- function(correlations, variances, optimiser) {
     )
   )
 }
-fit <- fitted(numeric(0), numeric(0), "nlminb")
-for (optimiser in rep(c("optim", "nlminb"), 3)) {
-  s <- fit$modelStruct
-  again <- try(fitted(
-    coef(s$corStruct, unconstrained = FALSE), coef(s$varStruct, unconstrained = FALSE),
-    optimiser
-  ), silent = TRUE)
-  if (!inherits(again, "try-error") && logLik(again) > logLik(fit)) fit <- again
+answered <- function(structure) {
+  fit <- fitted(structure(), numeric(0), "nlminb")
+  for (optimiser in rep(c("optim", "nlminb"), 3)) {
+    s <- fit$modelStruct
+    again <- try(fitted(
+      structure(coef(s$corStruct, unconstrained = FALSE)),
+      coef(s$varStruct, unconstrained = FALSE), optimiser
+    ), silent = TRUE)
+    if (!inherits(again, "try-error") && logLik(again) > logLik(fit)) fit <- again
+  }
+  deviance <- -2 * as.numeric(logLik(fit))
+  message(sprintf("-2 log L %.9f", deviance))
+  means <- as.data.frame(emmeans(fit, ~ visit * arm, mode = "asymptotic", data = d))
+  list(
+    deviance = deviance, visit = as.character(means$visit), arm = as.character(means$arm),
+    estimate = means$emmean, std_error = means$SE
+  )
 }
-message(sprintf("-2 log L %.9f", -2 * as.numeric(logLik(fit))))
-means <- as.data.frame(emmeans(fit, ~ visit * arm, mode = "asymptotic", data = d))
+unstructured <- function(value = numeric(0)) corSymm(value, form = ~ time | subject)
+ar1 <- function(value = 0.3) corAR1(value, form = ~ time | subject)
 
 versions <- c(R = as.character(getRversion()), sapply(
   c("nlme", "emmeans"), function(p) as.character(packageVersion(p))
@@ -49,9 +58,7 @@ writeLines(
   toJSON(
     list(
       generator = "make_fev_means.R", versions = as.list(versions),
-      deviance = -2 * as.numeric(logLik(fit)),
-      visit = as.character(means$visit), arm = as.character(means$arm),
-      estimate = means$emmean, std_error = means$SE
+      unstructured = answered(unstructured), ar = answered(ar1)
     ),
     digits = 12, auto_unbox = TRUE
   ),

@@ -230,7 +230,8 @@ class FormulaRegressor(TextRegressor):
 
     def _keep_variables(self, frame: pd.DataFrame, sample_weight: Any) -> None:
         """What the fixed part's variables were like, for marginal means."""
-        names = [c for c in frame.columns if c in self._spec.required_variables]
+        required = self._spec.required_variables
+        names = [c for c in frame.columns if c in required]
         weights = None
         # a precision weight says how exact a row is, not how often it counts
         if sample_weight is not None and self.weight_type != "precision":

@@ -58,6 +58,15 @@ class _Line(Line):
         return next((word for word in _EFFECTS if word in self.options), "")
 
 
+def _check_factors(estimator: Any, line: _Line, names: Sequence[str]) -> None:
+    variables = estimator._fixed_variables().variables
+    for name in names:
+        if name in variables and variables[name].levels is None:
+            line.fail(
+                f"{name!r} is a covariate, and only levels of factors are compared."
+            )
+
+
 @dataclass(frozen=True)
 class _Heads:
     """What a table of comparisons is about.
@@ -102,6 +111,7 @@ def contrast(estimator: Any, text: Any) -> Any:
             line.fail(f"The operator {prefix + dot!r} is not understood.")
         kinds.append(prefix)
         names.append(name)
+    _check_factors(estimator, line, [*names, *line.factors(by)])
     means = estimator.marginal_means(
         names,
         by=line.factors(by),
@@ -270,6 +280,7 @@ def pwcompare(estimator: Any, text: Any) -> Any:
     if len(line.terms) != 1:
         line.fail("One term is expected, such as group or group#time.")
     names = line.factors(line.terms[0])
+    _check_factors(estimator, line, names)
     means = estimator.marginal_means(
         names, df=small_method(estimator, line), confidence_level=line.level
     )

@@ -376,7 +376,7 @@ class CommandRegressor(TextRegressor):
         -------
         MarginalMeans, Contrasts or MarginalEffects
             Contrasts with the base level for ``dydx()`` of a factor, MarginalEffects for
-            several variables.
+            several variables.  They print as in Stata 12, with z.
 
         Raises
         ------
@@ -405,6 +405,9 @@ class CommandRegressor(TextRegressor):
             Such as ``"contrast r.group"`` or ``"contrast ar.time@group,
             mcompare(sidak)"``; operators r. (reference), a. (adjacent), ar. (reverse
             adjacent), g. (grand mean) and p. (polynomial); ``r.a#r.b`` for interactions.
+            Options: mcompare() for all comparisons of the term, effects, cieffects,
+            pveffects, nowald, noeffects, level(), and small, which takes the degrees of
+            freedom of the command's dfmethod().
 
         Returns
         -------
@@ -426,7 +429,8 @@ class CommandRegressor(TextRegressor):
         Parameters
         ----------
         line : str
-            Such as ``"pwcompare group, mcompare(tukey)"``.
+            Such as ``"pwcompare group, mcompare(tukey)"``; a later level less an earlier
+            one.  Options as of ``contrast``, and groups and cimargins.
 
         Returns
         -------

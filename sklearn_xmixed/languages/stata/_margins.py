@@ -39,6 +39,11 @@ class _Line(Line):
         """Values of every at(x=(1 2) z=3); one without values if there is none."""
         return [self._at(text) for text in self.repeated or [""]]
 
+    @property
+    def given(self) -> set[str]:
+        """Variables that at() gives values to."""
+        return {name for at in self.ats() for name in at}
+
     def _at(self, text: str) -> dict[str, list[Any]]:
         out: dict[str, list[Any]] = {}
         place = 0
@@ -115,7 +120,7 @@ def margins(estimator: Any, text: Any) -> Any:
     line = _Line.read(text, "margins", "marginal_means", known)
     if len(line.terms) > 1:
         line.fail(f"{line.terms[1]!r} is one term too many: write one line for each.")
-    specs = line.factors(line.terms[0]) if line.terms else []
+    specs = _factors(line, estimator._fixed_variables())
     names, keys, grids = _grids(estimator, line)
     request = MarginsRequest(
         int(estimator.results_.n_obs),
@@ -141,6 +146,22 @@ def margins(estimator: Any, text: Any) -> Any:
     _alike(line, parts)
     means = stack_means(names, keys, parts) if names else parts[0]
     return replace(means, page=shown_as_margins(request, means.index))
+
+
+def _factors(line: _Line, known: FixedVariables) -> list[str]:
+    """The factors of the term, whose levels the margins are of."""
+    if not line.terms:
+        return []
+    if "##" in line.terms[0]:
+        line.fail(
+            f"{line.terms[0]!r} is several terms: write one line for each, as a#b."
+        )
+    specs = line.factors(line.terms[0])
+    for name in specs:
+        variable = known.variables.get(name)
+        if variable is not None and variable.levels is None and name not in line.given:
+            line.fail(f"{name!r} is a covariate: give its values, at({name}=(1 2)).")
+    return specs
 
 
 def _grids(
