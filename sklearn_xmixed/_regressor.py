@@ -11,13 +11,17 @@ import pandas as pd
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.metrics import r2_score
-from sklearn.utils import check_random_state
 from sklearn.utils.metadata_routing import UNUSED
 from sklearn.utils.validation import check_is_fitted
 
 from ._spec import RandomEffects, Residuals
 from .design._compile import compile_design
-from .design._validation import check_parameters, equation_names, equations_of
+from .design._validation import (
+    check_parameters,
+    equation_names,
+    equations_of,
+    seed_of,
+)
 from .estimation._callbacks import FitTasks
 from .estimation._estimate import Estimate, SearchOptions, estimate
 from .estimation._log import IterationLog
@@ -436,7 +440,7 @@ n_levels), default=None
             crossed=CrossedOptions(
                 "exact" if _vce(self) != "oim" else self.crossed,
                 self.n_probes,
-                int(check_random_state(self.random_state).randint(2**31 - 1)),
+                seed_of(self.random_state),
                 log.plan if self.verbose else None,
             ),
             watch=watch if self.verbose or tasks.watched else None,

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..covariance import Compound, Parameterization
 from ..design._design import Design, Equation, Level, Term
+from ..optimization import orthogonal
 from ._basis import Pool
 from ._kind import Kind
 from ._model import Block, VarianceModel
@@ -148,7 +149,7 @@ def equation_blocks(design: Design, pool: Pool, tree: Tree | Crossing) -> list[B
         size = np.sqrt((T**2).sum(axis=0))
         if equation.structure.name == "unstructured":
             unit = np.diag(1.0 / np.where(size > 0, size, 1.0))
-            Lambda, R = np.linalg.qr(T @ unit)
+            Lambda, R = orthogonal(T @ unit)
             if np.abs(np.diagonal(R)).min() > 1e-12:
                 metric = unit @ np.linalg.inv(R)
             else:  # collinear columns kept on request
