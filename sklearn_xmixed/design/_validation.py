@@ -67,8 +67,9 @@ def check_parameters(estimator: Any) -> None:
         value = getattr(estimator, name)
         if not _is_count(value):
             refuse(name, "an integer that is at least 0")
-    if not _is_count(estimator.n_probes) or estimator.n_probes < 2:
-        refuse("n_probes", "an integer that is at least 2")
+    probes = estimator.n_probes
+    if probes is not None and not (_is_count(probes) and probes >= 2):
+        refuse("n_probes", "None or an integer that is at least 2")
     for name in _TOLERANCES:
         value = getattr(estimator, name)
         real = type(value) is float or isinstance(value, numbers.Real)

@@ -134,6 +134,7 @@ def make_results(
         monte_carlo=(
             monte_carlo(found, variances.alpha_vcov) if found.sigma2 > 0 else None
         ),
+        crossed=found.kind.way,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,7 @@ from .crossed._objective import (
     IterativeObjective,
 )
 from .crossed._plan import Plan, make_plan
+from .crossed._trial import FEW_COLUMNS, PROBES, Trial
 from .nested._crossproducts import build_tree
 from .nested._kind import Nested
 from .nested._tree import Tree
@@ -43,14 +44,15 @@ class CrossedOptions:
     Parameters
     ----------
     method : {"auto", "exact", "iterative"}
-    n_probes, seed : int
-        Of the iterative way.
+    n_probes : int or None
+        Of the iterative way; None for as many as its error asks for.
+    seed : int
     tell : callable, optional
         Called with the plan.
     """
 
     method: str = "auto"
-    n_probes: int = 50
+    n_probes: int | None = None
     seed: int = 0
     tell: Callable[[Plan], None] | None = None
 
@@ -117,13 +119,24 @@ def _crossed(
     model = CrossedModel(blocks, crossing.q, metric)
     frame = Frame(crossing)
     plan = make_plan(frame, options.method, options.n_probes)
+    if any(isinstance(b, ExchangeableBlock) for b in blocks) and plan.rival is not None:
+        plan = replace(plan, rival=None)  # a covariance may be negative: exact only
+    at_X: dict[str, Any] = {"reml": reml, "log_det_basis": pool.log_det_R}
+    trial = None
+    open_ = plan.method == "iterative" and options.n_probes is None
+    if plan.rival is not None or (open_ and crossing.N >= FEW_COLUMNS):
+        few = Probes(crossing, PROBES, seed=1, tol=1e-8)
+        rough = IterativeObjective(frame, model, few, reml=reml, log_det_basis=0.0)
+        trial = Trial.of(rough, rough.start())
+        plan = plan.settled(trial.spread, options.n_probes)
     if options.tell is not None:
         options.tell(plan)
-    at_X: dict[str, Any] = {"reml": reml, "log_det_basis": pool.log_det_R}
-    if plan.method == "iterative":
-        probes = Probes(crossing, options.n_probes, options.seed)
-        return Crossed(design, pool, IterativeObjective(frame, model, probes, **at_X))
-    return Crossed(design, pool, ExactObjective(frame, model, **at_X))
+    if plan.method == "exact":
+        objective = ExactObjective(frame, model, **at_X)
+        return Crossed(design, pool, objective, plan, trial)
+    probes = Probes(crossing, plan.n_probes, options.seed)
+    iterative = IterativeObjective(frame, model, probes, **at_X)
+    return Crossed(design, pool, iterative, plan, trial)
 
 
 def equation_blocks(design: Design, pool: Pool, tree: Tree | Crossing) -> list[Block]:
