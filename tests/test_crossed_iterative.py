@@ -208,6 +208,56 @@ def test_auto_is_exact_until_that_costs_too_much(frame, monkeypatch):
     assert fit(frame, crossed="exact").results_.monte_carlo is None
 
 
+def open_plan(monkeypatch, accepted):
+    """Any time that is saved is worth it, up to an error."""
+    monkeypatch.setattr(_plan, "WORTH", -np.inf)
+    monkeypatch.setattr(_plan, "WORTH_SHARE", np.inf)
+    monkeypatch.setattr(_plan, "ACCEPTED", accepted)
+
+
+def test_auto_weighs_time_against_the_predicted_error(frame, monkeypatch, capsys):
+    exact = fit(frame)
+    assert "by dense factors" in exact.results_.crossed
+    assert "Predicted" not in exact.results_.crossed  # too quick to be asked
+    open_plan(monkeypatch, accepted=0.0)
+    kept = fit(frame, verbose=2)
+    assert kept.results_.monte_carlo is None
+    assert_allclose(kept.log_likelihood_, exact.log_likelihood_, rtol=1e-12)
+    assert "Predicted Monte Carlo error" in kept.results_.crossed
+    assert kept.results_.crossed in capsys.readouterr().out
+    open_plan(monkeypatch, accepted=10.0)
+    quick, again, more = fit(frame), fit(frame), fit(frame, n_probes=60)
+    assert "by iterative solves" in quick.results_.crossed
+    assert "crossed='exact' takes" in quick.results_.crossed
+    assert quick.log_likelihood_ == again.log_likelihood_  # the same signs
+    assert more.results_.monte_carlo.n_probes == 60
+    error = more.results_.monte_carlo.log_likelihood
+    assert abs(more.log_likelihood_ - exact.log_likelihood_) < 5.0 * error
+
+
+def test_predicted_error_is_that_of_the_fit(frame, monkeypatch):
+    """Twelve probes tell what sixty will scatter, within the noise of a spread."""
+    open_plan(monkeypatch, accepted=10.0)
+    model = fit(frame, n_probes=60)
+    said = float(model.results_.crossed.split("60 probes: ")[1].split()[0])
+    assert 0.4 < said / model.results_.monte_carlo.log_likelihood < 2.5
+
+
+def test_auto_stays_exact_where_a_covariance_may_be_negative(frame, monkeypatch):
+    open_plan(monkeypatch, accepted=10.0)
+    regions = frame.assign(region=frame.s % 5)
+    spec = RandomEffects("region", factor="d", covariance="exchangeable")
+    model = fit(regions, spec)
+    assert model.results_.monte_carlo is None
+    assert "by dense factors" in model.results_.crossed
+
+
+def test_number_of_probes_follows_the_noise():
+    assert _plan.probes_for(1e-4) == _plan.FEWEST
+    assert _plan.probes_for(0.03) == 36  # 0.03 / 6 is the error that is aimed at
+    assert _plan.probes_for(10.0) == _plan.MOST
+
+
 def test_memory_is_predicted(frame, monkeypatch, capsys):
     fit(frame, verbose=1)
     assert "remain" not in capsys.readouterr().out  # not worth a word

@@ -13,6 +13,7 @@ from typing import Protocol
 import numpy as np
 from scipy.linalg import expm
 
+from ..optimization import eigen
 from ._structure import Structure
 
 __all__ = ["PARAMETERIZATIONS", "MatLog", "MatSqrt", "Parameterization"]
@@ -60,18 +61,19 @@ class MatSqrt:
         return half + half.transpose(0, 2, 1)
 
     def second(self, structure: Structure, gamma: Array, weight: Array) -> Array:
-        basis = structure.basis
-        # tr(G (Bi Bj + Bj Bi)) with G symmetric
-        return 2.0 * np.einsum("iab,jba->ij", weight @ basis, basis)
+        basis, m = structure.basis, structure.n_params
+        # tr(G (Bi Bj + Bj Bi)) with G and the B symmetric
+        return 2.0 * (weight @ basis).reshape(m, -1) @ basis.reshape(m, -1).T
 
     def inverse(self, structure: Structure, D: Array) -> Array:
-        values, vectors = np.linalg.eigh(structure.spread(structure.gather(D)))
+        values, vectors = eigen(structure.spread(structure.gather(D)))
         root = (vectors * np.sqrt(values.clip(0.0))) @ vectors.T
         return structure.gather(root)
 
     def scale(self, structure: Structure, gamma: Array) -> Array:
         size = np.sqrt(np.maximum(1.0, np.abs(structure.spread(gamma).diagonal())))
-        return np.array([size[i] * size[j] for i, j in structure.places])
+        rows, columns = structure.indices
+        return size[rows] * size[columns]
 
 
 class MatLog:
@@ -82,7 +84,7 @@ class MatLog:
     floor = 1e-12
 
     def value(self, structure: Structure, gamma: Array) -> Array:
-        values, vectors = np.linalg.eigh(structure.spread(gamma))
+        values, vectors = eigen(structure.spread(gamma))
         return (vectors * np.exp(values.clip(-700.0, 700.0))) @ vectors.T
 
     def first(self, structure: Structure, gamma: Array) -> Array:
@@ -107,7 +109,7 @@ class MatLog:
         return out
 
     def inverse(self, structure: Structure, D: Array) -> Array:
-        values, vectors = np.linalg.eigh(structure.spread(structure.gather(D)))
+        values, vectors = eigen(structure.spread(structure.gather(D)))
         values = np.maximum(values, max(self.floor * values[-1], 1e-30))
         return structure.gather((vectors * np.log(values)) @ vectors.T)
 

@@ -20,6 +20,7 @@ from functools import cached_property, lru_cache
 
 import numpy as np
 
+from ..optimization import eigen
 from ._natural import natural_derivatives, natural_slopes, to_natural
 
 __all__ = ["STRUCTURES", "Structure", "get_structure"]
@@ -139,6 +140,12 @@ class Structure:
             found.append((int(i), int(j)))
         return found
 
+    @cached_property
+    def indices(self) -> tuple[Array, Array]:
+        """Rows and columns of ``places``."""
+        i, j = np.array(self.places, dtype=int).reshape(-1, 2).T
+        return i, j
+
     # -- what is reported ----------------------------------------------------------
 
     def reported(self, Sigma: Array) -> Array:
@@ -193,7 +200,7 @@ class Structure:
         The user's columns may be of any size and, calendar years say, have any
         correlation of their effects.
         """
-        values, vectors = np.linalg.eigh(D)
+        values, vectors = eigen(D)
         null = vectors[:, values <= ZERO * max(1.0, values[-1])]
         if not null.size:
             return np.ones(self.n_params, dtype=bool)

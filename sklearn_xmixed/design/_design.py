@@ -19,6 +19,7 @@ from ._products import Products
 
 #: a column of unit size with a smaller remainder is collinear
 REMAINDER = 3e-7
+EPS = float(np.finfo(float).eps)
 
 __all__ = [
     "REMAINDER",
@@ -274,19 +275,13 @@ def kept_by_moments(
     sure : bool
         Whether the moments can tell.
     """
-    at = np.ix_(columns, columns)
-    size = (
-        np.diagonal(moments.centred)[columns] + moments.n * moments.mean[columns] ** 2
-    )
-    gram = (
-        moments.centred[at]
-        if constant
-        else moments.centred[at]
-        + moments.n * np.outer(moments.mean[columns], moments.mean[columns])
-    )
+    gram, mean = moments.centred[columns[:, None], columns], moments.mean[columns]
+    size = gram.diagonal() + moments.n * mean**2
+    if not constant:
+        gram = gram + moments.n * np.outer(mean, mean)
     # a constant column has nothing left of it but rounding
-    floor = np.finfo(float).eps ** 2 * 1e4 * size
-    scale = np.maximum(np.diagonal(gram), 0.0)
+    floor = EPS**2 * 1e4 * size
+    scale = np.maximum(gram.diagonal(), 0.0)
     scale = np.where(scale > floor, scale, 0.0)
     keep, smallest = independent_columns(gram, scale)
     sure = smallest > DOUBTFUL and bool((keep | (scale == 0)).all())

@@ -20,6 +20,7 @@ __all__ = [
     "read_extra",
     "read_fixed",
     "read_xy",
+    "remember_columns",
 ]
 
 Array = np.ndarray
@@ -35,6 +36,17 @@ def feature_names(estimator: Any) -> list[str]:
     if names is not None:
         return [str(c) for c in names]
     return [f"x{j}" for j in range(estimator.n_features_in_)]
+
+
+def remember_columns(estimator: Any, X: Any, y: Any) -> None:
+    """Set ``n_features_in_`` and ``feature_names_in_`` as scikit-learn does."""
+    if isinstance(X, pd.DataFrame) and y is not None:
+        names = np.asarray(X.columns, dtype=object)
+        if len(names) and all(type(name) is str for name in names):
+            estimator.feature_names_in_ = names
+            estimator.n_features_in_ = len(names)
+            return
+    validate_data(estimator, X, y, skip_check_array=True)
 
 
 def choose_fixed(estimator: Any, source: Source, special: set[str]) -> list[str]:

@@ -66,7 +66,7 @@ class Source:
                 raise TypeError(f"{name} is a DuckDB relation; pass {name}.df().")
         frame = _frame(X)
         if frame is not None:
-            columns = columns or [str(c) for c in frame.columns]
+            columns = columns or _names(frame)
             n_rows = frame.shape[0]
         else:
             if not isinstance(X, np.ndarray):
@@ -90,7 +90,7 @@ class Source:
                 )
             held = _frame(groups)
             if held is not None:
-                names = [str(c) for c in held.columns]
+                names = _names(held)
                 width, rows = len(names), held.shape[0]
             else:
                 series = _series(groups)
@@ -198,7 +198,7 @@ class Source:
                 series = _pandas_column(frame, list(columns).index(name))
                 if isinstance(series.dtype, pd.CategoricalDtype):
                     return series.array
-                break
+                return _plain(series)
         return self.column(name)
 
     def take(self, rows: Array) -> Source:
@@ -249,6 +249,12 @@ class Source:
                 return out
             return frame if everything else frame.take(at, axis=1)
         return (frame if everything else frame[:, at]).to_native()
+
+
+def _names(frame: Any) -> list[str]:
+    columns = frame.columns
+    names = columns.tolist() if isinstance(columns, pd.Index) else columns
+    return [str(c) for c in names]
 
 
 def _frame(data: Any) -> Any:

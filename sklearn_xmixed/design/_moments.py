@@ -78,7 +78,7 @@ class Moments:
         """
         n = gram[0, 0]
         off = gram[0, 1:] / n
-        return cls(float(n), shift + off, gram[1:, 1:] - n * np.outer(off, off))
+        return cls(float(n), shift + off, gram[1:, 1:] - n * off[:, None] * off)
 
     def take(self, columns: Sequence[int]) -> Moments:
         """Those of some columns."""
@@ -87,8 +87,8 @@ class Moments:
 
     def raw(self) -> Array:
         """Sums of products about zero, a constant column put first."""
-        mean = np.append(1.0, self.mean)
-        out = self.n * np.outer(mean, mean)
+        mean = np.concatenate([[1.0], self.mean])
+        out = self.n * mean[:, None] * mean
         out[1:, 1:] += self.centred
         return out
 
@@ -116,7 +116,8 @@ def independent_columns(
     """
     M = np.array(gram, dtype=float)
     k = M.shape[0]
-    scale = np.diagonal(M).copy() if scale is None else scale
+    own = M.diagonal().copy()
+    scale = own if scale is None else scale
     keep = np.zeros(k, dtype=bool)
     smallest = 1.0
     for j in range(k):
@@ -124,8 +125,9 @@ def independent_columns(
         if not pivot > tolerance * scale[j] or scale[j] <= 0:
             continue
         keep[j] = True
-        if np.diagonal(gram)[j] > 0:
-            smallest = min(smallest, pivot / np.diagonal(gram)[j])
-        row = M[j, j + 1 :] / pivot
-        M[j + 1 :, j + 1 :] -= np.outer(M[j, j + 1 :], row)
+        if own[j] > 0:
+            smallest = min(smallest, pivot / own[j])
+        if j + 1 < k:
+            row = M[j, j + 1 :]
+            M[j + 1 :, j + 1 :] -= row[:, None] * (row / pivot)
     return keep, smallest

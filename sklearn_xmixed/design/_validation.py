@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import numbers
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
+from sklearn.utils import check_random_state
 
 from .._spec import RandomEffects, Residuals
 from ..covariance import PARAMETERIZATIONS, STRUCTURES
 from ._clusters import CORRECTED
 
-__all__ = ["check_parameters", "equation_names", "equations_of"]
+__all__ = ["check_parameters", "equation_names", "equations_of", "seed_of"]
 
 _CHOICES: dict[str, tuple[Any, ...]] = {
     "method": ("ml", "reml"),
@@ -63,13 +65,15 @@ def check_parameters(estimator: Any) -> None:
             refuse(name, "one of " + ", ".join(words))
     for name in _COUNTS:
         value = getattr(estimator, name)
-        if not isinstance(value, numbers.Integral) or value < 0:
+        if not _is_count(value):
             refuse(name, "an integer that is at least 0")
-    if not isinstance(estimator.n_probes, numbers.Integral) or estimator.n_probes < 2:
-        refuse("n_probes", "an integer that is at least 2")
+    probes = estimator.n_probes
+    if probes is not None and not (_is_count(probes) and probes >= 2):
+        refuse("n_probes", "None or an integer that is at least 2")
     for name in _TOLERANCES:
         value = getattr(estimator, name)
-        if not isinstance(value, numbers.Real) or not float(value) >= 0:
+        real = type(value) is float or isinstance(value, numbers.Real)
+        if not real or not float(value) >= 0:
             refuse(name, "a number that is at least 0")
     for name in _SWITCHES:
         if not isinstance(getattr(estimator, name), bool | np.bool_):
@@ -91,6 +95,12 @@ def check_parameters(estimator: Any) -> None:
     _check_residuals(estimator)
     _check_weighting(estimator)
     _check_degrees_of_freedom(estimator)
+
+
+def _is_count(value: Any) -> bool:
+    # asking an abstract class takes as long as all other checks together
+    whole = type(value) is int or isinstance(value, numbers.Integral)
+    return whole and int(value) >= 0
 
 
 def _check_residuals(estimator: Any) -> None:
@@ -313,3 +323,19 @@ def equation_names(equations: Sequence[RandomEffects]) -> list[str]:
                 name, k = f"{base}_{k}", k + 1
         names.append(name)
     return names
+
+
+def seed_of(random_state: Any) -> int:
+    """An integer drawn from a random state."""
+    if type(random_state) is int:
+        return _seed_of_int(random_state)
+    return _draw(random_state)
+
+
+@lru_cache(maxsize=64)
+def _seed_of_int(random_state: int) -> int:
+    return _draw(random_state)  # to seed a generator takes as long as an evaluation
+
+
+def _draw(random_state: Any) -> int:
+    return int(check_random_state(random_state).randint(2**31 - 1))

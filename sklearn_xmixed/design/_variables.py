@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-from sklearn.utils.validation import validate_data
 
 from .._spec import RandomEffects
 from ._clusters import read_clusters
@@ -19,6 +18,7 @@ from ._fixed import (
     read_extra,
     read_numbers,
     read_xy,
+    remember_columns,
 )
 from ._labels import Source, missing_rows
 from ._levels import read_labels
@@ -106,7 +106,7 @@ class Variables:
             columns = fixed_names = feature_names(estimator)
         else:
             source = Source.of(X, groups)
-            validate_data(estimator, X, y, skip_check_array=True)
+            remember_columns(estimator, X, y)
             columns = source.columns
             fixed_names = choose_fixed(estimator, source, special)
             labels = read_labels(source, in_order)  # before text trips over numbers

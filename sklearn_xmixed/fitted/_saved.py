@@ -91,7 +91,7 @@ def make_results(
     n_sd = sum(b.structure.n_variances for b in blocks)
     vcov = variances.robust.vcov if variances.robust else order.matrix(variances.beta)
     tested = order.place[: design.p - a]
-    chi2, df, p = wald(coef[tested], vcov[np.ix_(tested, tested)])
+    chi2, df, p = wald(coef[tested], vcov[tested[:, None], tested])
     top = compiled.shown[0][0] if compiled.shown else ""
     vce, cluster = options.vce, options.cluster
     return Results(
@@ -134,6 +134,7 @@ def make_results(
         monte_carlo=(
             monte_carlo(found, variances.alpha_vcov) if found.sigma2 > 0 else None
         ),
+        crossed=found.kind.way,
     )
 
 
@@ -174,7 +175,7 @@ class Order:
     def matrix(self, kept: Array) -> Array:
         """A covariance matrix of the kept coefficients among all."""
         full = np.zeros((len(self.names), len(self.names)))
-        full[np.ix_(self.place, self.place)] = kept[np.ix_(self.order, self.order)]
+        full[self.place[:, None], self.place] = kept[self.order[:, None], self.order]
         return full
 
 

@@ -82,6 +82,8 @@ class Results(Portable):
         How the fit was asked for: weights, residuals, optimisation, rows left out.
     monte_carlo : MonteCarlo or None
         Accuracy of a fit with crossed factors that was computed iteratively.
+    crossed : str
+        How crossed factors were dealt with, and why so; empty without them.
     """
 
     n_obs: float
@@ -125,6 +127,7 @@ class Results(Portable):
     residual_label: str = ""
     specification: Specification = field(default_factory=Specification)
     monte_carlo: MonteCarlo | None = None
+    crossed: str = ""
 
     @property
     def title(self) -> str:

@@ -13,7 +13,8 @@ import numpy as np
 from scipy.special import expit, ndtri
 
 from ..estimation._estimate import Estimate
-from ..likelihood import Pieces
+from ..likelihood import Block, Pieces
+from ..optimization import eigen
 
 __all__ = [
     "FreeDirections",
@@ -144,28 +145,11 @@ class NaturalEstimates:
 
 def natural_estimates(estimate: Estimate) -> NaturalEstimates:
     """Estimates and covariance matrix in the estimation metric."""
-    sigma2 = estimate.sigma2
-    alphas, free, curves = [], [], []
-    for block, D, Sigma in zip(
-        estimate.objective.model.blocks,
-        estimate.D_blocks,
-        estimate.Sigmas,
-        strict=True,
-    ):
-        structure = block.structure
-        alphas.append(structure.to_natural(Sigma))
-        inside = structure.inside(D, block.metric)
-        free.append(inside)
-        keep = np.flatnonzero(inside)
-        # Sigma / sigma^2 in the equation's scaled columns is D_b
-        lift = np.linalg.inv(block.metric) / np.sqrt(sigma2)
-        first, second = structure.natural_derivatives(Sigma)
-        curves.append(
-            (
-                [lift @ first[i] @ lift.T for i in keep],
-                [[lift @ second[i][j] @ lift.T for j in keep] for i in keep],
-            )
-        )
+    blocks, Sigmas = estimate.objective.model.blocks, estimate.Sigmas
+    alphas, free = [], []
+    for block, D, Sigma in zip(blocks, estimate.D_blocks, Sigmas, strict=True):
+        alphas.append(block.structure.to_natural(Sigma))
+        free.append(block.structure.inside(D, block.metric))
     own, slope, inside = of_residuals(estimate)
     alpha = np.concatenate([*alphas, own])
     mask = np.concatenate([*free, np.ones(len(own), dtype=bool)])
@@ -174,8 +158,12 @@ def natural_estimates(estimate: Estimate) -> NaturalEstimates:
         # the optimiser's directions stay well conditioned where the user's
         # correlations come close to one or D is nearly singular
         H, steps = _direction_hessian(estimate)
-        J = _alpha_of_elements(estimate) @ steps
+        J = _alpha_of_elements(estimate, Sigmas) @ steps
     else:
+        curves = [
+            _curves(block, Sigma, np.flatnonzero(keep), estimate.sigma2)
+            for block, Sigma, keep in zip(blocks, Sigmas, free, strict=True)
+        ]
         H, steps = _joint_hessian(estimate, curves), _steps_of_free(estimate, curves)
         J = np.eye(int(mask.sum()))
     half, flat = _inverse_root(H, inside)
@@ -186,7 +174,8 @@ def natural_estimates(estimate: Estimate) -> NaturalEstimates:
         return NaturalEstimates(alpha, vcov, directions)
     half = J @ half
     half[-len(own) :] = slope @ half[-len(own) :]
-    vcov[np.ix_(mask, mask)] = 2.0 * half @ half.T
+    at = np.flatnonzero(mask)
+    vcov[at[:, None], at] = 2.0 * half @ half.T
     # a parameter that follows psi to the end of its range has no standard error
     lost = (np.abs(slope[:, ~inside]) > 1e-3).any(axis=1)
     if not inside.all():  # or that moves with nothing else
@@ -194,6 +183,19 @@ def natural_estimates(estimate: Estimate) -> NaturalEstimates:
     at = len(alpha) - len(own) + np.flatnonzero(lost)
     vcov[at] = vcov[:, at] = np.nan
     return NaturalEstimates(alpha, vcov, directions)
+
+
+def _curves(
+    block: Block, Sigma: Array, keep: Array, sigma2: float
+) -> tuple[list[Array], list[list[Array]]]:
+    """First and second derivatives of D_b along the alpha ``keep``."""
+    # Sigma / sigma^2 in the equation's scaled columns is D_b
+    lift = np.linalg.inv(block.metric) / np.sqrt(sigma2)
+    first, second = block.structure.natural_derivatives(Sigma)
+    return (
+        [lift @ first[i] @ lift.T for i in keep],
+        [[lift @ second[i][j] @ lift.T for j in keep] for i in keep],
+    )
 
 
 def _steps_of_free(
@@ -249,7 +251,7 @@ def _inverse_root(H: Array, inside: Array) -> tuple[Array | None, Array]:
         return None, none
     size = np.sqrt(np.abs(np.diagonal(H)))
     size = np.where(size > 0, size, 1.0)
-    values, vectors = np.linalg.eigh(H / np.outer(size, size))
+    values, vectors = eigen(H / (size[:, None] * size))
     # flat within what a search leaves of slopes and rounding of second derivatives
     if values[0] < -1e-6:
         return None, none
@@ -292,14 +294,12 @@ def _direction_hessian(estimate: Estimate) -> tuple[Array, Array]:
     return 0.5 * (H + H.T), steps
 
 
-def _alpha_of_elements(estimate: Estimate) -> Array:
+def _alpha_of_elements(estimate: Estimate, Sigmas: list[Array]) -> Array:
     """Slopes of alpha (and psi, log sigma) in the elements, psi and log sigma."""
     model = estimate.objective.model
     psi = len(estimate.psi)
     J = np.eye(model.n_params + psi + 1)
-    for block, s, Sigma in zip(
-        model.blocks, model.slices, estimate.Sigmas, strict=True
-    ):
+    for block, s, Sigma in zip(model.blocks, model.slices, Sigmas, strict=True):
         J[s, s], J[s, -1] = block.structure.natural_slopes(
             Sigma, block.metric, estimate.sigma2
         )
@@ -412,7 +412,9 @@ def _second_order(estimate: Estimate, condition: float) -> tuple[Pieces, list[Ar
         for block, s in zip(model.blocks, model.slices, strict=True):
             first = model.parameterization.first(block.structure, estimate.gamma[s])
             bases.append(np.array([block.structure.gather(M) for M in first]))
-        if all(np.linalg.cond(basis) <= condition for basis in bases):
+        if condition == np.inf or all(
+            np.linalg.cond(basis) <= condition for basis in bases
+        ):
             return pieces, bases
     at = estimate.objective.curvature(estimate.D_blocks, model.elements())
     return at, [np.eye(b.structure.n_params) for b in model.blocks]

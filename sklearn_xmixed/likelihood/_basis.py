@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..design._moments import Moments, independent_columns
+from ..optimization import upper_factor
 
 __all__ = ["LevelBasis", "Pool", "constant_size"]
 
@@ -165,16 +166,16 @@ class Pool:
         raw = moments.raw()  # constant first
         gram = moments.centred if intercept else raw[1:, 1:]
         # Q = (x - shift) / R_x, and the constant itself
-        R_x = _root(gram[np.ix_(order, order)] / n)
-        Rinv = np.linalg.inv(R_x)
+        at = np.array(order, dtype=int)
+        R_x, Rinv = upper_factor(gram[at[:, None], at] / n)
         p = p_x + intercept
         Q = np.zeros((k + 1, p))
         if intercept:
             Q[0, 0] = 1.0
-        Q[1 + np.array(order, dtype=int), intercept:] = Rinv
+        Q[1 + at, intercept:] = Rinv
         # R in the user's order [constant, x_1, ...]
         R = np.zeros((p, p))
-        R[intercept:, intercept + np.array(order, dtype=int)] = R_x
+        R[intercept:, intercept + at] = R_x
         if intercept:
             R[0, 0] = 1.0
             R[0, 1:] = shift[:p_x]
@@ -183,9 +184,9 @@ class Pool:
         slope = Rinv @ (Rinv.T @ gram[order, y]) / n
         residual = np.zeros((k + 1, 1))
         residual[1 + y] = 1.0
-        residual[1 + np.array(order, dtype=int), 0] = -slope
+        residual[1 + at, 0] = -slope
         beta_0 = np.zeros(p)
-        beta_0[intercept + np.array(order, dtype=int)] = slope
+        beta_0[intercept + at] = slope
         if intercept:
             beta_0[0] = shift[y] - shift[:p_x] @ beta_0[1:]
         pieces, found = _random_columns(
@@ -266,41 +267,33 @@ def _level_basis(
     Z has the constant first where there is one.
     """
     at = [0] * constant + [1 + c for c in columns]
-    q = len(at)
-    gram = raw[np.ix_(at, at)] / moments.n
+    q, own = len(at), np.array(columns, dtype=int)
+    gram = raw[np.array(at)[:, None], at] / moments.n
     # Z as an affine map of [1, raw - shift]
     Z = np.zeros((len(shift) + 1, q))
     for j, c in enumerate(at):
         Z[c, j] = 1.0
         if c:
             Z[0, j] = shift[c - 1]
-    size = np.sqrt(np.diagonal(gram))
+    size = np.sqrt(gram.diagonal())
     size = np.where(size > 0, size, 1.0)
     # with a constant in the span only what varies about the means matters
-    varying = moments.centred[np.ix_(columns, columns)] if constant else gram
+    varying = moments.centred[own[:, None], own] if constant else gram
     keep, smallest = independent_columns(varying, tolerance=WHITEN_SHARE)
     if q > WHITEN_MAX or not keep.all() or smallest < WHITEN_SHARE:
         return Z / size, np.diag(size), False
     if constant:
         # the Cholesky factor of the raw moments, but from the centred ones
         mean = moments.mean[columns]
-        lower = moments.centred[np.ix_(columns, columns)] / moments.n
         T = np.zeros((q, q))
         T[0, 0] = 1.0
         T[0, 1:] = mean
-        T[1:, 1:] = _root(lower)
+        T[1:, 1:], inverse = upper_factor(varying / moments.n)
         A = np.zeros_like(Z)
         A[:, 0] = Z[:, 0]
         centred = Z[:, 1:].copy()
         centred[0] -= mean
-        A[:, 1:] = centred @ np.linalg.inv(T[1:, 1:])
+        A[:, 1:] = centred @ inverse
         return A, T, True
-    T = _root(gram)
-    return Z @ np.linalg.inv(T), T, True
-
-
-def _root(gram: Array) -> Array:
-    """Upper triangular Cholesky factor."""
-    if gram.shape[0] == 0:
-        return np.zeros((0, 0))
-    return np.linalg.cholesky(gram).T
+    T, inverse = upper_factor(gram)
+    return Z @ inverse, T, True

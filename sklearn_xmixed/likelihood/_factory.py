@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from ..covariance import Compound, Parameterization
 from ..design._design import Design, Equation, Level, Term
+from ..optimization import orthogonal
 from ._basis import Pool, constant_size
 from ._kind import Kind
 from ._model import Block, VarianceModel
@@ -24,6 +25,7 @@ from .crossed._objective import (
     IterativeObjective,
 )
 from .crossed._plan import Plan, make_plan
+from .crossed._trial import FEW_COLUMNS, PROBES, Trial
 from .nested._crossproducts import build_tree
 from .nested._kind import Nested
 from .nested._tree import Tree
@@ -42,14 +44,15 @@ class CrossedOptions:
     Parameters
     ----------
     method : {"auto", "exact", "iterative"}
-    n_probes, seed : int
-        Of the iterative way.
+    n_probes : int or None
+        Of the iterative way; None for as many as its error asks for.
+    seed : int
     tell : callable, optional
         Called with the plan.
     """
 
     method: str = "auto"
-    n_probes: int = 50
+    n_probes: int | None = None
     seed: int = 0
     tell: Callable[[Plan], None] | None = None
 
@@ -121,17 +124,28 @@ def _crossed(
     model = CrossedModel(blocks, crossing.q, metric)
     frame = Frame(crossing)
     plan = make_plan(frame, options.method, options.n_probes)
-    if options.tell is not None:
-        options.tell(plan)
+    if any(isinstance(b, ExchangeableBlock) for b in blocks) and plan.rival is not None:
+        plan = replace(plan, rival=None)  # a covariance may be negative: exact only
     at_X: dict[str, Any] = {
         "reml": reml,
         "log_det_basis": pool.log_det_R,
         "log_det_rows": design.log_det_rows,
     }
-    if plan.method == "iterative":
-        probes = Probes(crossing, options.n_probes, options.seed)
-        return Crossed(design, pool, IterativeObjective(frame, model, probes, **at_X))
-    return Crossed(design, pool, ExactObjective(frame, model, **at_X))
+    trial = None
+    open_ = plan.method == "iterative" and options.n_probes is None
+    if plan.rival is not None or (open_ and crossing.N >= FEW_COLUMNS):
+        few = Probes(crossing, PROBES, seed=1, tol=1e-8)
+        rough = IterativeObjective(frame, model, few, reml=reml, log_det_basis=0.0)
+        trial = Trial.of(rough, rough.start())
+        plan = plan.settled(trial.spread, options.n_probes)
+    if options.tell is not None:
+        options.tell(plan)
+    if plan.method == "exact":
+        objective = ExactObjective(frame, model, **at_X)
+        return Crossed(design, pool, objective, plan, trial)
+    probes = Probes(crossing, plan.n_probes, options.seed)
+    iterative = IterativeObjective(frame, model, probes, **at_X)
+    return Crossed(design, pool, iterative, plan, trial)
 
 
 def equation_blocks(design: Design, pool: Pool, tree: Tree | Crossing) -> list[Block]:
@@ -157,7 +171,7 @@ def equation_blocks(design: Design, pool: Pool, tree: Tree | Crossing) -> list[B
         size = np.sqrt((T**2).sum(axis=0))
         if equation.structure.name == "unstructured":
             unit = np.diag(1.0 / np.where(size > 0, size, 1.0))
-            Lambda, R = np.linalg.qr(T @ unit)
+            Lambda, R = orthogonal(T @ unit)
             if np.abs(np.diagonal(R)).min() > 1e-12:
                 metric = unit @ np.linalg.inv(R)
             else:  # collinear columns kept on request

@@ -91,6 +91,11 @@ class Kind(ABC):
         return False
 
     @property
+    def way(self) -> str:
+        """How the fit is computed, where there is more than one way; else empty."""
+        return ""
+
+    @property
     def constants(self) -> list[Array | None]:
         """Per floor or term the combination of its columns that is one in every row."""
         design, pool = self.design, self.pool

@@ -94,13 +94,24 @@ class VarianceModel:
         """Derivative matrices of the equations from those of the floors."""
         return [b.pull(G_floors) for b in self.blocks]
 
+    def first(self, gamma: Array) -> list[Array]:
+        """dD_b of each equation along its gamma, stacked."""
+        return [
+            self.parameterization.first(b.structure, gamma[s])
+            for b, s in zip(self.blocks, self.slices, strict=True)
+        ]
+
     def directions(self, gamma: Array) -> list[tuple[int, Array]]:
         """dD of the floors along each gamma."""
-        out = []
-        for b, s in zip(self.blocks, self.slices, strict=True):
-            for M in self.parameterization.first(b.structure, gamma[s]):
-                out.append((b.floor, b.Lambda @ M @ b.Lambda.T))
-        return out
+        return self.along(self.first(gamma))
+
+    def along(self, first: list[Array]) -> list[tuple[int, Array]]:
+        """The same from the changes of the D_b."""
+        return [
+            (b.floor, M)
+            for b, J in zip(self.blocks, first, strict=True)
+            for M in b.Lambda @ J @ b.Lambda.T
+        ]
 
     def elements(self) -> list[tuple[int, Array]]:
         """dD of the floors along each element of the structures."""

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ..optimization import eigen
 from ..residuals import ResidualModel, WhiteResiduals
 from ._model import Block, VarianceModel
 from ._noise import Noise
@@ -67,6 +68,7 @@ class Objective:
         self.nn = tree.n - tree.p if reml else tree.n
         self.constant = log_det_rows + (2.0 * log_det_basis if reml else 0.0)
         self._last: tuple[bytes, Pieces] | None = None
+        self._nulls: tuple[bytes, list[Array]] | None = None
 
     @property
     def n_params(self) -> int:
@@ -130,25 +132,25 @@ class Objective:
         """-2 L and its gradient."""
         D_blocks = self.model.split(gamma)
         at = self.pieces(D_blocks)
-        first = self._first(gamma)
+        first = self.model.first(gamma)
         G = self.block_gradients(at)
         return self.deviance(at), self._chain(first, G)
 
     def hessian(self, gamma: Array) -> tuple[float, Array, Array]:
         """-2 L, its gradient and its exact Hessian."""
         model, nn = self.model, self.nn
-        at = self.curvature(model.split(gamma), model.directions(gamma))
+        first = model.first(gamma)
+        at = self.curvature(model.split(gamma), model.along(first))
         self._last = gamma.tobytes(), at
-        first = self._first(gamma)
         assert at.c_D is not None
         assert at.l_D is not None
         assert at.c_2 is not None
         assert at.l_2 is not None
-        c_1 = self._chain(first, model.pull(at.c_D))
-        l_1 = self._chain(first, model.pull(at.l_D))
-        G = self.block_gradients(at)
+        C, L = model.pull(at.c_D), model.pull(at.l_D)
+        c_1, l_1 = self._chain(first, C), self._chain(first, L)
+        G = [nn / at.c * c + l for c, l in zip(C, L, strict=True)]
         r = c_1 / at.c  # c alone may be squared only where y is of moderate size
-        H = nn * (at.c_2 / at.c - np.outer(r, r)) + at.l_2
+        H = nn * (at.c_2 / at.c - r[:, None] * r) + at.l_2
         for block, s, W in zip(model.blocks, model.slices, G, strict=True):
             H[s, s] += model.parameterization.second(block.structure, gamma[s], W)
         return self.deviance(at), nn * r + l_1, H
@@ -192,10 +194,10 @@ class Objective:
             Positive semidefinite directions of unit size in D_b along which the
             slope of -2 L is negative; empty where the sign test holds.
         """
-        D_blocks = self.model.split(gamma)
-        spaces = [null_space(D) for D in D_blocks]
+        spaces = self._null_spaces(gamma)
         if not any(space.size for space in spaces):
             return []
+        D_blocks = self.model.split(gamma)
         G = self.block_gradients(self.last(gamma) or self.pieces(D_blocks))
         found = []
         for k, (block, space, W) in enumerate(
@@ -205,7 +207,7 @@ class Objective:
                 continue
             structure = block.structure
             flat = space.T @ structure.spread(structure.gather(W)) @ space
-            values, vectors = np.linalg.eigh(flat)
+            values, vectors = eigen(flat)
             # a slope counts when one unit of D moves -2 L noticeably
             if values[0] < -1e-7 * self.nn**0.5:
                 d = space @ vectors[:, 0]
@@ -222,9 +224,11 @@ class Objective:
         """
         model = self.model
         keep = []
-        for block, s in zip(model.blocks, model.slices, strict=True):
+        spaces = self._null_spaces(gamma)
+        if not any(space.size for space in spaces):
+            return np.eye(self.n_params)[:, : model.n_params]
+        for block, s, space in zip(model.blocks, model.slices, spaces, strict=True):
             D = model.parameterization.value(block.structure, gamma[s])
-            space = null_space(D)
             if not space.size:
                 columns = np.eye(self.n_params)[:, s]
             else:
@@ -240,13 +244,20 @@ class Objective:
 
     def singular(self, gamma: Array) -> bool:
         """Whether some equation's covariance matrix is on the boundary."""
-        return any(null_space(D).size > 0 for D in self.model.split(gamma))
+        return any(space.size > 0 for space in self._null_spaces(gamma))
+
+    def _null_spaces(self, gamma: Array) -> list[Array]:
+        """Null space of each D_b; kept, because the end of a search asks often."""
+        key = gamma.tobytes()
+        if self._nulls is None or self._nulls[0] != key:
+            self._nulls = key, [null_space(D) for D in self.model.split(gamma)]
+        return self._nulls[1]
 
     def on_boundary(self, D_blocks: list[Array]) -> list[Array]:
         """The same matrices with eigenvalues that are as good as zero set to zero."""
         out = []
         for block, D in zip(self.model.blocks, D_blocks, strict=True):
-            values, vectors = np.linalg.eigh(D)
+            values, vectors = eigen(D)
             small = values <= _null_limit(values[-1])
             if small.any():
                 D = (vectors * np.where(small, 0.0, values)) @ vectors.T
@@ -310,11 +321,7 @@ class Objective:
         return out
 
     def _first(self, gamma: Array) -> list[Array]:
-        model = self.model
-        return [
-            model.parameterization.first(b.structure, gamma[s])
-            for b, s in zip(model.blocks, model.slices, strict=True)
-        ]
+        return self.model.first(gamma)
 
     @staticmethod
     def _chain(first: list[Array], G: list[Array]) -> Array:
@@ -337,7 +344,7 @@ def _leads(block: Block, D: Array) -> list[Array]:
 
 def null_space(D: Array) -> Array:
     """Orthonormal basis (columns) of the null space of a covariance matrix."""
-    values, vectors = np.linalg.eigh(D)
+    values, vectors = eigen(D)
     return vectors[:, values <= _null_limit(values[-1])]
 
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..optimization import inverse_factor
 from ._eliminate import forward
 
 __all__ = ["Direction", "Pieces", "Root"]
@@ -56,10 +57,8 @@ class Root:
             inverse, half = x[:, :p, 0], x[:, p, 0]
             log_det = 2.0 * np.sum(np.log(pivots))
         else:
-            L = np.linalg.cholesky(S[:p, :p])
-            inverse = np.linalg.inv(L)
+            inverse, log_det = inverse_factor(S[:p, :p])
             half = inverse @ S[:p, p]
-            log_det = 2.0 * np.sum(np.log(np.diagonal(L)))
         return cls(inverse.T @ half, inverse.T, S[p, p] - half @ half, log_det)
 
     @property

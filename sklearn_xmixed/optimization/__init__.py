@@ -1,6 +1,7 @@
 """Optimisers: they know a function, not a model."""
 
 from ._certificate import Certificate, certify
+from ._decompositions import eigen, inverse_factor, orthogonal, upper_factor
 from ._em import em
 from ._many import ManyOptima, newton_many
 from ._newton import newton, newton_decrement
@@ -14,9 +15,13 @@ __all__ = [
     "Optimum",
     "Watcher",
     "certify",
+    "eigen",
     "em",
+    "inverse_factor",
     "lbfgs",
     "newton",
     "newton_decrement",
     "newton_many",
+    "orthogonal",
+    "upper_factor",
 ]

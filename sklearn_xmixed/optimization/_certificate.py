@@ -7,6 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
+from ._decompositions import eigen
 from ._newton import newton_decrement
 from ._state import Array, Optimum
 
@@ -111,8 +112,8 @@ def certify(problem: Certifiable, found: Optimum, tol: float) -> Certificate:
     smallest, unidentified = np.inf, None
     if inside.size:
         unit = problem.scale(found.gamma)
-        scaled = H * np.outer(unit, unit) / problem.nn
-        values, vectors = np.linalg.eigh(inside.T @ scaled @ inside)
+        scaled = H * unit[:, None] * unit / problem.nn
+        values, vectors = eigen(inside.T @ scaled @ inside)
         smallest = float(values[0])
         if smallest < FLAT and newton_decrement(found.gradient, H) < SETTLED:
             unidentified = problem.owner(inside @ vectors[:, 0])

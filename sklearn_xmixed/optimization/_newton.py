@@ -12,6 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from ._decompositions import eigen
 from ._state import Array, Iteration, Optimum, Problem, Watcher
 
 __all__ = ["newton", "newton_decrement"]
@@ -61,7 +62,7 @@ def newton(
     for number in range(max_iter + 1):
         # steps and radius are in units in which the parameters are of order one
         unit = problem.scale(gamma)
-        g_u, H_u = g * unit, H * np.outer(unit, unit)
+        g_u, H_u = g * unit, H * (unit[:, None] * unit)
         step, decrement, convex = _step(g_u, H_u, radius, problem.nn)
         if not convex:  # the log likelihood is not concave
             note = "not concave"
@@ -132,23 +133,24 @@ def newton_decrement(g: Array, H: Array) -> float:
     """g' |H|^-1 g with flat directions left out."""
     if not len(g):
         return 0.0
-    values, vectors = np.linalg.eigh(H)
+    values, vectors = eigen(H)
     along = vectors.T @ g
-    steep = np.abs(values) > FLAT * np.abs(values).max()
-    return float(np.sum(along[steep] ** 2 / np.abs(values[steep])))
+    size = np.abs(values)
+    steep = size > FLAT * size.max()
+    return float((along[steep] ** 2 / size[steep]).sum())
 
 
 def _step(g: Array, H: Array, radius: float, size: float) -> tuple[Array, float, bool]:
     """Step, decrement and whether the function is convex here."""
     if not len(g):
         return g, 0.0, True
-    values, vectors = np.linalg.eigh(H)
+    values, vectors = eigen(H)
     along = vectors.T @ g
-    top = np.abs(values).max()
-    flat = FLAT * top + FLAT_SIZE * size
-    curvature = np.maximum(np.abs(values), flat)
+    steepness = np.abs(values)
+    top = steepness.max()
+    curvature = np.maximum(steepness, FLAT * top + FLAT_SIZE * size)
     coefficients = -along / curvature
-    decrement = float(np.sum(along**2 / curvature))
+    decrement = -float(along @ coefficients)
     convex = bool(values[0] > -1e-8 * top - 1e-12)
     length = float(np.sqrt(coefficients @ coefficients))
     if length > radius:

@@ -5,25 +5,21 @@ from __future__ import annotations
 import numpy as np
 
 from ...design._design import Design
-from ...optimization import em, newton
 from .._basis import Pool
 from .._kind import Kind
 from .._pieces import Pieces, Root
 from .._scores import Scores
 from ._crossing import Crossing
 from ._objective import CrossedObjective
+from ._plan import Plan
 from ._posterior import CrossedPosterior
 from ._scores import crossed_scores
 from ._sensitivity import CrossedSensitivity
+from ._trial import FEW_COLUMNS, PROBES, Trial
 
 __all__ = ["Crossed"]
 
 Array = np.ndarray
-
-#: remaining columns of crossed factors from which a rough estimate is made first
-FEW_COLUMNS = 400
-#: and with how many probes
-PROBES = 12
 
 
 class Crossed(Kind):
@@ -34,13 +30,30 @@ class Crossed(Kind):
     design : Design
     pool : Pool
     objective : CrossedObjective
+    plan : Plan
+        What was decided about the way to fit.
+    trial : Trial, optional
+        The search with few probes, where the plan needed it.
     """
 
     em_steps = 1
     objective: CrossedObjective
 
-    def __init__(self, design: Design, pool: Pool, objective: CrossedObjective):
+    def __init__(
+        self,
+        design: Design,
+        pool: Pool,
+        objective: CrossedObjective,
+        plan: Plan,
+        trial: Trial | None = None,
+    ):
         super().__init__(design, pool, objective)
+        self.plan, self._trial = plan, trial
+
+    @property
+    def way(self) -> str:
+        """How the fit was computed, and why so."""
+        return str(self.plan)
 
     @property
     def tree(self) -> Crossing:
@@ -54,10 +67,9 @@ class Crossed(Kind):
         """
         if self.tree.N < FEW_COLUMNS:
             return None
-        rough = self.objective.rough(PROBES)
-        D_blocks, _, _ = em(rough, D_blocks, max_iter=1, tol=1e-10)
-        found = newton(rough, rough.join(D_blocks), tol=1e-9, max_iter=30)
-        return found.gamma if np.isfinite(found.value) else None
+        if self._trial is None:
+            self._trial = Trial.of(self.objective.rough(PROBES), D_blocks)
+        return self._trial.gamma
 
     def posterior(
         self, D: list[Array], pieces: Pieces, sigma2: float

@@ -74,13 +74,9 @@ class CrossedModel(VarianceModel):
         super().__init__(blocks, len(q), parameterization)
         self._q = list(q)
 
-    def directions(self, gamma: Array) -> list:
-        """Changes of the terms along each gamma."""
-        return [
-            b.spread(M)
-            for b, s in zip(self.blocks, self.slices, strict=True)
-            for M in self.parameterization.first(b.structure, gamma[s])
-        ]
+    def along(self, first: list[Array]) -> list:
+        """Changes of the terms along changes of the D_b."""
+        return [b.spread(M) for b, J in zip(self.blocks, first, strict=True) for M in J]
 
     def elements(self) -> list:
         """Changes of the terms along each element of the structures."""

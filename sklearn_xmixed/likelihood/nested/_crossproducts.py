@@ -27,6 +27,8 @@ Array = np.ndarray
 
 #: floating-point numbers of the lowest floor per shard
 SHARD_SIZE = 1 << 17
+#: numbers below which the sums of groups are formed at once
+FEW = 1 << 13
 #: a share of a sum of squares that is nothing but rounding
 NOTHING = 1e-13
 
@@ -239,6 +241,14 @@ def _add(
     local = np.clip(pointer[first : last + 1], start, stop) - start
     columns = np.concatenate([z, rest])
     rows = stop - start
+    if rows * len(columns) < FEW and (local[1:] > local[:-1]).all():
+        # a sparse matrix costs more to make than it saves
+        products = W[:, z, None] * W[:, None, columns]
+        if weight is not None:
+            products *= weight[:, None, None]
+        sums = np.add.reduceat(products, local[:-1], axis=0)
+        out[:, :, first:last] += sums.transpose(1, 2, 0)
+        return
     for a in range(len(z)):
         left = W[:, z[a]] if weight is None else W[:, z[a]] * weight
         member = sparse.csr_array(

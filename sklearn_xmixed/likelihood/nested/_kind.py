@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from ...design._design import Design
+from ...optimization import eigen
 from .._basis import Pool
 from .._cluster_rows import ClusterBlock, cluster_rows
 from .._kind import Kind
@@ -40,6 +41,8 @@ class Nested(Kind):
     model : VarianceModel
     reml : bool
     """
+
+    em_steps = 2
 
     def __init__(
         self,
@@ -107,12 +110,16 @@ def fits_within(tree: Tree, n_rows: int, noise: float) -> bool:
     if not tree.depth:
         return False
     p, W = tree.p, tree.within
-    within = W[p, p] - W[p, :p] @ np.linalg.pinv(W[:p, :p], rcond=1e-12) @ W[:p, p]
+    values, vectors = eigen(W[:p, :p])
+    size = np.abs(values)
+    varies = size > 1e-12 * size.max(initial=0.0)
+    along = W[p, :p] @ vectors[:, varies]
+    within = W[p, p] - along @ (along / values[varies])
     if within > max(noise, 1e-13 * tree.total[-1, -1]):
         return False
     lowest = [shard.floors[0] for shard in tree.shards]
     used = sum(int((np.einsum("aag->ag", f.block[:, : f.q]) > 0).sum()) for f in lowest)
-    left = n_rows - np.linalg.matrix_rank(W[:p, :p], tol=1e-12 * tree.n)
+    left = n_rows - int((size > 1e-12 * tree.n).sum())
     return bool(left > used)
 
 

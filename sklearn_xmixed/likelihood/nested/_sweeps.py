@@ -131,26 +131,29 @@ class _Sums:
         q = self.q
         if not M:
             return np.zeros((0, 0)), np.zeros((0, 0))
-        Ms = np.array(M)
+        p, m = self.p, len(M)
+        Ms = np.array(M).reshape(m, q * q)
         square = (q, q, q, q)
         # sum e' M_i T M_j e
-        eT = self.eT.reshape(square)
-        c_2 = 2.0 * _twice(Ms, eT)
-        w = np.einsum("iab,axb->ix", Ms, self.Ee)
+        c_2 = 2.0 * _twice(Ms, self.eT.reshape(square))
+        # M_i[a, b] Ee[a, x, b]
+        w = Ms @ self.Ee.transpose(0, 2, 1).reshape(q * q, p)
         c_2 -= 2.0 * w @ w.T
-        TT = self.TT.reshape(square)
-        l_2 = -np.einsum("abcd,ibc,jda->ij", TT, Ms, Ms)
+        # TT[a, b, c, d] M_i[b, c] M_j[d, a]
+        TT = self.TT.reshape(square).transpose(1, 2, 3, 0)
+        l_2 = -Ms @ TT.reshape(q * q, q * q) @ Ms.T
         if reml:
             l_2 += 2.0 * _twice(Ms, self.ET.reshape(square))
-            Q = np.einsum("iab,axby->ixy", Ms, self.EE)
-            l_2 -= np.einsum("ixy,jyx->ij", Q, Q)
+            # Q_i[x, y] = M_i[a, b] EE[a, x, b, y], then Q_i[x, y] Q_j[y, x]
+            Q = Ms @ self.EE.transpose(0, 2, 1, 3).reshape(q * q, p * p)
+            l_2 -= Q @ Q.reshape(m, p, p).transpose(0, 2, 1).reshape(m, p * p).T
         return c_2, l_2
 
 
 def _twice(Ms: Array, eT: Array) -> Array:
     """sum over nodes of e' M_i T M_j e, symmetrised, from sums of (e e') x T."""
-    # eT[a, b, c, d] = sum e_a e_b T_cd
-    out = np.einsum("abcd,iac,jdb->ij", eT, Ms, Ms)
+    # eT[a, b, c, d] = sum e_a e_b T_cd, times M_i[a, c] M_j[d, b]
+    out = Ms @ eT.transpose(0, 2, 3, 1).reshape(Ms.shape[1], -1) @ Ms.T
     return 0.5 * (out + out.T)
 
 

@@ -168,7 +168,7 @@ def ascend(shard: Shard, D: list[Array], m: int) -> Ascent:
                 block = block + received[k]
             block = semidefinite_root(block, q)
         pivots, YX = forward(_identity_plus(block[:, :q], D[k]), block)
-        logdet = logdet + 2.0 * np.sum(np.log(pivots) @ floor.count)
+        logdet = logdet + 2.0 * (np.log(pivots) @ floor.count).sum()
         S = S + _gram(YX[:, -m:], floor.shares[-1])
         if k > 0:
             S = S - _gram(block[:, -m:], floor.shares[-1])
