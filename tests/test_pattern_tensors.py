@@ -1,4 +1,4 @@
-"""Structured residuals without random effects, from one tensor per pattern of times."""
+"""Structured residuals from one tensor per pattern of times and random columns."""
 
 from __future__ import annotations
 
@@ -9,17 +9,31 @@ from numpy.testing import assert_allclose
 
 from sklearn_xmixed import MixedLinearRegressor, RandomEffects, Residuals
 from sklearn_xmixed.likelihood import PatternObjective, StructuredObjective, tensors_of
-from sklearn_xmixed.likelihood.structured import _kind, _pattern_objective, _tensors
+from sklearn_xmixed.likelihood.structured import (
+    _kind,
+    _pattern_objective,
+    _pattern_plan,
+    _pattern_variances,
+    _tensors,
+)
 from sklearn_xmixed.residuals import NotPositiveDefiniteError
 from tests.conftest import differences
 from tests.test_residuals import EFFECTS, SPECS, data, engine, residuals_of, some_theta
 
 NOBODY = EFFECTS["none"]
+#: random columns that the groups of a pattern share
+SHARED = {
+    "intercept": EFFECTS["intercept"],
+    "slope_in_time": [RandomEffects("g", ["t"], covariance="unstructured")],
+    "two": [RandomEffects("g", ["t"], intercept=False), RandomEffects("g")],
+}
+#: and columns that are the groups' own: a pattern for each of them
+MODELS = {"none": NOBODY, **SHARED, "own_slope": EFFECTS["slope"]}
 
 
-def both(frame, spec, method="reml"):
+def both(frame, spec, method="reml", effects=NOBODY):
     """The objective of rows, and that of tensors."""
-    rows = engine(frame, NOBODY, spec, method)
+    rows = engine(frame, effects, spec, method)
     tensors = tensors_of(rows.rows)
     assert tensors is not None
     return rows, PatternObjective(
@@ -55,32 +69,46 @@ def test_places_keep_their_rows(name):
     assert tensors_of(rows) is None
 
 
-@pytest.mark.parametrize("method", ["ml", "reml"])
-@pytest.mark.parametrize("by", [None, "b"])
+def used(objective):
+    """Whether the tensors served at the last evaluation."""
+    return objective._known[1] is not None
+
+
+#: (effects, method, by): all without effects, each once with them
+WAYS = [("none", method, by) for method in ("ml", "reml") for by in (None, "b")]
+WAYS += [("intercept", "ml", None), ("slope_in_time", "reml", "b")]
+WAYS += [("two", "reml", None), ("own_slope", "reml", "b")]
+
+
+@pytest.mark.parametrize(("effects", "method", "by"), WAYS)
 @pytest.mark.parametrize("name", SPECS)
-def test_value_gradient_and_hessian_are_those_of_the_rows(name, by, method):
+def test_value_gradient_and_hessian_are_those_of_the_rows(name, by, method, effects):
     if (name, by) == ("independent", None):
         by = "b"
     if name in AT_PLACES:
         pytest.skip("see the test of places")
     spec = residuals_of(name, by)
-    for seed in range(3):
-        rows, tensors = both(frame_of(seed), spec, method)
+    for seed in range(3 if effects == "none" else 1):
+        rows, tensors = both(frame_of(seed), spec, method, MODELS[effects])
         theta = some_theta(rows, seed)
         same(tensors.hessian(theta), rows.hessian(theta))
-        assert tensors._here is not None
+        assert used(tensors)
         same(tensors.gradient(theta), rows.gradient(theta))
         assert_allclose(tensors.value(theta), rows.value(theta), rtol=1e-12)
-        psi, weight = tensors.psi, 0.7
-        (at, slope), (right, bend) = (f.held([], psi, weight) for f in (tensors, rows))
+        model, psi, weight = tensors.model, tensors.psi, 0.7
+        D = model.split(theta[: model.n_params])
+        (at, slope), (right, bend) = (f.held(D, psi, weight) for f in (tensors, rows))
         same([at.c, at.l, slope], [right.c, right.l, bend])
-        at, right = (f.curvature([], []) for f in (tensors, rows))
-        same([at.c_psi, at.psi_1, at.psi_2], [right.c_psi, right.psi_1, right.psi_2])
+        same([*at.c_D, *at.l_D], [*right.c_D, *right.l_D])
+        at, right = (f.curvature(D, model.elements()) for f in (tensors, rows))
+        names = ("c_2", "l_2", "c_psi", "psi_1", "psi_2")
+        same(*([getattr(x, each) for each in names] for x in (at, right)))
 
 
-@pytest.mark.parametrize("name", ["unstructured", "toeplitz", "exchangeable"])
-def test_derivatives_by_differences(name):
-    _, tensors = both(frame_of(4), residuals_of(name, "b"))
+@pytest.mark.parametrize("effects", ["none", "slope_in_time"])
+@pytest.mark.parametrize("name", ["unstructured", "toeplitz", "exchangeable", "ar_t"])
+def test_derivatives_by_differences(name, effects):
+    _, tensors = both(frame_of(4), residuals_of(name, "b"), effects=MODELS[effects])
     theta = some_theta(tensors, 4)
     _, gradient, hessian = tensors.hessian(theta)
     slope = differences(lambda x: tensors.value(x), theta)
@@ -95,9 +123,13 @@ def test_by_may_vary_within_groups():
     rows, tensors = both(frame, Residuals("independent", by="b"))
     theta = some_theta(rows, 0)
     same(tensors.hessian(theta), rows.hessian(theta))
+    # with effects V of a group is no longer made of its categories' own
+    rows = engine(frame, EFFECTS["intercept"], Residuals("independent", by="b"))
+    assert tensors_of(rows.rows) is None
 
 
-def test_weights_of_groups_are_copies():
+@pytest.mark.parametrize("intercept", [False, True])
+def test_weights_of_groups_are_copies(intercept):
     frame = frame_of(6)
     weight = 1 + frame.g % 3
     copies = pd.concat(
@@ -106,9 +138,9 @@ def test_weights_of_groups_are_copies():
 
     def fit(frame, weight):
         return MixedLinearRegressor(
-            RandomEffects("g", intercept=False, weight=weight),
+            RandomEffects("g", intercept=intercept, weight=weight),
             fixed=["x0"],
-            residuals=Residuals("unstructured", time="t"),
+            residuals=Residuals("ar" if intercept else "unstructured", time="t"),
         ).fit(frame.drop(columns="y"), frame.y)
 
     weighted, copied = fit(frame.assign(w=weight), "w"), fit(copies, None)
@@ -124,24 +156,55 @@ def test_weights_of_groups_are_copies():
 def test_rows_are_kept_where_tensors_do_not_pay(monkeypatch):
     frame = frame_of(1)
     spec = residuals_of("unstructured")
-    assert tensors_of(engine(frame, EFFECTS["intercept"], spec).rows) is None
     assert tensors_of(engine(frame, EFFECTS["above"], spec).rows) is None
+    assert tensors_of(engine(frame, EFFECTS["three"], spec).rows) is None
     # every group has its own times
     own = data(1, groups=60)
     assert tensors_of(engine(own, NOBODY, residuals_of("exponential")).rows) is None
-    for limit in ("MAX_TIMES", "MAX_PATTERNS", "MAX_SIZE"):
+    # most of many groups have random columns of their own
+    many = frame_of(1, groups=80)
+    assert tensors_of(engine(many, EFFECTS["slope"], spec).rows) is None
+    places = ((_pattern_plan, "MAX_TIMES"), (_pattern_plan, "MAX_PATTERNS"))
+    for where, limit in (*places, (_tensors, "MAX_SIZE")):
         with monkeypatch.context() as patch:
-            patch.setattr(_tensors, limit, 3)
+            patch.setattr(where, limit, 3)
             assert tensors_of(engine(frame, NOBODY, spec).rows) is None
     assert tensors_of(engine(frame, NOBODY, spec).rows) is not None
+    assert tensors_of(engine(frame, EFFECTS["intercept"], spec).rows) is not None
+    monkeypatch.setattr(_tensors, "MAX_SHARE", 0.1)
+    assert tensors_of(engine(frame, NOBODY, spec).rows) is not None
+    assert tensors_of(engine(frame, EFFECTS["intercept"], spec).rows) is None
 
 
-def test_portions_of_the_workspace_change_nothing(monkeypatch):
-    _, tensors = both(frame_of(1), residuals_of("unstructured"))
+def test_groups_that_begin_later_share_a_pattern_where_only_lags_matter():
+    frame = frame_of(1)
+    later = frame.assign(t=frame.t + 3 * (frame.g % 2))
+    own = {}
+    for name, effects in MODELS.items():
+        rows = engine(later, effects, residuals_of("ar2")).rows
+        own[name] = len(tensors_of(rows)[0].times)
+    # a slope in time is another one three steps later
+    assert own == {
+        "none": 6,
+        "intercept": 6,
+        "slope_in_time": 9,
+        "two": 9,
+        "own_slope": 9,
+    }
+    rows, tensors = both(later, residuals_of("ar2"), effects=SHARED["slope_in_time"])
+    theta = some_theta(rows, 1)
+    same(tensors.hessian(theta), rows.hessian(theta))
+
+
+@pytest.mark.parametrize("effects", ["none", "two"])
+def test_portions_of_the_workspace_change_nothing(monkeypatch, effects):
+    name = "unstructured" if effects == "none" else "toeplitz_all"
+    _, tensors = both(frame_of(1), residuals_of(name), effects=MODELS[effects])
     theta = some_theta(tensors, 1)
     right = tensors.hessian(theta)
     monkeypatch.setattr(_tensors, "WORKSPACE", 1)
-    same(tensors.hessian(theta), right, 1e-13)
+    monkeypatch.setattr(_pattern_variances, "WORKSPACE", 1)
+    same(tensors.hessian(theta), right, 1e-12)
 
 
 def test_nearly_singular_matrices_are_left_to_the_rows():
@@ -149,13 +212,24 @@ def test_nearly_singular_matrices_are_left_to_the_rows():
     theta = some_theta(rows, 3)
     theta[:5] -= 9.0  # later times are all but copies of the first
     same(tensors.hessian(theta), rows.hessian(theta), 1e-9)
-    assert tensors._here is None
+    assert not used(tensors)
     same(tensors.gradient(theta), rows.gradient(theta), 1e-9)
     at, right = (f.curvature([], []) for f in (tensors, rows))
     same([at.c_psi, at.psi_2], [right.c_psi, right.psi_2], 1e-9)
     inside = some_theta(rows, 4)
     same(tensors.hessian(inside), rows.hessian(inside))
-    assert tensors._here is not None
+    assert used(tensors)
+
+
+def test_large_random_effects_are_left_to_the_rows():
+    frame = frame_of(3)
+    rows, tensors = both(frame, residuals_of("ar"), effects=SHARED["slope_in_time"])
+    theta = some_theta(rows, 3)
+    theta[:3] = tensors.model.join([np.diag([1e5, 2e5])])
+    same(tensors.hessian(theta), rows.hessian(theta), 1e-9)
+    assert not used(tensors)
+    same(tensors.gradient(theta), rows.gradient(theta), 1e-9)
+    assert_allclose(tensors.value(theta), rows.value(theta), rtol=1e-12)
 
 
 def test_a_matrix_that_is_not_positive_definite_is_infinitely_bad():
@@ -172,7 +246,7 @@ def test_the_search_leaves_out_what_is_small(monkeypatch):
     rows, tensors = both(frame_of(3, groups=200), residuals_of("unstructured"))
     theta = some_theta(rows, 3)
     value, gradient, exact = tensors.hessian(theta)
-    monkeypatch.setattr(_pattern_objective, "COSTLY", 1)
+    monkeypatch.setattr(_pattern_objective, "CHEAP", 1)
     found = tensors.hessian(theta)
     same(found[:2], (value, gradient), 1e-13)
     more = np.linalg.eigvalsh(found[2] - exact)
@@ -184,16 +258,19 @@ def test_the_search_leaves_out_what_is_small(monkeypatch):
 
 @pytest.mark.parametrize("method", ["ml", "reml"])
 @pytest.mark.parametrize("by", [None, "b"])
-@pytest.mark.parametrize("costly", [1, 1 << 17])
-def test_fits_are_those_of_the_rows(monkeypatch, by, method, costly):
+@pytest.mark.parametrize("costly", [1, 1 << 24])
+@pytest.mark.parametrize("effects", ["none", "slope_in_time"])
+def test_fits_are_those_of_the_rows(monkeypatch, by, method, costly, effects):
     frame = frame_of(8, groups=120)
     monkeypatch.setattr(_pattern_objective, "COSTLY", costly)
+    monkeypatch.setattr(_pattern_objective, "CHEAP", costly)
 
     def fit():
+        name = "unstructured" if effects == "none" else "ar"
         model = MixedLinearRegressor(
-            RandomEffects("g", intercept=False),
+            MODELS[effects],
             fixed=["x0", "x1"],
-            residuals=Residuals("unstructured", time="t", by=by),
+            residuals=Residuals(name, time="t", by=by),
             method=method,
         )
         return model.fit(frame.drop(columns="y"), frame.y)

@@ -31,6 +31,7 @@ from ._posterior import StructuredPosterior
 from ._rows import Rows
 from ._scores import whitened_scores
 from ._sensitivity import StructuredSensitivity
+from ._tensor_sensitivity import TensorSensitivity
 from ._tensors import tensors_of
 
 __all__ = ["Structured"]
@@ -94,7 +95,7 @@ class Structured(Kind):
     @property
     def tree(self) -> Tree:
         """The tree of all rows at this psi."""
-        if self.objective.rows is self.rows:
+        if self.objective.covers(self.rows):
             return self.objective.tree
         key = self.psi.tobytes()
         known, tree = self._tree
@@ -197,14 +198,20 @@ class Structured(Kind):
         self, D_blocks: list[Array], pieces: Pieces
     ) -> StructuredSensitivity:
         """How X'V^-1X answers to covariance matrices and residuals."""
+        rows, objective, F = self.rows, self.objective, pieces.root.F
+        here = objective.variances(self.model.floors(D_blocks))
+        if here is not None:
+            return TensorSensitivity(
+                here, rows, objective, self.tree, D_blocks, F, self.constants
+            )
         whole = StructuredSensitivity if self.model.blocks else PatternSensitivity
         return whole(
-            self.rows,
-            self.objective,
+            rows,
+            objective.rowwise,
             self.tree,
             self.psi,
             D_blocks,
-            pieces.root.F,
+            F,
             self.constants,
         )
 

@@ -16,7 +16,7 @@ from ...residuals import Groups, ResidualModel, ResidualStructure
 from ...residuals._groups import patterns
 from ...residuals._model import Part
 
-__all__ = ["CategoryMatrices", "coordinates", "matrices_of"]
+__all__ = ["CategoryMatrices", "coordinates", "matrices_of", "slope_of"]
 
 Array = np.ndarray
 
@@ -93,7 +93,9 @@ class CategoryMatrices:
             step[a] = DIFFERENCE
             yield (
                 a,
-                _slope([self.first(times, self.z + j * step) for j in (-2, -1, 1, 2)]),
+                slope_of(
+                    [self.first(times, self.z + j * step) for j in (-2, -1, 1, 2)]
+                ),
             )
 
     def second_along(self, times: Array, weights: Array) -> Array:
@@ -112,7 +114,7 @@ class CategoryMatrices:
         """Derivatives of the natural parameters in z, (k, k) and (k, k, k)."""
         steps = DIFFERENCE * np.eye(len(self.z))
         H = [
-            _slope([self._natural_slope(self.z + j * s) for j in (-2, -1, 1, 2)])
+            slope_of([self._natural_slope(self.z + j * s) for j in (-2, -1, 1, 2)])
             for s in steps
         ]
         return self._natural_slope(self.z), np.array(H).transpose(1, 2, 0)
@@ -151,7 +153,7 @@ class CategoryMatrices:
         return out + np.tensordot(first, self.first(times), axes=1)
 
 
-def _slope(values: list[Array]) -> Array:
+def slope_of(values: list[Array]) -> Array:
     """Fourth-order difference of values at -2, -1, 1 and 2 steps."""
     far_down, down, up, far_up = values
     return (8.0 * (up - down) - (far_up - far_down)) / (12.0 * DIFFERENCE)

@@ -24,6 +24,7 @@ from .._pieces import STEP, Direction, Pieces
 from ..nested._objective import NestedObjective
 from ..nested._sweeps import evaluate
 from ..nested._tree import Tree
+from ._pattern_variances import PatternVariances
 from ._rows import Rows
 
 __all__ = ["StructuredObjective"]
@@ -73,6 +74,19 @@ class StructuredObjective(NestedObjective):
         self._basis = self.constant
         self._key = self.psi.tobytes()
         self._set(tree, log_det)
+
+    @property
+    def rowwise(self) -> StructuredObjective:
+        """The same function as the rows have it."""
+        return self
+
+    def covers(self, rows: Rows) -> bool:
+        """Whether ``tree`` is that of these rows."""
+        return self.rows is rows
+
+    def variances(self, D: list[Array]) -> list[PatternVariances] | None:
+        """V by pattern at D and the psi of the last ``settle``; None where rows serve."""
+        return None
 
     @property
     def n_params(self) -> int:

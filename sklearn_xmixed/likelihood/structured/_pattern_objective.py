@@ -1,21 +1,22 @@
-"""-2 L of structured residuals without random effects, from one tensor per pattern.
+"""-2 L of structured residuals from one tensor per pattern of times and random columns.
 
-An evaluation costs what the patterns of times ask, whatever the number of groups.  With
-Phi the derivative of weight * c + l in S = [X y]'V^-1 [X y], M[t, u] = tr(Phi C[t, u]) and
-N = Q M Q of every pattern, the gradient in Lambda is n Q - N, and second derivatives are
+An evaluation costs what the patterns ask, whatever the number of groups.  With Phi the
+derivative of weight * c + l in S = [X y]'V^-1 [X y], M[t, u] = tr(Phi C[t, u]), Q = V^-1
+and N = Q M Q of every pattern, the gradient in V is n Q - N, and second derivatives are
 
-    tr((2 N - n Q) dLambda Q dLambda) + tr((n Q - N) d2Lambda)
+    tr((2 N - n Q) dV Q dV) + tr((n Q - N) d2V)
 
-and what the change of S itself adds (Eqs. 8-10 of the residuals page).  The search leaves out
-the smallest term of it where that is costly; standard errors do not.
+and what the change of S itself adds (Eqs. 8-10 of the residuals page).  V is Lambda, or
+Z D Z' + Lambda.  The search leaves out the smallest term of it where that is costly;
+standard errors do not.
 
-Where a Lambda is all but singular sums of products lose its digits; rows are then taken.
+Where a V is all but singular sums of products lose their digits; rows are then taken.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -23,13 +24,13 @@ import numpy as np
 
 from ...residuals import NotPositiveDefiniteError
 from .._model import VarianceModel
-from .._pieces import STEP, Direction, Pieces
-from ..nested._sweeps import evaluate
+from .._pieces import Direction, Pieces, Root
 from ..nested._tree import Tree
-from ._matrices import CategoryMatrices, coordinates
+from ._matrices import coordinates
 from ._objective import StructuredObjective
+from ._pattern_variances import ErrorVariances, PatternVariances
 from ._rows import Rows
-from ._tensors import PatternTensors, between
+from ._tensors import PatternTensors
 
 __all__ = ["PatternObjective"]
 
@@ -37,136 +38,16 @@ Array = np.ndarray
 
 #: inflation of a variance by the other times, up to which sums of products serve
 INFLATION = 1e3
-#: tensors of more numbers than this have their full second derivatives formed at the
-#: end only
-COSTLY = 1 << 17
+#: tensors of more numbers than this have a search start from some of the patterns
+COSTLY = 1 << 16
+#: products of numbers up to which a search has full second derivatives
+CHEAP = 1 << 24
 #: share of the groups whose patterns are searched first
 LEADING = 0.5
 
 
-@dataclass(frozen=True, eq=False)
-class _Here:
-    """One category at psi: Lambda over all times, and its inverse by pattern."""
-
-    tensors: PatternTensors
-    matrices: CategoryMatrices
-    Q: Array
-
-    @classmethod
-    def of(
-        cls, tensors: PatternTensors, matrices: CategoryMatrices
-    ) -> tuple[_Here, float]:
-        """And log|Lambda|.
-
-        Raises
-        ------
-        NotPositiveDefiniteError
-        """
-        own = tensors.submatrices(matrices.value(tensors.times[None])[0])
-        try:
-            L = np.linalg.cholesky(own)
-        except np.linalg.LinAlgError:
-            raise NotPositiveDefiniteError from None
-        diagonal = np.diagonal(L, axis1=1, axis2=2)
-        if not np.isfinite(diagonal).all():
-            raise NotPositiveDefiniteError
-        A = np.linalg.inv(L)
-        Q = np.matmul(A.transpose(0, 2, 1), A)
-        log_det = 2.0 * float(tensors.count @ np.log(diagonal).sum(axis=1))
-        return cls(tensors, matrices, Q * tensors.present[:, :, None]), log_det
-
-    @property
-    def inflation(self) -> float:
-        """Largest factor by which the other times inflate a variance."""
-        Lambda = self.matrices.value(self.tensors.times[None])[0]
-        inverse = np.diagonal(self.Q, axis1=1, axis2=2)
-        return float((np.diagonal(Lambda) * inverse).max())
-
-    @cached_property
-    def slopes(self) -> Array:
-        """Derivatives of Lambda over all times in z, shape (k, T, T)."""
-        matrices, structure, z = self.matrices, self.matrices.structure, self.matrices.z
-        at = self.tensors.in_table
-        if at is None:
-            return matrices.first(self.tensors.times[None])[:, 0]
-        out = np.empty((len(z), *at.shape))
-        out[0] = matrices.value(self.tensors.times[None])[0]
-        scale = np.exp(z[0]) / STEP
-        for k in range(1, len(z)):
-            moved = z[1:].astype(complex)
-            moved[k - 1] += 1j * STEP
-            out[k] = scale * structure.table(moved).imag[at]  # type: ignore[attr-defined]
-        return out
-
-    @property
-    def places(self) -> Array:
-        """How z moves with psi."""
-        return self.matrices.places[:, :-1]
-
-    def first(self, M: Array) -> tuple[Array, Array, Array]:
-        """Gradient in z of n log|Lambda| + tr(Q M), M held fixed; that in Lambda; N."""
-        N = np.matmul(np.matmul(self.Q, M), self.Q)
-        weight = self.tensors.count @ self.Q.reshape(len(N), -1)
-        weight = weight.reshape(N.shape[1:]) - N.sum(axis=0)
-        return np.tensordot(self.slopes, weight, axes=2), weight, N
-
-    def second(self, M: Array) -> tuple[Array, Array]:
-        """The gradient, and second derivatives with M held fixed."""
-        Q, slopes, n = self.Q, self.slopes, self.tensors.count[:, None, None]
-        k, T = len(slopes), len(self.tensors.times)
-        g, weight, N = self.first(M)
-        # sum of B[w, t] Q[u, v] over patterns, met by dLambda[t, u] and dLambda[v, w]
-        B = (2.0 * N - n * Q).reshape(len(N), T * T)
-        both = (B.T @ Q.reshape(len(Q), T * T)).reshape(T, T, T, T)
-        both = both.transpose(1, 2, 3, 0).reshape(T * T, T * T)
-        flat = slopes.reshape(k, T * T)
-        H = flat @ both @ flat.T
-        return g, 0.5 * (H + H.T) + self._bend(weight, M, H)
-
-    def _bend(self, weight: Array, M: Array, rest: Array) -> Array:
-        """tr(weight d2Lambda)."""
-        z, structure = self.matrices.z, self.matrices.structure
-        k = len(z)
-        out = np.zeros((k, k))
-        # the log of the variance is a factor
-        out[0] = out[:, 0] = np.tensordot(self.slopes, weight, axes=2)
-        if k == 1:
-            return out
-        scale = np.exp(z[0])
-        at = self.tensors.in_table
-        if at is None:
-            out[1:, 1:] = self._bend_of_kernel(M) - 0.5 * (rest + rest.T)[1:, 1:]
-            return out
-        n_table = len(structure.table(z[1:]))  # type: ignore[attr-defined]
-        own = scale * np.bincount(at.ravel(), weight.ravel(), minlength=n_table)
-        for j in range(1, k):
-            moved = z[1:].astype(complex)
-            moved[j - 1] += 1j * STEP
-            slope = structure.pull(moved, own)  # type: ignore[attr-defined]
-            out[1:, j] = slope.imag / STEP
-        out[1:, 1:] = 0.5 * (out[1:, 1:] + out[1:, 1:].T)
-        return out
-
-    def _bend_of_kernel(self, M: Array) -> Array:
-        """The whole second derivative in the shape, by complex steps."""
-        tensors, z = self.tensors, self.matrices.z
-        kernel = self.matrices.structure.kernel(tensors.groups)
-        left = np.exp(-z[0]) * tensors.rows_of(M)
-        there = tensors.present[:, :, None] & tensors.present[:, None, :]
-        right = tensors.rows_of(np.where(there, np.eye(len(tensors.times)), 0.0))
-        columns = []
-        for j in range(len(z) - 1):
-            moved = z[1:].astype(complex)
-            moved[j] += 1j * STEP
-            columns.append(
-                kernel.slope(moved, left, right, log_det=True)[1].imag / STEP
-            )
-        H = np.array(columns)
-        return 0.5 * (H + H.T)
-
-
 class PatternObjective(StructuredObjective):
-    """As ``StructuredObjective``, where nothing but psi moves V.
+    """As ``StructuredObjective``, where groups of one pattern share V.
 
     Parameters
     ----------
@@ -175,7 +56,7 @@ class PatternObjective(StructuredObjective):
     tensors : list of PatternTensors
         By category.
     model : VarianceModel
-        Without equations.
+        With one level of effects, or without.
     reml, log_det_basis, log_det_rows
         As of ``Objective``.
     """
@@ -198,15 +79,17 @@ class PatternObjective(StructuredObjective):
         }
         self.size = sum(t.C.size for t in tensors)
         self.n = sum(float(t.count @ t.present.sum(axis=1)) for t in tensors)
-        #: of every category at this psi; None where rows are taken
-        self._here: list[_Here] | None = None
         self.model = model  # a start may be so nearly singular that rows are taken
         super().__init__(rows, model, **self._at)
 
     @cached_property
-    def by_rows(self) -> StructuredObjective:
-        """The same function from rows, where a Lambda is all but singular."""
+    def rowwise(self) -> StructuredObjective:
+        """The same function from rows, where a V is all but singular."""
         return StructuredObjective(self.rows.compressed(), self.model, **self._at)
+
+    def covers(self, rows: Rows) -> bool:
+        """Whether ``tree`` is that of these rows."""
+        return self.rows is rows and not self.model.blocks
 
     def part(self) -> PatternObjective | None:
         """Of the patterns that most groups have; None where that saves nothing."""
@@ -215,60 +98,124 @@ class PatternObjective(StructuredObjective):
             return None
         return PatternObjective(self.rows, some, self.model, **self._at)
 
+    def single_rows(self) -> int | None:
+        """Equation of the lowest level if its groups have one row each."""
+        if not self.model.blocks:
+            return None
+        n_groups = sum(float(t.count.sum()) for t in self.tensors)
+        return None if n_groups < self.n - 0.5 else 0
+
     def _grow(self, psi: Array) -> tuple[Tree, complex]:
-        """[X y]'V^-1 [X y] in the place of the tree, and log|Lambda|."""
-        here, log_det = [], 0.0
-        for tensors, matrices in zip(
-            self.tensors, coordinates(self.residual, psi), strict=True
-        ):
-            one, own = _Here.of(tensors, matrices)
-            here.append(one)
-            log_det += own
-        if max(one.inflation for one in here) > INFLATION:
-            self._here = None
-            return self.by_rows.rows.tree(psi)
-        self._here = here
+        """What c is measured by in the place of the tree, and log|Lambda|.
+
+        Of [X y]'Lambda^-1 [X y] nothing but the last element is asked for where there
+        are effects.
+        """
+        parts = zip(self.tensors, coordinates(self.residual, psi), strict=True)
+        self._errors = [ErrorVariances.of(*both) for both in parts]
+        self._known: tuple[bytes, list[PatternVariances] | None] = b"", None
+        inverses = [errors.inverse for errors in self._errors]
+        S = np.zeros((self.tensors[0].m,) * 2)
+        for tensors, (Q, _) in zip(self.tensors, inverses, strict=True):
+            if self.model.blocks:
+                S[-1, -1] += tensors.responses(Q)
+            else:
+                S += tensors.sum_of(Q)
+        return Tree((), S, S, self.n), sum(log_det for _, log_det in inverses)
+
+    def variances(self, D: list[Array]) -> list[PatternVariances] | None:
+        """V of every category at D and the psi of the last ``settle``.
+
+        None where rows are taken.
+        """
+        key = b"".join([b"-", *(d.tobytes() for d in D)])
+        if self._known[0] != key:
+            own = D[0] if D else None
+            found = [errors.with_effects(own) for errors in self._errors]
+            good = max(one.inflation for one in found) <= INFLATION
+            self._known = key, found if good else None
+        return self._known[1]
+
+    # -- derivatives of order one ----------------------------------------------------
+
+    def pieces(self, D_blocks: list[Array], order: int = 1) -> Pieces:
+        """c, l and their derivatives in D at given covariances."""
+        D = self.model.floors(D_blocks)
+        here = self.variances(D)
+        if here is None:
+            return self._rows_at(self.psi).pieces(D_blocks, order)
+        return self._evaluated(here, D, order)[0]
+
+    def _rows_at(self, psi: Array) -> StructuredObjective:
+        """The function of rows at the same psi."""
+        self.rowwise.settle(np.append(np.zeros(self.model.n_params), psi))
+        return self.rowwise
+
+    def _evaluated(
+        self, here: list[PatternVariances], D: list[Array], order: int
+    ) -> tuple[Pieces, list[tuple[Array, Array]]]:
+        """Pieces, and n Q - N of l and N of c for every category."""
         S = sum((one.tensors.sum_of(one.Q) for one in here), np.zeros(()))
-        return Tree((), S, S, self.n), log_det
+        root = Root.solve(S)
+        l = sum(one.log_det for one in here) - self.log_det_Lambda
+        if self.reml:
+            l = l + root.log_det
+        at = Pieces(root, S, root.c, l)
+        if order == 0:
+            return at, []
+        p = len(root.beta)
+        Phi = np.zeros((2, p + 1, p + 1))
+        Phi[0] = np.outer(root.v, root.v)
+        if self.reml:
+            Phi[1, :p, :p] = root.F @ root.F.T
+        weights = []
+        for one in here:
+            N, own = one.against(Phi), one.weighted
+            weights.append((own - N[1] if self.reml else own, N[0]))
+        if not D:
+            return replace(at, c_D=[], l_D=[]), weights
+        each = list(zip(here, weights, strict=True))
+        c_D = -np.sum([one.in_D(N) for one, (_, N) in each], axis=0)
+        l_D = np.sum([one.in_D(G) for one, (G, _) in each], axis=0)
+        return replace(at, c_D=[c_D], l_D=[l_D]), weights
 
     def _slopes(
         self, tree: Tree, D: list[Array], psi: Array, weight: complex | None
     ) -> tuple[Pieces, Array]:
         """Pieces of order 1, and the gradient of weight * c + l in psi."""
-        if self._here is None:
-            return self.by_rows._slopes(tree, D, psi, weight)
-        at = evaluate(tree, D, reml=self.reml, order=1)
+        here = self.variances(D)
+        if here is None:
+            rows = self._rows_at(psi)
+            return rows._slopes(rows.tree, D, psi, weight)
+        at, weights = self._evaluated(here, D, 1)
         if not at.c > 0:
             raise NotPositiveDefiniteError
-        Phi = self._phi(at, self.nn / at.c if weight is None else weight)
+        w = self.nn / at.c if weight is None else weight
         slope = np.zeros(len(psi))
-        for one in self._here:
-            slope += one.places.T @ one.first(one.tensors.against(Phi))[0]
+        for one, (G, N) in zip(here, weights, strict=True):
+            total = (G - w * N).sum(axis=0)
+            slope[one.errors.moving] += np.tensordot(one.errors.slopes, total, axes=2)
         return at, slope
 
-    def _phi(self, at: Pieces, weight: complex) -> Array:
-        """Derivative of weight * c + l in S."""
-        root, p = at.root, len(at.root.beta)
-        Phi = weight * np.outer(root.v, root.v)
-        if self.reml:
-            Phi[:p, :p] += root.F @ root.F.T
-        return Phi
+    # -- second derivatives ----------------------------------------------------------
 
     def curvature(
         self, D_blocks: list[Array], directions: Sequence[Direction]
     ) -> Pieces:
-        """Second derivatives in psi."""
-        return self._second(exact=True)
+        """Second derivatives along directions of D and in psi."""
+        return self._second(D_blocks, directions, exact=True)
 
     def _search_curvature(
         self, D_blocks: list[Array], directions: Sequence[Direction]
     ) -> Pieces:
-        return self._second(exact=self._cheap)
+        return self._second(D_blocks, directions, exact=self._cheap)
 
     @property
     def _cheap(self) -> bool:
         """Whether a search has exact second derivatives."""
-        return self._here is None or not self.reml or self.size <= COSTLY
+        if not self.reml or self.model.blocks:
+            return True
+        return self.size * len(self.psi) <= CHEAP
 
     def _hessian(self, theta: Array) -> tuple[float, Array, Array]:
         out = super()._hessian(theta)
@@ -278,32 +225,52 @@ class PatternObjective(StructuredObjective):
             self._last = theta.tobytes(), replace(at, c_2=None, l_2=None, psi_2=None)
         return out
 
-    def _second(self, *, exact: bool) -> Pieces:
+    def _second(
+        self, D_blocks: list[Array], directions: Sequence[Direction], *, exact: bool
+    ) -> Pieces:
         """Second derivatives; without ``exact`` less tr(S_xx^-1 dS S_xx^-1 dS)."""
-        if self._here is None:
-            self.by_rows.settle(self.psi)
-            return self.by_rows.curvature([], [])
-        at = evaluate(self.tree, [], reml=self.reml, order=2)
+        D = self.model.floors(D_blocks)
+        here = self.variances(D)
+        if here is None:
+            return self._rows_at(self.psi).curvature(D_blocks, directions)
+        at, weights = self._evaluated(here, D, 1)
         if not at.c > 0:
             raise NotPositiveDefiniteError
-        weight, root, k = self.nn / at.c, at.root, len(self.psi)
-        Phi, p = self._phi(at, weight), len(root.beta)
-        slope, H = np.zeros(k), np.zeros((k, k))
+        root, n_d, p = at.root, len(directions), len(at.root.beta)
+        w, k = self.nn / at.c, n_d + len(self.psi)
+        M = np.array([M for _, M in directions]).reshape(
+            n_d, *(D[0].shape if D else (0, 0))
+        )
+        c_2, H, slope = np.zeros((n_d, n_d)), np.zeros((k, k)), np.zeros(k)
         moved_v, moved = np.zeros((k, p + 1)), np.zeros((k, p, p))
-        for one in self._here:
-            tensors, back = one.tensors, one.places.T
-            g, own = one.second(tensors.against(Phi))
-            slope += back @ g
-            H += back @ own @ back.T
-            E = between(one.Q, tensors.times_vector(root.v))
-            moved_v -= back @ np.tensordot(one.slopes, E, axes=2)
-            if self.reml and exact:
-                E = tensors.moved(one.Q)[..., :p, :p]
-                dS = np.tensordot(one.slopes, E, axes=2)
-                moved -= np.tensordot(back, dS, axes=1)
+        for one, (G, N) in zip(here, weights, strict=True):
+            to = np.append(np.arange(n_d), n_d + one.errors.moving)
+            total = G - w * N
+            across = total.sum(axis=0)
+            slope[to[n_d:]] += np.tensordot(one.errors.slopes, across, axes=2)
+            H[np.ix_(to[n_d:], to[n_d:])] += one.errors.bend(across)
+            B = one.weighted - 2.0 * total
+            H[np.ix_(to, to)] += one.traces(B, M)
+            if n_d:
+                c_2 += one.traces_in_D(2.0 * N, M)
+            if exact and self.reml:
+                dS = one.moved_sums(M)
+                moved_v[to] -= dS @ root.v
+                moved[to] -= dS[:, :p, :p]
+            else:
+                moved_v[to] -= one.moved_times(M, root.v)
         half = moved_v[:, :p] @ root.F
-        H -= 2.0 * weight * half @ half.T
+        bow = 2.0 * half @ half.T
+        c_2 -= bow[:n_d, :n_d]
+        H -= w * bow
         if self.reml and exact:
-            G = root.F.T @ moved @ root.F
-            H -= np.einsum("kxy,lyx->kl", G, G)
-        return replace(at, c_psi=moved_v @ root.v, psi_1=slope, psi_2=H)
+            F = root.F.T @ moved @ root.F
+            H -= np.einsum("kxy,lyx->kl", F, F)
+        return replace(
+            at,
+            c_2=c_2,
+            l_2=H[:n_d, :n_d] - w * c_2,
+            c_psi=moved_v[n_d:] @ root.v,
+            psi_1=slope[n_d:],
+            psi_2=H[:, n_d:],
+        )

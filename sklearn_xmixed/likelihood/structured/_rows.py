@@ -27,7 +27,7 @@ from .._stream import BLOCK_ROWS, row_blocks
 from ..nested._crossproducts import tree_of_blocks
 from ..nested._tree import Ascent, Descent, Tree
 
-__all__ = ["Rows"]
+__all__ = ["Rows", "group_codes"]
 
 Array = np.ndarray
 
@@ -392,10 +392,10 @@ class Rows:
             rows = np.concatenate(
                 [np.arange(starts[g], starts[g] + sizes[g]) for g in some]
             )
-            found = _group_codes([c[rows] for c in columns], sizes[some], len(rows))
+            found = group_codes([c[rows] for c in columns], sizes[some], len(rows))
             if len(np.unique(found)) > 0.5 * len(some):
                 return None
-        code = _group_codes(columns, sizes, n)
+        code = group_codes(columns, sizes, n)
         by_code = np.argsort(code, kind="stable")
         cuts = np.flatnonzero(np.diff(code[by_code])) + 1
         if len(cuts) + 1 > MAX_KINDS:
@@ -403,7 +403,7 @@ class Rows:
         return np.split(by_code, cuts)
 
 
-def _group_codes(columns: list[Array], sizes: Array, n: int) -> Array:
+def group_codes(columns: list[Array], sizes: Array, n: int) -> Array:
     """A number per group: equal where the sequences of their rows are."""
     code = np.zeros(n, dtype=np.int64)
     for column in columns:
