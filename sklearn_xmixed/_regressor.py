@@ -715,9 +715,9 @@ n_levels), default=None
         if offset is None:
             return found
         own = read_offset(self, source, offset, source.n_rows)
-        if own is not None and np.ndim(found) == 2:  # of several responses
-            own = own[:, None]
-        return (found[0] + own, found[1]) if return_std else found + own
+        if return_std:
+            return found[0] + own, found[1]
+        return found + (own if found.ndim == 1 else own[:, None])
 
     def score(
         self,
