@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, RegressorMixin
-from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.metrics import r2_score
 from sklearn.utils import check_random_state
 from sklearn.utils.metadata_routing import UNUSED
 from sklearn.utils.validation import check_is_fitted
 
 from ._spec import RandomEffects, Residuals
+from .compat import CallbackSupportMixin, with_callbacks
 from .design._compile import compile_design
 from .design._validation import check_parameters, equation_names, equations_of
 from .estimation._callbacks import FitTasks

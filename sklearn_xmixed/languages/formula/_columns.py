@@ -88,6 +88,14 @@ def make_columns(
         raise FormulaError(
             _told(error), parsed.text, span, _columns_hint(error, frame)
         ) from error
+    except SyntaxError as error:  # formulaic before 1.2.2 reads names as Python does
+        raise FormulaError(
+            f"formulaic {formulaic.__version__} cannot read a variable that is called "
+            "like a word of Python. Rename the column, or install formulaic 1.2.2 or "
+            "newer.",
+            parsed.text,
+            span,
+        ) from error
     except (ValueError, TypeError) as error:
         raise FormulaError(str(error), parsed.text, span) from error
     return _filled(found, rows), found.model_spec
