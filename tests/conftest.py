@@ -57,7 +57,6 @@ settings.register_profile(
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "here"))
 
 
-
 def before(package: str, release: str) -> bool:
     """Whether the library that is installed is older than a release."""
     return Version(version(package)) < Version(release)

@@ -8,13 +8,16 @@ import sys
 import tomllib
 from importlib.metadata import version
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
+from numpy.testing import assert_array_equal
 from packaging.requirements import Requirement
 from packaging.version import Version
 
 import sklearn_xmixed
-from sklearn_xmixed import MixedLinearRegressor, compat
+from sklearn_xmixed import MixedLinearRegressor, compat, from_formula
 from sklearn_xmixed.datasets import load_sleepstudy
 from sklearn_xmixed.exceptions import NotConvergedWarning
 from tests.conftest import before
@@ -67,6 +70,49 @@ def test_warnings_of_a_fit_are_about_the_users_line():
     with pytest.warns(NotConvergedWarning) as found:
         MixedLinearRegressor("subject", max_iter=0, em_iter=0).fit(X, y)
     assert found[0].filename == __file__
+
+
+class Stumbles:
+    """A formula as formulaic before 1.2.2 has it, of a variable called ``yield``."""
+
+    @property
+    def required_variables(self):
+        raise SyntaxError("invalid syntax")
+
+
+def test_variables_that_are_words_of_python():
+    names = ["yield", "dose", "os", "x.1"]
+    text = "yield + log(dose) + x.1"
+    assert compat.variables_used(Stumbles(), text, names) == ["yield", "dose", "x.1"]
+
+
+def test_formulas_with_words_of_python():
+    plain = load_sleepstudy().frame
+    frame = plain.rename(columns={"reaction": "yield", "days": "for"})
+    found = from_formula("yield ~ for + (for | subject)", frame)
+    expected = from_formula("reaction ~ days + (days | subject)", plain)
+    assert found.log_likelihood_ == expected.log_likelihood_
+    assert_array_equal(found.predict(frame), expected.predict(plain))
+
+
+@pytest.mark.parametrize("keyword", ["rng", "seed"])
+def test_sobols_points_under_both_names(keyword, monkeypatch):
+    """Of one generator the same points, whatever scipy calls it."""
+    right = compat.sobol(3, 8, np.random.default_rng(0))
+    given = []
+
+    def named(d, **options):
+        if options.keys() - {"scramble", keyword}:
+            raise TypeError("got an unexpected keyword argument")
+        given.append(keyword)
+        return SimpleNamespace(random=lambda n: right[:n])
+
+    monkeypatch.setattr("scipy.stats.qmc.Sobol", named)
+    assert_array_equal(compat.sobol(3, 8, np.random.default_rng(0)), right)
+    assert given == [keyword]
+    assert right.shape == (8, 3)
+    assert right.min() >= 0
+    assert right.max() < 1
 
 
 # ---------------------------------------------------- the versions we declare

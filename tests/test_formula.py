@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import keyword
 import pickle
 from pathlib import Path
 
@@ -38,7 +37,6 @@ from sklearn_xmixed.datasets import (
     load_sleepstudy,
 )
 from sklearn_xmixed.languages.formula._parser import parse_formula
-from tests.conftest import before
 from tests.reference.conftest import REFERENCES
 
 SLEEP = load_sleepstudy().frame
@@ -167,10 +165,6 @@ def test_formulas_of_the_reference_fits(name):
     if not reference.available:
         pytest.skip("the manual's data are not here (XMIXED_DATA)")
     frame = reference.frame()
-    if keyword.iskeyword(reference.response) and before("formulaic", "1.2.2"):
-        with pytest.raises(FormulaError, match=r"a word of Python.*Rename"):
-            from_formula(reference.formula, frame, method=reference.method)
-        return
     model = from_formula(reference.formula, frame, method=reference.method)
     assert_allclose(model.log_likelihood_, reference.log_likelihood, rtol=1e-10)
     own = dict(zip(model.fixed_names_, model.coef_, strict=True))

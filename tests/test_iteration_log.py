@@ -17,7 +17,6 @@ def model(**parameters) -> MixedLinearRegressor:
     return MixedLinearRegressor(**{"random_effects": LEVELS, **parameters})
 
 
-
 def test_silent_by_default(capsys):
     model().fit(X, y)
     assert capsys.readouterr().out == ""

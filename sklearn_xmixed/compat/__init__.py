@@ -4,5 +4,13 @@ Everybody else imports from here and asks for no version.
 """
 
 from ._callbacks import HAS_CALLBACKS, CallbackSupportMixin, with_callbacks
+from ._sobol import sobol
+from ._variables import variables_used
 
-__all__ = ["HAS_CALLBACKS", "CallbackSupportMixin", "with_callbacks"]
+__all__ = [
+    "HAS_CALLBACKS",
+    "CallbackSupportMixin",
+    "sobol",
+    "variables_used",
+    "with_callbacks",
+]

@@ -32,7 +32,7 @@ except ImportError:
                 "with verbose=1 (verbose=2 shows those of EM too)."
             )
 
-    def with_callbacks(method: Any) -> Any:  # type: ignore[no-redef]
+    def with_callbacks(method: Any) -> Any:
         """The method as it is; one call deeper, as in 1.9, for the place of warnings."""
 
         @wraps(method)

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ..._regressor import MixedLinearRegressor
+from ...compat import variables_used
 from ...design._labels import Source
 from ...inference import Coding
 from ...means import FixedVariables
@@ -197,7 +198,7 @@ class FormulaRegressor(TextRegressor):
     def _keep_variables(self, frame: pd.DataFrame, sample_weight: Any) -> None:
         """What the fixed part's variables were like, for marginal means."""
         used = self.sample_
-        names = [c for c in frame.columns if c in self._spec.required_variables]
+        names = variables_used(self._spec, str(self._spec.formula), frame.columns)
         frame = frame.loc[used, names]
         weights = None
         if sample_weight is not None:
