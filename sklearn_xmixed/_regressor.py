@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, RegressorMixin
-from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.metrics import r2_score
 from sklearn.utils.metadata_routing import UNUSED
 from sklearn.utils.validation import check_is_fitted
 
 from ._spec import RandomEffects, Residuals
+from .compat import CallbackSupportMixin, with_callbacks
 from .design._compile import compile_design
 from .design._offset import read_offset
 from .design._validation import (
@@ -714,7 +714,7 @@ n_levels), default=None
         )
         if offset is None:
             return found
-        own = read_offset(self, source, offset, source.n_rows)
+        own = np.asarray(read_offset(self, source, offset, source.n_rows))
         if return_std:
             return found[0] + own, found[1]
         return found + (own if found.ndim == 1 else own[:, None])

@@ -11,6 +11,7 @@ import os
 import warnings
 from dataclasses import dataclass, replace
 from functools import cached_property
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ import pandas as pd
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
+from packaging.version import Version
 
 from sklearn_xmixed import MixedLinearRegressor, RandomEffects, _regressor
 from sklearn_xmixed.datasets import (
@@ -53,6 +55,12 @@ settings.register_profile(
     max_examples=1000,
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "here"))
+
+
+def before(package: str, release: str) -> bool:
+    """Whether the library that is installed is older than a release."""
+    return Version(version(package)) < Version(release)
+
 
 STRUCTURES = ("identity", "independent", "exchangeable", "unstructured")
 
@@ -414,6 +422,7 @@ __all__ = [
     "STRUCTURES",
     "Case",
     "Engine",
+    "before",
     "cases",
     "differences",
     "has_manual_copy",

@@ -287,7 +287,7 @@ def _series(data: Any) -> tuple[Any, Any] | None:
 
 def _enumerated(series: Any) -> Any:
     """Values of a column; of an Enum with its categories."""
-    values = series.to_numpy()
+    values = _numpy(series)
     if isinstance(series.dtype, nw.Enum):
         return pd.Categorical(values, series.dtype.categories)
     return values
@@ -296,7 +296,15 @@ def _enumerated(series: Any) -> Any:
 def _values(frame: Any, at: int) -> Array:
     if isinstance(frame, pd.DataFrame):
         return _plain(_pandas_column(frame, at))
-    return frame[:, at].to_numpy()
+    return _numpy(frame[:, at])
+
+
+def _numpy(series: Any) -> Array:
+    """Values of a column; pyarrow converts no codes that are unsigned, as polars has."""
+    if series.implementation.is_pyarrow() and series.dtype == nw.Categorical:
+        native = series.to_native()
+        return native.cast(native.type.value_type).to_numpy()
+    return series.to_numpy()
 
 
 def _pandas_column(frame: pd.DataFrame, at: int) -> pd.Series:

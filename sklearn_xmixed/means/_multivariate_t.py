@@ -11,7 +11,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.optimize import brentq
 from scipy.special import chdtr, chdtrc, fdtr, fdtrc, ndtri
-from scipy.stats import qmc
+
+from ..compat import sobol
 
 __all__ = ["LargestT"]
 
@@ -88,6 +89,6 @@ def _directions(d: int) -> Array:
     if d == 2:
         angle = (np.arange(n) + 0.5) * (np.pi / n)  # t and -t are the same
         return np.column_stack([np.cos(angle), np.sin(angle)])
-    points = qmc.Sobol(d, scramble=True, rng=np.random.default_rng(0)).random(n)
+    points = sobol(d, n, np.random.default_rng(0))
     z = ndtri(np.clip(points, 1e-16, 1.0 - 1e-16))
     return z / np.linalg.norm(z, axis=1, keepdims=True)

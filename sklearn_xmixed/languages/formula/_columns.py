@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ...compat import variables_used
 from ...design._labels import Source
 from ._error import FormulaError
 from ._parser import ParsedFormula
@@ -79,7 +80,7 @@ def make_columns(
         span = (at, at + len(text)) if at >= 0 else None
     check_terms(terms, parsed, frame.columns)
     try:
-        used = [v for v in formulaic.Formula(terms).required_variables if v in frame]
+        used = variables_used(formulaic.Formula(terms), terms, frame.columns)
         rows = _complete(frame, used)
         found = formulaic.model_matrix(
             terms, frame[rows], context=BARE | {**parsed.functions}, na_action="ignore"
@@ -96,7 +97,8 @@ def make_columns(
 def make_again(spec: Any, frame: pd.DataFrame, parsed: ParsedFormula) -> pd.DataFrame:
     """The same columns of other data."""
     formulaic = import_formulaic()
-    rows = _complete(frame, [v for v in spec.required_variables if v in frame])
+    used = variables_used(spec, str(spec.formula), frame.columns)
+    rows = _complete(frame, used)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", formulaic.errors.DataMismatchWarning)

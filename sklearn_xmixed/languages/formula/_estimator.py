@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from ..._regressor import MixedLinearRegressor
+from ...compat import variables_used
 from ...design._labels import Source
 from ...inference import Coding
 from ...means import DeferredVariables, FixedVariables
@@ -230,8 +231,7 @@ class FormulaRegressor(TextRegressor):
 
     def _keep_variables(self, frame: pd.DataFrame, sample_weight: Any) -> None:
         """What the fixed part's variables were like, for marginal means."""
-        required = self._spec.required_variables
-        names = [c for c in frame.columns if c in required]
+        names = variables_used(self._spec, str(self._spec.formula), frame.columns)
         weights = None
         # a precision weight says how exact a row is, not how often it counts
         if sample_weight is not None and self.weight_type != "precision":
