@@ -42,6 +42,7 @@ LISTINGS = {
     "SAS/sas_group_csh_*": "CSH",
     "SAS/sas_group_toeph_*": "TOEPH",
     "SAS/sas_group_adh_*": "ANTE(1)",
+    "SAS/sas_weighted_mmrm_*.rtf": "ANTE(1)",
     "SAS/sas_resid_un_grp*": "UN",
     "SAS/sas_resid_spatial*": "SP(POW)(visitn)",
     "SAS/sas_coef_ci_*_ar1*": "AR(1)",
@@ -89,12 +90,13 @@ def page(lines: list[str]) -> dict[str, str]:
         "se": "Fixed Effects SE Method",
         "ddfm": "Degrees of Freedom Method",
         "group": "Group Effect",
+        "weight": "Weight Variable",
     }
     found = {}
     for key, name in names.items():
         values = [line.split(name)[1].strip() for line in lines if name in line]
         if values:
-            found[key] = values[0].lower() if key != "group" else values[0]
+            found[key] = values[0] if key == "group" else values[0].lower()
     visits = re.search(r"AVISIT\s+4\s+((?:VIS\d\s*){4})", "\n".join(lines))
     if visits:
         found["visits"] = " ".join(visits[1].split())
