@@ -15,7 +15,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._spec import RandomEffects, Residuals
 from .compat import CallbackSupportMixin, with_callbacks
-from .design._compile import compile_design
+from .design._compile import Compiled, compile_design
+from .design._from_batches import add_batch, compile_sums
 from .design._offset import read_offset
 from .design._validation import (
     check_parameters,
@@ -32,6 +33,7 @@ from .exceptions import (
     UnboundedLikelihoodWarning,
 )
 from .fitted import GroupEffects, RandomEffectsAccessor
+from .fitted._batches import Batches, batch_history, starts_of
 from .fitted._fitted import FittedModel
 from .fitted._saved import ResultsOptions, describe
 from .fitted._table_answers import predict_table, score_table
@@ -44,6 +46,9 @@ from .tables import Table
 __all__ = ["MixedLinearRegressor"]
 
 Array = np.ndarray
+
+#: what scikit-learn keeps of the columns that were seen
+NAMES_SEEN = ("feature_names_in_", "n_features_in_")
 
 
 class MixedLinearRegressor(
@@ -433,10 +438,101 @@ n_levels), default=None
             and inputs whose lengths differ.
         """
         check_parameters(self)
-        self.__dict__.pop("_fitted", None)
+        for state in ("_fitted", "_batches"):
+            self.__dict__.pop(state, None)
         if several_responses(y):
             return self._fit_responses(X, y, sample_weight, groups, offset)
         compiled = compile_design(self, X, y, sample_weight, groups, offset)
+        self._fitted = self._estimate(compiled, FitTasks(self, X, y, sample_weight))
+        self._warn()
+        return self
+
+    @with_callbacks
+    def partial_fit(
+        self, X: Any, y: Any, sample_weight: Any = None, *, groups: Any = None
+    ) -> MixedLinearRegressor:
+        """Add rows to a fit, of groups that are known and of new ones.
+
+        The first call fits its rows; every later one equals one fit of all rows so
+        far.  Nested models with independent residuals need of the rows only sums of
+        products by group, which are kept and to which those of the new rows are added;
+        the search begins where the last one ended.
+
+        Parameters
+        ----------
+        X : array-like or data frame of shape (n_samples, n_features)
+            Covariates of the new rows, or a table that is not in memory, as for ``fit``.
+        y : array-like of shape (n_samples,), or str
+            Response; the name of its column where X is not in memory.
+        sample_weight : array-like of shape (n_samples,) or str, default=None
+            Weights of the new rows; without, they count once.
+        groups : array-like or data frame, default=None
+            Labels, as for ``fit``.
+
+        Returns
+        -------
+        self : MixedLinearRegressor
+
+        Raises
+        ------
+        NotImplementedError
+            For models that sums by group do not suffice for: structured residuals,
+            crossed factors, weights of groups, robust errors.
+        ValueError
+            If columns are others than those of the first rows, and where ``fit`` raises
+            it.  What was fitted so far then stays.
+
+        See Also
+        --------
+        fit : Starts anew.
+
+        Examples
+        --------
+        >>> from sklearn_xmixed import MixedLinearRegressor
+        >>> from sklearn_xmixed.datasets import load_sleepstudy
+        >>> X, y = load_sleepstudy(return_X_y=True)
+        >>> model = MixedLinearRegressor("subject")
+        >>> for days in (X["days"] < 5, X["days"] >= 5):
+        ...     model = model.partial_fit(X[days], y[days])
+        >>> round(model.log_likelihood_, 4)
+        -897.0393
+        >>> model.history_.groupby("batch")[["n_rows", "n_groups"]].last()
+               n_rows  n_groups
+        batch
+        0          90        18
+        1         180        18
+        """
+        check_parameters(self)
+        seen = {k: self.__dict__[k] for k in NAMES_SEEN if k in self.__dict__}
+        batches: Batches | None = self.__dict__.get("_batches")
+        if batches is None and "_fitted" in self.__dict__:
+            raise ValueError(
+                "This estimator was fitted by fit, which keeps no sums of its rows that "
+                "further rows could be added to. Call partial_fit from the first rows on, "
+                "or fit with all rows."
+            )
+        try:
+            so_far = None if batches is None else batches.sums
+            sums = add_batch(self, so_far, X, y, sample_weight, groups)
+            compiled = compile_sums(self, sums)
+            tasks = FitTasks(self, X, y, sample_weight)
+            start = None if batches is None else starts_of(self._fitted)
+            fitted = self._estimate(compiled, tasks, start)
+        except BaseException:
+            for name in NAMES_SEEN:  # of the rows that are not added
+                self.__dict__.pop(name, None)
+            self.__dict__.update(seen)
+            raise
+        self._fitted = fitted
+        history = () if batches is None else batches.history
+        self._batches = Batches(sums, (*history, batch_history(sums, fitted)))
+        self._warn()
+        return self
+
+    def _estimate(
+        self, compiled: Compiled, tasks: FitTasks, start: Any = None
+    ) -> FittedModel:
+        """Fit a design, and tell the log and the callbacks."""
         self._check_weights(compiled)
         reml = self.method == "reml"
         log = IterationLog(
@@ -445,7 +541,6 @@ n_levels), default=None
             em_only=self.em_only,
             pseudo=_vce(self) != "oim",
         )
-        tasks = FitTasks(self, X, y, sample_weight)
 
         def watch(line: Any, snapshot: Callable[[], Estimate]) -> bool:
             log(line)
@@ -472,13 +567,13 @@ n_levels), default=None
                 log.plan if self.verbose else None,
             ),
             watch=watch if self.verbose or tasks.watched else None,
+            start=start,
         )
         if self.std_errors and not self.em_only:
             log.standard_errors()
-        self._fitted = self._wrap(compiled, found)
+        fitted = self._wrap(compiled, found)
         tasks.end()
-        self._warn()
-        return self
+        return fitted
 
     def _fit_responses(
         self, X: Any, Y: Any, sample_weight: Any, groups: Any, offset: Any
@@ -650,8 +745,10 @@ n_levels), default=None
 
     @property
     def history_(self) -> pd.DataFrame:
-        """The iteration log."""
-        return self._state("history_").history.copy()
+        """The iteration log; after ``partial_fit`` that of every batch."""
+        own = self._state("history_").history.copy()
+        batches: Batches | None = self.__dict__.get("_batches")
+        return own if batches is None else batches.frame
 
     # -- prediction --------------------------------------------------------------
 

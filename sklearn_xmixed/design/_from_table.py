@@ -14,6 +14,7 @@ from ..tables import Summary, Table, TableSums, is_missing
 from ._compiled import Compiled
 from ._design import Design, Level
 from ._equations import (
+    Equations,
     check_squares,
     columns_beside,
     dependence_of,
@@ -23,12 +24,22 @@ from ._equations import (
 from ._fixed import NUMBERS, extra_names
 from ._labels import Encoder
 from ._moments import Moments
+from ._products import Products
 from ._table_products import TableColumns, TableProducts, group_table, kept_by_sums
 from ._validation import equation_names, equations_of
 from ._variables import variables_in_X
 from ._weights import group_sizes
 
-__all__ = ["compile_table"]
+__all__ = [
+    "Groups",
+    "Roles",
+    "compile_table",
+    "complete_table",
+    "find_roles",
+    "name_columns",
+    "over_sums",
+    "refuse",
+]
 
 Array = np.ndarray
 
@@ -84,48 +95,91 @@ def compile_table(
 ) -> Compiled:
     """Look the specification's columns up in a table and sum their products."""
     equations = equations_of(estimator.__dict__["random_effects"])
-    names = equation_names(equations)
-    _refuse(estimator, equations, groups)
-    _refuse_known_parts(estimator, offset)
-    roles = _find(estimator, table, equations, y, sample_weight)
-    table, summary, n_lost = _complete(estimator, table, roles)
+    refuse(estimator, equations, groups is not None)
+    refuse_known_parts(estimator, offset)
+    roles = find_roles(estimator, table, equations, y, sample_weight)
+    table, summary, n_lost = complete_table(estimator, table, roles)
     columns, sums, gram = _columns(estimator, table, roles, summary, equations)
-    laid = lay_equations(equations, names, columns, roles.levels, {})
+    laid = lay_equations(
+        equations, equation_names(equations), columns, roles.levels, {}
+    )
     levels: list[Level] = []
     encoders: list[Encoder] = []
-    left, sizes = np.zeros(1, dtype=int), np.zeros(0)
+    left, n = np.zeros(1, dtype=int), np.zeros(0)
     products = np.zeros((1, len(gram), 0))
     if roles.levels:
         places = {p for equation in laid.compiled for p in equation.positions}
         left = np.array(sorted({0, *places}), dtype=int)
         levels, encoders, got = group_table(sums, roles.levels, left)
-        products = got.sums
-        sizes = got.n if roles.weight is None else got.sums[0, 0]
+        n, products = got.n, got.sums
+    name_columns(estimator, roles)
+    return over_sums(
+        estimator,
+        roles,
+        columns,
+        laid,
+        Groups(levels, encoders, n if roles.weight is None else products[0, 0]),
+        TableProducts(summary.n, sums, gram, left, products, tuple(encoders)),
+        n_lost,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Groups:
+    """Levels over the lowest groups.
+
+    Parameters
+    ----------
+    levels : list of Level
+    encoders : list of Encoder
+    sizes : ndarray of shape (G,)
+        Of the lowest groups: rows, or sums of their weights.
+    """
+
+    levels: list[Level]
+    encoders: list[Encoder]
+    sizes: Array
+
+
+def name_columns(estimator: Any, roles: Roles) -> None:
+    """Say what ``fit`` saw, as scikit-learn does."""
+    estimator.feature_names_in_ = np.array(roles.columns, dtype=object)
+    estimator.n_features_in_ = len(roles.columns)
+
+
+def over_sums(
+    estimator: Any,
+    roles: Roles,
+    columns: TableColumns,
+    laid: Equations,
+    groups: Groups,
+    products: Products,
+    n_lost: int,
+) -> Compiled:
+    """A design over sums of products, and the names that belong to it."""
     with_effects, compiled, numbers, _ = levels_with_effects(
-        levels, laid.compiled, None
+        groups.levels, laid.compiled, None
     )
     design = Design(
         columns.X,
         columns.extra,
         np.empty(0),
-        None if roles.weight is None else sizes,
+        None if roles.weight is None else groups.sizes,
         bool(estimator.fit_intercept),
         with_effects,
         compiled,
         columns.moments,
-        products=TableProducts(summary.n, sums, gram, left, products, tuple(encoders)),
+        products=products,
     ).sorted()
-    estimator.feature_names_in_ = np.array(roles.columns, dtype=object)
-    estimator.n_features_in_ = len(roles.columns)
     return Compiled(
         design,
-        tuple(encoders),
+        tuple(groups.encoders),
         numbers,
         tuple(roles.columns),
         tuple(roles.fixed),
         columns.kept,
         columns.extra_names,
-        group_sizes(levels, sizes, True),
+        group_sizes(groups.levels, groups.sizes, True),
         laid.empty,
         roles.y,
         np.zeros(0, dtype=np.intp),
@@ -137,46 +191,58 @@ def compile_table(
     )
 
 
-def _refuse(estimator: Any, equations: Sequence[RandomEffects], groups: Any) -> None:
+def refuse(
+    estimator: Any,
+    equations: Sequence[RandomEffects],
+    groups: bool = False,
+    *,
+    where: str = "with a lazy table",
+    way_out: str = READ,
+) -> None:
     """What sums by group do not have."""
     residuals = estimator.residuals
     plain = Residuals().get_params()
+    structured = residuals is not None and residuals.get_params() != plain
+    crossed = any(e.factor is not None for e in equations)
+    weighted = any(e.weight is not None for e in equations)
     reasons = {
         "groups= is not supported with a lazy table: its labels are columns of the "
-        "table. Join them to it.": groups is not None,
-        f"residuals={residuals!r} needs rows, which a lazy table keeps to itself. "
-        f"{READ}": residuals is not None and residuals.get_params() != plain,
-        "Crossed factors (factor=) are not supported with a lazy table yet. "
-        f"{READ}": any(e.factor is not None for e in equations),
-        "Weights of groups (weight= of an equation) are not supported with a lazy table "
-        f"yet. {READ}": any(e.weight is not None for e in equations),
-        f"vce={estimator.vce!r} is not supported with a lazy table yet: a sandwich needs "
-        f"sums by cluster that are not asked for. {READ}": estimator.vce != "oim",
-        "weight_type='sampling' is not supported with a lazy table yet: it implies "
-        f"robust standard errors. {READ}": estimator.weight_type == "sampling",
+        "table. Join them to it.": groups,
+        f"residuals={residuals!r} needs rows, and is not supported {where}, of which "
+        f"sums alone are kept. {way_out}": structured,
+        f"Crossed factors (factor=) are not supported {where} yet. {way_out}": crossed,
+        "Weights of groups (weight= of an equation) are not supported "
+        f"{where} yet. {way_out}": weighted,
+        f"vce={estimator.vce!r} is not supported {where} yet: a sandwich needs sums by "
+        f"cluster that are not asked for. {way_out}": estimator.vce != "oim",
+        f"weight_type='sampling' is not supported {where} yet: it implies robust "
+        f"standard errors. {way_out}": estimator.weight_type == "sampling",
     }
     for reason, holds in reasons.items():
         if holds:
             raise NotImplementedError(reason)
 
 
-def _refuse_known_parts(estimator: Any, offset: Any) -> None:
+def refuse_known_parts(
+    estimator: Any,
+    offset: Any = None,
+    where: str = "with a lazy table yet",
+    way_out: str = READ,
+) -> None:
     """Precision weights and offsets, which belong to single rows."""
     if estimator.weight_type == "precision":
         raise NotImplementedError(
-            "weight_type='precision' is not supported with a lazy table yet: its weights "
-            "are no numbers of copies, which the sums by group are made for. Read the "
-            "table into memory for it."
+            f"weight_type='precision' is not supported {where}: its weights are no numbers "
+            f"of copies, which the sums by group are made for. {way_out}"
         )
     if offset is not None or estimator.offset is not None:
         raise NotImplementedError(
-            "An offset is not supported with a lazy table yet. Let the table have a column "
-            "of the response less the offset, and name that as y; predictions are then "
-            "without it."
+            f"An offset is not supported {where}. Pass the response less the offset as y; "
+            "predictions are then without it."
         )
 
 
-def _find(
+def find_roles(
     estimator: Any,
     table: Table,
     equations: list[RandomEffects],
@@ -232,7 +298,9 @@ def _check_kinds(table: Table, roles: Roles) -> None:
         )
 
 
-def _complete(estimator: Any, table: Table, roles: Roles) -> tuple[Table, Summary, int]:
+def complete_table(
+    estimator: Any, table: Table, roles: Roles
+) -> tuple[Table, Summary, int]:
     """The rows without missing values and of positive weight, and how many are left out.
 
     Raises

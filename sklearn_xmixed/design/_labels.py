@@ -18,7 +18,14 @@ import pandas as pd
 from scipy.sparse import issparse
 from sklearn.utils import check_array
 
-__all__ = ["Encoder", "Source", "encode", "is_time", "missing_rows"]
+__all__ = [
+    "Encoder",
+    "Source",
+    "encode",
+    "is_time",
+    "kind_of_labels",
+    "missing_rows",
+]
 
 Array = np.ndarray
 
@@ -419,7 +426,7 @@ class Encoder:
 
     def _warn_of_kinds(self, values: Any) -> None:
         """Say so where no label is known because they are of another type."""
-        given, known = _kind(values), _kind(self.labels)
+        given, known = kind_of_labels(values), kind_of_labels(self.labels)
         if given != known and {given, known} == {"text", "numbers"}:
             warnings.warn(
                 f"No label of level {self.group!r} is known: they are {given} here and "
@@ -430,7 +437,7 @@ class Encoder:
             )
 
 
-def _kind(values: Any) -> str:
+def kind_of_labels(values: Any) -> str:
     """Whether labels are numbers, text or something else."""
     kind = pd.api.types.infer_dtype(np.asarray(values), skipna=True)
     if kind in ("integer", "floating", "mixed-integer-float", "decimal"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -15,7 +16,15 @@ from ._levels import make_levels, read_labels
 from ._moments import DOUBTFUL, Moments
 from ._products import Products
 
-__all__ = ["TableColumns", "TableProducts", "group_table"]
+__all__ = [
+    "Grouped",
+    "TableColumns",
+    "TableProducts",
+    "group_table",
+    "kept_by_sums",
+    "labels_of",
+    "labels_of_groups",
+]
 
 Array = np.ndarray
 
@@ -24,16 +33,45 @@ COARSE = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
+class Grouped:
+    """Sums by lowest-level group, in any order.
+
+    Parameters
+    ----------
+    labels : dict
+        Labels of each group by level, top level first; None for ``_all``.
+    n : ndarray of shape (G,)
+        Number of rows.
+    sums : ndarray of shape (len(left), w, G)
+    """
+
+    labels: dict[str, Any]
+    n: Array
+    sums: Array
+
+
+class Totals(Protocol):
+    """Who forms sums over all rows, of columns in these units."""
+
+    @property
+    def unit(self) -> Array:
+        """Of each raw column."""
+
+    def total(self, shift: Array, matrix: Array) -> Array:
+        """Sums of products of ``[1, raw - shift] @ matrix``."""
+
+
+@dataclass(frozen=True, eq=False)
 class TableColumns(Columns):
     """Raw columns of a table; where moments cannot tell, the engine sums once more.
 
     Parameters
     ----------
-    sums : TableSums
+    sums : Totals
         Of these columns and the response.
     """
 
-    sums: TableSums | None = None
+    sums: Totals | None = None
 
     def independent(self, columns: Array, *, constant: bool) -> Array:
         """Which of some raw columns are not collinear with those before them."""
@@ -42,7 +80,7 @@ class TableColumns(Columns):
 
 
 def kept_by_sums(
-    sums: TableSums, moments: Moments, columns: Array, *, constant: bool
+    sums: Totals, moments: Moments, columns: Array, *, constant: bool
 ) -> Array:
     """The decision of ``kept_columns`` without rows.
 
@@ -160,6 +198,18 @@ def labels_of(got: GroupSums, names: Sequence[str]) -> dict:
     if all(name == "_all" for name in names):
         return dict.fromkeys(names)
     return read_labels(Source.of(got.labels), list(names))
+
+
+def labels_of_groups(encoders: Sequence[Encoder]) -> dict[str, Any]:
+    """Labels of the lowest groups by level, in the order of their numbers."""
+    out: dict[str, Any] = {}
+    at = np.arange(encoders[-1].n_groups)
+    for encoder in reversed(encoders):
+        out[encoder.group] = (
+            None if encoder.group == "_all" else np.asarray(encoder.own_labels)[at]
+        )
+        at = encoder.parents[at]
+    return dict(reversed(out.items()))
 
 
 def group_table(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -23,6 +23,10 @@ from ..optimization import Certificate, Iteration, Optimum, certify, em, lbfgs, 
 __all__ = ["Estimate", "SearchOptions", "estimate"]
 
 Array = np.ndarray
+#: effects of an equation, and their covariance matrix over sigma^2
+Start = tuple[tuple[str, ...], Array]
+#: condition of a covariance matrix beyond which no search begins with it
+SINGULAR = 1e8
 #: called with an iteration and a maker of the estimate as of then; True stops
 Watcher = Callable[[Iteration, Callable[[], "Estimate"]], bool]
 
@@ -123,6 +127,7 @@ def estimate(
     reml: bool,
     crossed: CrossedOptions | None = None,
     watch: Watcher | None = None,
+    start: Sequence[Start] | None = None,
 ) -> Estimate:
     """Fit the variance parameters of a design.
 
@@ -134,6 +139,8 @@ def estimate(
     crossed : CrossedOptions, optional
     watch : callable, optional
         Called after every iteration; True stops the fit there.
+    start : sequence of Start, optional
+        Where to begin: what a fit of fewer rows found, equation by equation.
     """
     metric = PARAMETERIZATIONS[options.parameterization]
     kind = lay(design, metric, reml=reml, crossed=crossed or CrossedOptions())
@@ -143,7 +150,7 @@ def estimate(
         if watch is not None:
             watch(found.log[0], lambda: found)
         return found
-    return _Fit(kind, options, watch).run()
+    return _Fit(kind, options, watch).run(_start_at(kind, design, start))
 
 
 class _Fit:
@@ -155,11 +162,16 @@ class _Fit:
         self.log: list[Iteration] = []
         self.border: Border | None = None
 
-    def run(self) -> Estimate:
-        """EM, then the gradient search."""
+    def run(self, start: list[Array] | None = None) -> Estimate:
+        """EM, then the gradient search; from ``start`` where that is further on."""
         options = self.options
         first, *others = self.objective.starts()
         gamma = None if options.em_only else self.kind.rough(first)
+        if start is not None and not options.em_only:
+            value, at = self.objective.value, self.objective.join(start)
+            if gamma is None or value(at) < value(gamma):
+                found = self._search(at, others)
+                return self._certified(self.kind.at_the_end(found))
         D_blocks = first
         if gamma is not None:
             D_blocks = self.kind.model.split(gamma)
@@ -294,6 +306,28 @@ class _Fit:
             return self._at(self.kind.model.split(gamma))
 
         return self.watch(line, snapshot)
+
+
+def _start_at(
+    kind: Kind, design: Design, start: Sequence[Start] | None
+) -> list[Array] | None:
+    """The covariance matrices to begin with; None where they are of another model."""
+    blocks = kind.model.blocks
+    if start is None or len(start) != len(blocks):
+        return None
+    D_blocks = []
+    for block, equation, (effects, S) in zip(
+        blocks, design.equations, start, strict=True
+    ):
+        if effects != equation.effects:
+            return None
+        to = np.linalg.inv(block.metric)
+        D = to @ S @ to.T
+        # from a matrix that is nearly singular a search may not get away
+        if not np.linalg.cond(D) < SINGULAR:
+            return None
+        D_blocks.append(0.5 * (D + D.T))
+    return D_blocks
 
 
 def _without_search(kind: Kind, nothing: str) -> Estimate:

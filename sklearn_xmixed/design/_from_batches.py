@@ -1,0 +1,199 @@
+"""From rows that come batch by batch, in memory or not, to a design over their sums."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn.utils.validation import validate_data
+
+from .._spec import RandomEffects
+from ..tables import Table, TableSums
+from ._compiled import Compiled
+from ._equations import check_squares, columns_beside, dependence_of, lay_equations
+from ._from_table import (
+    Groups,
+    Roles,
+    complete_table,
+    find_roles,
+    name_columns,
+    over_sums,
+    refuse,
+    refuse_known_parts,
+)
+from ._row_sums import RowSums
+from ._running_sums import Arrived, RunningSums
+from ._table_products import Grouped, TableColumns, kept_by_sums, labels_of
+from ._validation import equation_names, equations_of
+from ._variables import Variables
+
+__all__ = ["add_batch", "compile_sums"]
+
+Array = np.ndarray
+
+FIT = "Call fit with all rows for it."
+
+
+def add_batch(
+    estimator: Any,
+    so_far: RunningSums | None,
+    X: Any,
+    y: Any,
+    sample_weight: Any,
+    groups: Any,
+) -> RunningSums:
+    """The sums of all rows so far and those of a call of ``partial_fit``."""
+    equations = equations_of(estimator.__dict__["random_effects"])
+    refuse(estimator, equations, where="by partial_fit", way_out=FIT)
+    refuse_known_parts(estimator, where="by partial_fit", way_out=FIT)
+    table = Table.of(X)
+    if table is None:
+        if so_far is not None:
+            validate_data(estimator, X, skip_check_array=True, reset=False)
+        arrived = _rows(estimator, equations, X, y, sample_weight, groups)
+    else:
+        refuse(estimator, equations, groups is not None)
+        arrived = _table(estimator, equations, table, y, sample_weight)
+    if so_far is not None:
+        return so_far.plus(arrived)
+    random = [name for equation in equations for name in equation.columns]
+    return RunningSums.of(arrived, random)
+
+
+def compile_sums(estimator: Any, sums: RunningSums) -> Compiled:
+    """Lay the specification over all rows so far."""
+    equations = equations_of(estimator.__dict__["random_effects"])
+    names = sums.names
+    roles = Roles(
+        list(names.columns),
+        list(names.fixed),
+        list(names.extra),
+        list(names.levels),
+        names.target,
+        "sample_weight" if sums.weighted else None,
+    )
+    raw, k = roles.raw, len(roles.fixed)
+    every = sums.of_columns(range(len(raw)))
+    with np.errstate(all="ignore"):
+        moments = every.moments
+        check_squares(raw[:-1], moments, lambda j: float(sums.largest[j]))
+    intercept = bool(estimator.fit_intercept)
+    kept = kept_by_sums(every, moments, np.arange(k), constant=intercept)
+    left = [*np.flatnonzero(kept).tolist(), *columns_beside(raw[:-1], kept, equations)]
+    products = sums.of_columns([*left, len(raw) - 1])
+    columns = TableColumns(
+        np.empty((0, int(kept.sum()))),
+        np.empty((0, len(left) - int(kept.sum()))),
+        moments.take([*left, len(raw) - 1]),
+        kept,
+        tuple(raw[j] for j in left),
+        None,
+        dependence_of(moments, kept, constant=intercept),
+        moments.mean[:k],
+        products,
+    )
+    laid = lay_equations(
+        equations, equation_names(equations), columns, roles.levels, {}
+    )
+    sizes = sums.sums[0, 0] if sums.weighted else sums.n
+    return over_sums(
+        estimator,
+        roles,
+        columns,
+        laid,
+        Groups(sums.levels, sums.encoders, sizes),
+        products,
+        sums.n_dropped,
+    )
+
+
+def _rows(
+    estimator: Any,
+    equations: list[RandomEffects],
+    X: Any,
+    y: Any,
+    sample_weight: Any,
+    groups: Any,
+) -> Arrived:
+    """Rows in memory."""
+    rows = Variables.read(estimator, equations, X, y, sample_weight, groups)
+    rows = rows.complete(estimator)
+    raw = [*rows.X.T, *rows.extra.T, rows.y]
+    name = getattr(y, "name", None)
+    low, high, mean = (
+        np.array([of(column) for column in raw]) for of in (np.min, np.max, np.mean)
+    )
+    return Arrived(
+        tuple(rows.columns),
+        tuple(rows.fixed_names),
+        tuple(rows.extra_names),
+        tuple(rows.labels),
+        name if isinstance(name, str) else "y",
+        rows.n_rows,
+        len(rows.dropped),
+        rows.weights is not None,
+        low,
+        high,
+        mean,
+        RowSums(raw, rows.labels, rows.weights),
+    )
+
+
+def _table(
+    estimator: Any,
+    equations: list[RandomEffects],
+    table: Table,
+    y: Any,
+    sample_weight: Any,
+) -> Arrived:
+    """Rows that an engine holds."""
+    roles = find_roles(estimator, table, equations, y, sample_weight)
+    table, summary, n_lost = complete_table(estimator, table, roles)
+    low, high, mean = (
+        np.array([of[name] for name in roles.raw])
+        for of in (summary.low, summary.high, summary.mean)
+    )
+    name_columns(estimator, roles)
+    one = np.ones(len(mean))
+    sums = TableSums(
+        table, tuple(roles.raw), tuple(roles.labels), roles.weight, mean, one
+    )
+    return Arrived(
+        tuple(roles.columns),
+        tuple(roles.fixed),
+        tuple(roles.extra),
+        tuple(roles.levels),
+        roles.y,
+        summary.n,
+        n_lost,
+        roles.weight is not None,
+        low,
+        high,
+        mean,
+        LabelledSums(sums, roles.levels),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledSums:
+    """Sums of a table with the labels of its levels.
+
+    Parameters
+    ----------
+    sums : TableSums
+    levels : list of str
+    """
+
+    sums: TableSums
+    levels: list[str]
+
+    def total(self, shift: Array, matrix: Array) -> Array:
+        """Sums of products of ``[1, raw - shift] @ matrix`` over all rows."""
+        return self.sums.total(shift, matrix)
+
+    def by_group(self, shift: Array, matrix: Array, left: Sequence[int]) -> Grouped:
+        """The same by lowest group."""
+        got = self.sums.by_group(shift, matrix, left)
+        return Grouped(labels_of(got, self.levels), got.n, got.sums)
