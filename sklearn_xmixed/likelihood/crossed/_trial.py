@@ -21,6 +21,8 @@ Array = np.ndarray
 FEW_COLUMNS = 400
 #: and with how many probes
 PROBES = 12
+#: decrement from which one more step leads closer than the noise of few probes
+NEAR = 1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,12 +44,20 @@ class Trial:
     @classmethod
     def of(cls, rough: IterativeObjective, D_blocks: list[Array]) -> Trial:
         """Search from the covariances ``D_blocks``."""
-        D_blocks, _, _ = em(rough, D_blocks, max_iter=1, tol=1e-10)
-        found = newton(rough, rough.join(D_blocks), tol=1e-9, max_iter=30)
+        D_blocks, _, log = em(rough, D_blocks, max_iter=1, tol=1e-10)
+        # in newton's units, which grow with the function
+        tol = NEAR / (1.0 + abs(log[-1].value) / 1e4)
+        rough.polished = np.inf
+        found = newton(rough, rough.join(D_blocks), tol=tol, max_iter=30)
         if not np.isfinite(found.value):
             return cls(None, float("nan"))
         values = rough.noise(rough.model.split(found.gamma)).values
-        return cls(found.gamma, 0.5 * float(values.std(ddof=1)))
+        gamma = found.gamma
+        # the last step costs nothing: its system is there
+        if found.converged and found.hessian is not None:
+            inverse = np.linalg.pinv(found.hessian, rcond=1e-8, hermitian=True)
+            gamma = gamma - inverse @ found.gradient
+        return cls(gamma, 0.5 * float(values.std(ddof=1)))
 
     def error(self, n_probes: int) -> float:
         """Predicted Monte Carlo standard error of the log likelihood."""
