@@ -165,17 +165,20 @@ class DeferredVariables:
 
     def __init__(self, summarise: Callable[[], FixedVariables]):
         self._summarise: Callable[[], FixedVariables] | None = summarise
+        self._found: FixedVariables | None = None
 
-    @cached_property
+    @property
     def found(self) -> FixedVariables:
-        """The summary."""
-        assert self._summarise is not None
-        found = self._summarise()
-        self._summarise = None  # and with it the rows
-        return found
+        """The summary; several threads may ask at once."""
+        summarise = self._summarise
+        if summarise is not None:
+            self._found = summarise()
+            self._summarise = None  # and with it the rows
+        assert self._found is not None
+        return self._found
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"found": self.found}
+        return {"_summarise": None, "_found": self.found}
 
 
 def _coded(column: pd.Series) -> tuple[Array, tuple[Any, ...]]:
