@@ -306,3 +306,22 @@ def test_the_leading_patterns_are_a_start(monkeypatch):
     theta = some_theta(tensors, 2)
     same(part.hessian(theta)[1:2], [differences(part.value, theta)], 1e-5)
     assert isinstance(part, StructuredObjective)
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_tables_are_the_matrices(name):
+    frame = frame_of(5)
+    part = engine(frame, NOBODY, residuals_of(name, "b")).residual.parts[0]
+    structure = part.structure
+    time = part.groups.time
+    times = np.arange(4.0) if time is None else np.unique(time, axis=0)[:6]
+    lookup = structure.lookup(times)
+    if lookup is None:
+        assert name.split("_")[0] in ("independent", "gaussian") or "_" in name
+        return
+    shape = structure.start() + 0.1
+    Lambda = structure.matrix(shape, times[None])[0]
+    assert_allclose(lookup.table(shape)[lookup.places], Lambda, rtol=1e-13, atol=1e-15)
+    weight = np.random.default_rng(0).normal(size=len(lookup.table(shape)))
+    slope = differences(lambda x: [weight @ lookup.table(x)], shape)
+    assert_allclose(lookup.pull(shape, weight), np.ravel(slope), rtol=1e-6, atol=1e-6)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from ._groups import Groups
+from ._lookup import Lookup
 from ._structure import ResidualParameter, ResidualStructure
 
 __all__ = ["Exchangeable"]
@@ -64,6 +65,15 @@ class Exchangeable(ResidualStructure):
     def natural(self, log_sd: complex, shape: Array) -> Array:
         variance = np.exp(2.0 * log_sd)
         return np.array([variance, variance * self.correlation(shape)[0]])
+
+    def lookup(self, times: Array) -> Lookup:
+        def table(shape: Array) -> Array:
+            return np.array([self.correlation(shape)[0], 1.0])
+
+        def pull(shape: Array, weight: Array) -> Array:
+            return weight[:1] * self.correlation(shape)[2]
+
+        return Lookup(np.eye(len(times), dtype=np.intp), table, pull)
 
     def covariance(self, shape: Array, a: Array, b: Array) -> Array:
         shared = np.broadcast_shapes(a.shape, b.shape)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from ._groups import Groups
+from ._lookup import Lookup
 from ._structure import ATANH_END, ResidualParameter, ResidualStructure
 from ._typical import TypicalExponential, log_typical
 
@@ -34,6 +35,21 @@ class Markov(ResidualStructure):
 
     def kernel(self, groups: Groups) -> MarkovKernel:
         return MarkovKernel(self, groups)
+
+    def lookup(self, times: Array) -> Lookup:
+        steps, places = np.unique(
+            self.steps(times[:, None], times[None]), return_inverse=True
+        )
+        places = places.reshape(len(times), len(times))
+        np.fill_diagonal(places, len(steps))  # one, whatever the shape
+
+        def table(shape: Array) -> Array:
+            return np.append(self.powers(shape, steps)[0], 1.0)
+
+        def pull(shape: Array, weight: Array) -> Array:
+            return weight[:-1] @ self.powers(shape, steps)[2]
+
+        return Lookup(places, table, pull)
 
     def covariance(self, shape: Array, a: Array, b: Array) -> Array:
         steps = self.steps(a, b)

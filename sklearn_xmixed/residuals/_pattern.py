@@ -12,6 +12,7 @@ from typing import Protocol
 import numpy as np
 
 from ._groups import Groups, SizeClass, patterns
+from ._lookup import Lookup
 from ._structure import STEP, Kernel, NotPositiveDefiniteError, ResidualStructure
 
 __all__ = ["PatternKernel", "PatternStructure"]
@@ -60,6 +61,10 @@ class PatternStructure(ResidualStructure):
 
     def kernel(self, groups: Groups) -> Kernel:
         return PatternKernel(self, groups)
+
+    def lookup(self, times: Array) -> Lookup:
+        places = self.places(times[:, None], times[None])
+        return Lookup(places, self.table, self.pull)
 
     def covariance(self, shape: Array, a: Array, b: Array) -> Array:
         places = self.places(a, b)  # before the table: it must be long enough

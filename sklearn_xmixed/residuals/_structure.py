@@ -10,6 +10,7 @@ from typing import ClassVar, Protocol
 import numpy as np
 
 from ._groups import Groups
+from ._lookup import Lookup
 
 __all__ = [
     "ATANH_END",
@@ -231,6 +232,10 @@ class ResidualStructure(ABC):
             at = np.arange(times.shape[1])
             out[:, at, at] = 1.0
         return out
+
+    def lookup(self, times: Array) -> Lookup | None:
+        """Lambda over distinct times as a table; None where it is not made of one."""
+        return None
 
     def shown(self, time: float) -> str:
         """A time as messages have it."""

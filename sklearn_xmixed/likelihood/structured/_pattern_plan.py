@@ -191,5 +191,8 @@ def _differ(Z: Array, sizes: Array) -> bool:
     if len(some) < FEW:
         return False
     n = int(some.sum())
-    found = group_codes(_own_codes(Z[:n]), some, n)
+    codes = [code for code in _own_codes(Z[:n]) if code.any()]
+    if not codes:
+        return False
+    found = group_codes(codes, some, n)
     return len(np.unique(found)) > 0.5 * len(some)

@@ -23,7 +23,7 @@ __all__ = ["ErrorVariances", "PatternVariances"]
 Array = np.ndarray
 
 #: elements of one kind of matrices that are held at once
-WORKSPACE = 1 << 20
+WORKSPACE = 1 << 18
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,19 +34,26 @@ class ErrorVariances:
     ----------
     tensors : PatternTensors
     matrices : CategoryMatrices
+    whole : ndarray of shape (T, T)
+        Lambda over all times.
     own : ndarray of shape (P, T, T)
         Lambda by pattern, the identity at the times that are not there.
     """
 
     tensors: PatternTensors
     matrices: CategoryMatrices
+    whole: Array
     own: Array
 
     @classmethod
     def of(cls, tensors: PatternTensors, matrices: CategoryMatrices) -> ErrorVariances:
         """At the category's coordinates."""
-        Lambda = matrices.value(tensors.times[None])[0]
-        return cls(tensors, matrices, tensors.submatrices(Lambda))
+        z, lookup = matrices.z, tensors.lookup
+        if lookup is None:
+            Lambda = matrices.value(tensors.times[None])[0]
+        else:
+            Lambda = np.exp(z[0]) * lookup.table(z[1:])[lookup.places]
+        return cls(tensors, matrices, Lambda, tensors.submatrices(Lambda))
 
     @cached_property
     def inverse(self) -> tuple[Array, float]:
@@ -79,17 +86,16 @@ class ErrorVariances:
 
     @cached_property
     def _slopes_in_z(self) -> Array:
-        matrices, structure, z = self.matrices, self.matrices.structure, self.matrices.z
-        at = self.tensors.in_table
-        if at is None:
-            return matrices.first(self.tensors.times[None])[:, 0]
-        out = np.empty((len(z), *at.shape))
-        out[0] = matrices.value(self.tensors.times[None])[0]
+        z, lookup = self.matrices.z, self.tensors.lookup
+        if lookup is None:
+            return self.matrices.first(self.tensors.times[None])[:, 0]
+        out = np.empty((len(z), *self.whole.shape))
+        out[0] = self.whole
         scale = np.exp(z[0]) / STEP
         for k in range(1, len(z)):
             moved = z[1:].astype(complex)
             moved[k - 1] += 1j * STEP
-            out[k] = scale * structure.table(moved).imag[at]  # type: ignore[attr-defined]
+            out[k] = scale * lookup.table(moved).imag[lookup.places]
         return out
 
     def bend(self, weight: Array) -> Array:
@@ -109,9 +115,9 @@ class ErrorVariances:
         return out
 
     def _bend_of_shape(self, weight: Array) -> Array:
-        matrices, structure, z = self.matrices, self.matrices.structure, self.matrices.z
-        at, columns = self.tensors.in_table, []
-        if at is None:
+        matrices, lookup, z = self.matrices, self.tensors.lookup, self.matrices.z
+        columns = []
+        if lookup is None:
             for j in range(1, len(z)):
                 step = np.zeros(len(z))
                 step[j] = DIFFERENCE
@@ -121,13 +127,12 @@ class ErrorVariances:
                 ]
                 columns.append(np.tensordot(slope_of(there), weight, axes=2))
             return np.array(columns)
-        n_table = len(structure.table(z[1:]))  # type: ignore[attr-defined]
-        own = np.exp(z[0]) * np.bincount(at.ravel(), weight.ravel(), minlength=n_table)
+        n_table, places = len(lookup.table(z[1:])), lookup.places.ravel()
+        own = np.exp(z[0]) * np.bincount(places, weight.ravel(), minlength=n_table)
         for j in range(len(z) - 1):
             moved = z[1:].astype(complex)
             moved[j] += 1j * STEP
-            slope = structure.pull(moved, own)  # type: ignore[attr-defined]
-            columns.append(slope.imag / STEP)
+            columns.append(lookup.pull(moved, own).imag / STEP)
         return np.array(columns)
 
 

@@ -19,6 +19,7 @@ from functools import cached_property
 import numpy as np
 
 from ...residuals import ResidualStructure
+from ...residuals._lookup import Lookup
 from ._pattern_plan import PatternPlan, plans_of
 from ._rows import Rows
 
@@ -32,7 +33,7 @@ MAX_SIZE = 1 << 23
 #: a sweep takes as they come, are cheaper
 MAX_SHARE = 16.0
 #: numbers that are spread out over all pairs of times at once
-WORKSPACE = 1 << 20
+WORKSPACE = 1 << 18
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,11 +68,9 @@ class PatternTensors:
     C: Array
 
     @cached_property
-    def in_table(self) -> Array | None:
-        """Places of all pairs of times, (T, T), in a structure that is a table."""
-        places = getattr(self.structure, "places", None)
-        t = self.times
-        return None if places is None else places(t[:, None], t[None])
+    def lookup(self) -> Lookup | None:
+        """The structure's table over these times; None where it has none."""
+        return self.structure.lookup(self.times)
 
     @cached_property
     def upper(self) -> tuple[Array, Array]:
@@ -222,19 +221,19 @@ def _formed(plan: PatternPlan, rows: Rows) -> PatternTensors:
     Z = np.zeros((P, T, plan.Z.shape[1]))
     C = np.empty((N, m * (m + 1) // 2))
     index = np.empty((3, N), dtype=np.intp)
-    known: dict[int, tuple[Array, Array, Array, Array]] = {}
+    a, b = np.triu_indices(m)
+    one, other = a * m + b, b * m + a
     pair = 0
     for k, groups in enumerate(plan.groups):
         at, code = plan.rows_of(groups)
         s = len(code)
-        if s not in known:
-            known[s] = _places(s, m)
-        t, u, one, other = known[s]
+        t, u = np.triu_indices(s)
         w = top[each[at]].reshape(len(groups), s * m)
-        flat = (w.T @ w).ravel()
+        products = (w.T @ w).reshape(s, m, s, m).transpose(0, 2, 1, 3)
+        flat = products[t, u].reshape(len(t), m * m)
         stop = pair + len(t)
         own = C[pair:stop]
-        np.add(flat[one], flat[other], out=own)
+        np.add(flat[:, one], flat[:, other], out=own)
         own[t == u] *= 0.5
         index[:, pair:stop] = 0 * t + k, code[t], code[u]
         present[k, code] = True
@@ -252,12 +251,3 @@ def _formed(plan: PatternPlan, rows: Rows) -> PatternTensors:
         index[2],
         C,
     )
-
-
-def _places(s: int, m: int) -> tuple[Array, Array, Array, Array]:
-    """Pairs of s times, and where C[t, u] and C[u, t] stand among all products."""
-    t, u = np.triu_indices(s)
-    a, b = np.triu_indices(m)
-    width = s * m
-    row, column = t[:, None] * m, u[:, None] * m
-    return t, u, (row + a) * width + column + b, (row + b) * width + column + a
