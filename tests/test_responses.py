@@ -362,3 +362,21 @@ def test_precision_weights_count_for_every_response():
     for i, name in enumerate(Y):
         one = clone(model).fit(X, Y[name], w)
         np.testing.assert_allclose(many.log_likelihood_[i], one.log_likelihood_, 1e-9)
+
+
+def test_several_maxima():
+    """Where effects can stand for one another every response looks for its own."""
+    rng = np.random.default_rng(16)
+    g, t = np.repeat(np.arange(23), 5), np.tile(np.arange(5.0), 23)
+    sd = rng.choice([0.0, 0.5, 1.0, 5.0], size=(2, 12))
+    Y = rng.normal(size=(115, 12)) + (rng.normal(size=(23, 12)) * sd[0])[g]
+    Y += (rng.normal(size=(23, 12)) * sd[1])[g] * t[:, None]
+    X = pd.DataFrame({"t": t, "g": g})
+    for covariance in ("identity", "exchangeable", "independent"):
+        effects = RandomEffects("g", ["t"], covariance=covariance)
+        many = MixedLinearRegressor(effects, fixed=["t"], method="reml").fit(X, Y)
+        for i, y in enumerate(Y.T):
+            one = clone(many).fit(X, y)
+            # none stays behind its own fit
+            assert many.log_likelihood_[i] > one.log_likelihood_ - 1e-8
+        assert max(len(part.numbers) for part in many._fitted.parts) >= 10

@@ -8,6 +8,7 @@ left to a fit of its own.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -131,7 +132,7 @@ class Batch:
                 D = D + 0.1 * max(values.mean(), 0.1) * np.eye(len(D))
             D_blocks.append(D)
         starts = [model.join(D_blocks)]
-        if any(_ambiguous(block) for block in blocks):
+        if any(ambiguous(block) for block in blocks):
             q = [b.structure.q for b in blocks]
             usual = [np.eye(k) / (k * len(blocks)) for k in q]
             starts.append(model.join(usual))
@@ -202,9 +203,21 @@ class Batch:
         return theta, at.value, certain
 
     def search(
-        self, data: AnyReplicates, *, tol: float = 1e-10, max_iter: int = 50
+        self,
+        data: AnyReplicates,
+        *,
+        starts: Sequence[Array] = (),
+        tol: float = 1e-10,
+        max_iter: int = 50,
     ) -> BatchOptimum:
-        """The optimum of every replicate, with what certifies it."""
+        """The optimum of every replicate, with what certifies it.
+
+        Parameters
+        ----------
+        data : Replicates or LevelResponses
+        starts : sequence of ndarray of shape (m, B)
+            gamma of each replicate to start from, besides the batch's own.
+        """
         model, B = self.model, len(data)
         nn = data.n - data.p if self.reml else data.n
 
@@ -217,12 +230,15 @@ class Batch:
                 newton_many(
                     evaluate,
                     self._scale,
-                    np.repeat(g[:, None], B, axis=1),
+                    gamma,
                     nn,
                     tol=tol,
                     max_iter=max_iter,
                 )
-                for g in self.starts
+                for gamma in [
+                    *(np.repeat(g[:, None], B, axis=1) for g in self.starts),
+                    *starts,
+                ]
             )
             for other in others:
                 found = found.better(other)
@@ -241,6 +257,17 @@ class Batch:
         return BatchOptimum(
             D_blocks, at, nn, certain, singular, found.n_iter, found.value
         )
+
+    def values(self, data: AnyReplicates, D_blocks: list[Array]) -> Array:
+        """-2 log likelihood of every replicate, up to a constant, at the same D_b."""
+        B = len(data)
+        nn = data.n - data.p if self.reml else data.n
+        at = data.pieces(
+            self.floors([np.repeat(D[..., None], B, axis=2) for D in D_blocks]),
+            reml=self.reml,
+        )
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return nn * np.log(at.c) + at.l
 
     def _one_by_one(self, data: Replicates, metric: str) -> tuple[Array, Array, Array]:
         """The same with the engine of a single fit, from the trees that are there."""
@@ -351,7 +378,7 @@ class Batch:
         return np.concatenate(parts).T
 
 
-def _ambiguous(block: Block) -> bool:
+def ambiguous(block: Block) -> bool:
     """Whether several effects without a free correlation can stand for one another."""
     return block.structure.q > 1 and block.structure.name != "unstructured"
 

@@ -25,13 +25,15 @@ from ..likelihood import (
     VarianceModel,
     lay,
 )
-from ._batch import LOG_2PI, AnyReplicates, Batch, BatchOptimum
+from ._batch import LOG_2PI, AnyReplicates, Batch, BatchOptimum, ambiguous
 from ._many_variances import many_variances
 
 __all__ = ["Solved", "Together"]
 
 Array = np.ndarray
 
+#: variances, beside that of the residuals, that are tried out
+GRID = 10.0 ** np.arange(-3.0, 3.5, 0.5)
 #: share of a response that X leaves, below which it is fitted alone
 EXPLAINED = 1e-6
 #: share of a response that varies within groups, below which it is fitted alone
@@ -200,7 +202,9 @@ class Together:
         A step that overshoots ends at a zero variance, where the slope vanishes.
         """
         batch = self.batch
-        found = batch.search(data, tol=self.tol, max_iter=self.max_iter)
+        found = batch.search(
+            data, starts=self._hollows(data), tol=self.tol, max_iter=self.max_iter
+        )
         for share in (0.1, 0.01):
             lost = np.flatnonzero(~found.certain)
             if not len(lost):
@@ -215,6 +219,29 @@ class Together:
             found.singular[lost] = again.singular
             found.n_iter[lost] += again.n_iter
         return found
+
+    def _hollows(self, data: AnyReplicates) -> list[Array]:
+        """Further starts where effects may stand for one another, (m, B) each.
+
+        The scale of such an equation is tried out on a grid, and the two lowest of each
+        response's hollows are its starts.
+        """
+        batch, out = self.batch, []
+        own = batch.model.split(batch.starts[0])
+        for k, block in enumerate(batch.model.blocks):
+            if not ambiguous(block):
+                continue
+            unit = np.eye(block.structure.q)
+            tried = [[*own[:k], x * unit, *own[k + 1 :]] for x in GRID]
+            values = np.array([batch.values(data, D_blocks) for D_blocks in tried])
+            values = np.where(np.isfinite(values), values, np.inf)
+            wall = np.full((1, values.shape[1]), np.inf)
+            walled = np.concatenate([wall, values, wall])
+            hollow = (values <= walled[:-2]) & (values <= walled[2:])
+            best = np.argsort(np.where(hollow, values, np.inf), axis=0)[:2]
+            gammas = np.array([batch.model.join(D_blocks) for D_blocks in tried])
+            out += [gammas[row].T for row in best]
+        return out
 
     def _estimates(
         self, found: BatchOptimum, at: ManyPieces, scale: Array, slopes: Array
