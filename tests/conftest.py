@@ -8,6 +8,10 @@ compared with the oracle at parameters of one's choice.
 from __future__ import annotations
 
 import os
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # cores are taken by workers: before numpy is
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 import warnings
 from dataclasses import dataclass, replace
 from functools import cached_property
