@@ -39,7 +39,7 @@ class Case:
     levels: tuple[tuple[str, tuple[str, ...]], ...]
     methods: tuple[str, ...] = ("reml",)
     reps: int = 5
-    rivals: tuple[str, ...] = ("lme4", "mixedlm", "mixedlm-rs")
+    rivals: tuple[str, ...] = ("lme4", "mixedlm", "mixedlm-rs", "glmm", "lme-python")
     crossed: bool = False
 
     @property
@@ -150,7 +150,7 @@ def million() -> Case:
         levels=(("g", ()),),
         methods=("ml",),
         reps=3,
-        rivals=("lstsq", "mixedlm-rs"),
+        rivals=("lstsq", "mixedlm-rs", "glmm", "lme-python"),
     )
 
 
@@ -166,17 +166,17 @@ def insteval() -> Case:
         levels=(("s", ()), ("d", ())),
         methods=("ml", "reml"),
         reps=5,
-        rivals=("lme4", "mixedlm", "GPBoost"),
+        rivals=("lme4", "mixedlm", "glmm", "lme-python", "GPBoost"),
         crossed=True,
     )
 
 
 def crossed_2k() -> Case:
-    return crossed(20_000, 2_000, 500_000, ("mixedlm", "GPBoost"))
+    return crossed(20_000, 2_000, 500_000, ("mixedlm", "glmm", "lme-python", "GPBoost"))
 
 
 def crossed_8k() -> Case:
-    return crossed(20_000, 8_000, 500_000, ("mixedlm", "GPBoost"))
+    return crossed(20_000, 8_000, 500_000, ("mixedlm", "glmm", "lme-python", "GPBoost"))
 
 
 def crossed_20k() -> Case:

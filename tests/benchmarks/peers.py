@@ -83,6 +83,52 @@ class MixedLMRs(Contestant):
         return float(fitted.llf), note
 
 
+class Glmm(Contestant):
+    """Standard errors of the coefficients are part of its fit."""
+
+    name = "glmm"
+
+    def version(self) -> str:
+        return _installed("glmm")
+
+    def prepare(self, case: Case, method: str) -> Callable[[], Any]:
+        import glmm
+
+        formula, frame, reml = case.formula(), case.frame, method == "reml"
+        return lambda: glmm.fit(frame, formula, reml=reml)
+
+    def read(self, fitted: Any) -> tuple[float, str]:
+        note = f"{fitted.n_eval} evaluations"
+        if not fitted.converged:
+            note += ", did not converge"
+        return float(fitted.loglik), note
+
+
+class LmePython(Contestant):
+    """Takes polars; standard errors of the coefficients are part of its fit."""
+
+    name = "lme-python"
+
+    def version(self) -> str:
+        return _installed("lme-python")
+
+    def prepare(self, case: Case, method: str) -> Callable[[], Any]:
+        import polars as pl
+        from lme_python import lmer
+
+        columns = {name: case.frame[name].to_numpy() for name in case.frame}
+        texts = [pl.col(group).cast(pl.String) for group, _ in case.levels]
+        frame = pl.DataFrame(columns).with_columns(texts)
+        formula, reml = case.formula(), method == "reml"
+        return lambda: lmer(formula, data=frame, reml=reml)
+
+    def read(self, fitted: Any) -> tuple[float, str]:
+        note = f"{fitted.iterations} iterations"
+        if not fitted.converged:
+            note += ", did not converge"
+        return float(fitted.log_likelihood), note
+
+
 class GPBoost(Contestant):
     """Standard errors are not computed unless asked for later, so they are not here."""
 
@@ -175,4 +221,12 @@ def _installed(distribution: str) -> str:
         raise ImportError(f"{distribution} is not installed") from error
 
 
-PEERS: tuple[Contestant, ...] = (Lstsq(), MixedLM(), MixedLMRs(), GPBoost(), Lme4())
+PEERS: tuple[Contestant, ...] = (
+    Lstsq(),
+    MixedLM(),
+    MixedLMRs(),
+    Glmm(),
+    LmePython(),
+    GPBoost(),
+    Lme4(),
+)

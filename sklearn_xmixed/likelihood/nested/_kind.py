@@ -42,8 +42,6 @@ class Nested(Kind):
     reml : bool
     """
 
-    em_steps = 2
-
     def __init__(
         self,
         design: Design,
