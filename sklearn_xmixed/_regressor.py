@@ -385,8 +385,8 @@ class MixedLinearRegressor(
         ----------
         X : array-like or data frame of shape (n_samples, n_features)
             Covariates; group labels may be columns of a frame.  Or a table that is not
-            in memory: a polars LazyFrame, a DuckDB relation, a pyarrow Dataset, or the
-            path of Parquet or CSV files.
+            in memory: a polars LazyFrame, a DuckDB relation, a frame of Dask or Ibis, a
+            pyarrow Dataset, or the path of Parquet or CSV files.
         y : array-like of shape (n_samples,), or str
             Response; the name of its column where X is not in memory.
         sample_weight : array-like of shape (n_samples,) or str, default=None
