@@ -408,8 +408,8 @@ class MixedLinearRegressor(
         ----------
         X : array-like or data frame of shape (n_samples, n_features)
             Covariates; group labels may be columns of a frame.  Or a table that is not
-            in memory: a polars LazyFrame, a DuckDB relation, a pyarrow Dataset, or the
-            path of Parquet or CSV files.
+            in memory: a polars LazyFrame, a DuckDB relation, a frame of Dask or Ibis, a
+            pyarrow Dataset, or the path of Parquet or CSV files.
         y : array-like of shape (n_samples,) or (n_samples, n_responses), or str
             Response, or several: each column is fitted for itself, at its own optimum,
             and the columns of a frame give their names.  With ``missing="drop"`` every

@@ -153,7 +153,12 @@ class TableSums:
         frame = self._columns(shift, matrix)
         pairs = _pairs(left, matrix.shape[1])
         keys = [f"k{i}" for i in range(len(self.keys))]
-        asked = [*self._products(matrix, pairs), nw.len().alias("n")]
+        asked = self._products(matrix, pairs)
+        if self.table.elementary and keys:
+            frame = frame.with_columns(*self._products(matrix, pairs, summed=False))
+            names = [f"s{a}_{b}" for a, b in pairs]
+            asked = [nw.col(name).sum() for name in names]
+        asked = [*asked, nw.len().alias("n")]
         answer = self.table.collect(
             frame.group_by(*keys).agg(*asked) if keys else frame.select(*asked)
         )
@@ -187,14 +192,22 @@ class TableSums:
         return self.table.frame.select(*kept, *raw).select(*names, *made)
 
     def _products(
-        self, matrix: Array, pairs: Sequence[tuple[int, int]]
+        self,
+        matrix: Array,
+        pairs: Sequence[tuple[int, int]],
+        *,
+        summed: bool = True,
     ) -> list[nw.Expr]:
+        """Sums of products, or the products themselves."""
         ones = [_is_one(column) for column in matrix.T]
         out = []
         for a, b in pairs:
             names = [f"c{j}" for j in (a, b) if not ones[j]]
             names += [] if self.weight is None else ["w"]
-            product = nw.len() if not names else _product(names).sum()
+            if summed:
+                product = nw.len() if not names else _product(names).sum()
+            else:
+                product = nw.lit(1.0) if not names else _product(names)
             out.append(product.alias(f"s{a}_{b}"))
         return out
 

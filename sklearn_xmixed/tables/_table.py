@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,8 +17,13 @@ import pandas as pd
 __all__ = ["Table"]
 
 #: engines whose answers are tested against those in memory
-ENGINES = (nw.Implementation.DUCKDB, nw.Implementation.POLARS)
-UNTRIED = ("dask", "pyspark", "ibis", "sqlframe")
+ENGINES = (
+    nw.Implementation.DUCKDB,
+    nw.Implementation.POLARS,
+    nw.Implementation.DASK,
+    nw.Implementation.IBIS,
+)
+UNTRIED = ("pyspark", "sqlframe")
 READERS = {
     ".parquet": "read_parquet",
     ".pq": "read_parquet",
@@ -63,7 +69,10 @@ class Table:
         if engine in UNTRIED:
             _refuse(engine)
         try:
-            frame = nw.from_native(data, pass_through=True)
+            with warnings.catch_warnings():
+                # of a plugin to come, which narwhals has no need of yet
+                warnings.filterwarnings("ignore", "Dask support is moving")
+                frame = nw.from_native(data, pass_through=True)
         except TypeError:
             return None
         if not isinstance(frame, nw.LazyFrame):
@@ -112,6 +121,11 @@ class Table:
             return "numbers"
         return "times" if dtype.is_temporal() else "text"
 
+    @property
+    def elementary(self) -> bool:
+        """Whether the engine sums by group columns only, and no expressions of them."""
+        return self.frame.implementation is nw.Implementation.DASK
+
     def collect(self, frame: nw.LazyFrame) -> Any:
         """Rows of an answer, as a data frame in memory."""
         if self.frame.implementation is nw.Implementation.POLARS:
@@ -133,19 +147,28 @@ class Table:
 
     def lend(self, columns: dict[str, Any]) -> nw.LazyFrame:
         """Columns in memory as a table of the same engine, to join with this one."""
-        if self.frame.implementation is nw.Implementation.POLARS:
-            made = nw.from_dict(columns, backend=nw.Implementation.POLARS)
-            return made.lazy()
-        lent = pd.DataFrame(columns)  # noqa: F841 - DuckDB finds it by its name
-        relation = self.frame.to_native()
-        return nw.from_native(relation.query("table_of_rows", "select * from lent"))
+        engine, native = self.frame.implementation, self.frame.to_native()
+        if engine is nw.Implementation.POLARS:
+            return nw.from_dict(columns, backend=engine).lazy()
+        lent = pd.DataFrame(columns)
+        if engine is nw.Implementation.DASK:
+            made = importlib.import_module("dask.dataframe").from_pandas(
+                lent, npartitions=1
+            )
+        elif engine is nw.Implementation.IBIS:
+            made = importlib.import_module("ibis").memtable(lent)
+        else:  # DuckDB finds it by its name
+            made = native.query("table_of_rows", "select * from lent")
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Dask support is moving")
+            return nw.from_native(made)
 
 
 def _refuse(engine: str) -> NoReturn:
     raise TypeError(
         f"X is a table of {engine}, which is not supported; a polars.LazyFrame, a DuckDB "
-        "relation, a pyarrow Dataset and paths of Parquet or CSV files are. Write the "
-        "table to Parquet files and pass their path."
+        "relation, a frame of Dask or Ibis, a pyarrow Dataset and paths of "
+        "Parquet or CSV files are. Write it to Parquet files and pass their path."
     )
 
 

@@ -1,0 +1,109 @@
+"""Tables of Dask and Ibis: the same numbers as in memory."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+
+from sklearn_xmixed import MixedLinearRegressor
+from tests.test_lazy_tables import CLASS, DATA, FIXED, assert_same, in_memory
+
+# warnings of engines about one another are no business of ours
+pytestmark = pytest.mark.filterwarnings("default::DeprecationWarning")
+
+#: the optimum of both fits to the digits that are compared
+EXACT = {"fixed": FIXED, "tol": 1e-20}
+
+
+def of_dask(data):
+    frames = pytest.importorskip("dask.dataframe")
+    return frames.from_pandas(data, npartitions=3)
+
+
+def of_ibis(data):
+    return pytest.importorskip("ibis").memtable(data)
+
+
+ENGINES = {"dask": of_dask, "ibis": of_ibis}
+#: how rows are asked for
+ROWS = {"dask": "compute", "ibis": "execute"}
+every_engine = pytest.mark.parametrize("engine", ENGINES)
+
+
+@every_engine
+@pytest.mark.parametrize("method", ["ml", "reml"])
+def test_as_in_memory(engine, method):
+    model = MixedLinearRegressor(["school", CLASS], method=method, **EXACT)
+    model.fit(ENGINES[engine](DATA), "y")
+    expected = MixedLinearRegressor(["school", CLASS], method=method, **EXACT)
+    assert_same(model, in_memory(expected))
+
+
+@every_engine
+def test_weights_text_and_missing_values(engine):
+    data = DATA.copy()
+    data.loc[3, "x"] = np.nan
+    data.loc[7, "name"] = None
+    kwargs = {"missing": "drop", **EXACT}
+    model = MixedLinearRegressor(["school", "name"], **kwargs)
+    model.fit(ENGINES[engine](data), "y", "w")
+    expected = MixedLinearRegressor(["school", "name"], **kwargs)
+    assert_same(model, in_memory(expected, data, "w"))
+
+
+@every_engine
+def test_predict_and_score(engine):
+    """In the order of ``row``, because a lazy table has none."""
+    model = in_memory(MixedLinearRegressor(["school", CLASS], **EXACT))
+    new = DATA.assign(row=np.arange(len(DATA)))
+    new.loc[:9, ["school", "class"]] = 99  # not seen
+    table, frame = ENGINES[engine](new), new.drop(columns=["y", "w", "row"])
+    out = getattr(model.predict(table), ROWS[engine])().sort_values("row")
+    assert list(out.columns) == [*new.columns, "prediction"]
+    found = out["prediction"].to_numpy(float)
+    np.testing.assert_allclose(found, model.predict(frame), rtol=1e-9)
+    assert model.score(table, "y") == pytest.approx(model.score(frame, new["y"]), 1e-9)
+
+
+@every_engine
+def test_partial_fit(engine):
+    """Batches of two kinds of table."""
+    data = DATA.drop(columns="w")
+    model = MixedLinearRegressor(["school", CLASS], **EXACT)
+    model.partial_fit(ENGINES[engine](data.iloc[:900]), "y")
+    rest = data.iloc[900:]
+    model.partial_fit(rest.drop(columns="y"), rest["y"])
+    assert_same(model, in_memory(MixedLinearRegressor(["school", CLASS], **EXACT)))
+
+
+def slowly(part):
+    """A pass that is still on when a worker dies."""
+    time.sleep(0.3)
+    return part
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # of ports, sockets and loops, as they come
+def test_a_worker_that_dies_costs_time_and_not_the_result():
+    import os
+    import signal
+    import threading
+
+    distributed = pytest.importorskip("distributed")
+    frames = pytest.importorskip("dask.dataframe")
+    cluster = distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+    )
+    with cluster, distributed.Client(cluster) as client:
+        table = frames.from_pandas(DATA, npartitions=8)
+        table = table.map_partitions(slowly, meta=DATA.iloc[:0])
+        victim = next(iter(client.run(os.getpid).values()))
+        killer = threading.Timer(2.0, os.kill, (victim, signal.SIGKILL))
+        killer.start()
+        model = MixedLinearRegressor(["school", CLASS], **EXACT).fit(table, "y")
+        killer.join()
+        workers = set(client.run(os.getpid).values())
+    assert victim not in workers  # it did die, and another took its place
+    assert_same(model, in_memory(MixedLinearRegressor(["school", CLASS], **EXACT)))
