@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import sklearn_xmixed
+from tests.conftest import before
 
 PACKAGE = Path(sklearn_xmixed.__file__).parent
 DOCS = Path(__file__).resolve().parents[1] / "docs"
@@ -85,6 +86,10 @@ def test_equations_are_numbered_once_and_in_order(page):
     assert numbers == list(range(1, len(numbers) + 1))
 
 
+@pytest.mark.skipif(
+    before("numpy", "2.0") or before("scikit-learn", "1.9"),
+    reason="pages show what the newest releases print",
+)
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.stem)
 def test_examples_run(page):
     flags = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS

@@ -30,6 +30,12 @@ def read_labels(source: Source | None, groups: list[str]) -> dict[str, Any]:
             "set_output(transform='pandas') on it, and give a ColumnTransformer "
             "remainder='passthrough' and verbose_feature_names_out=False."
         )
+        if not source.named:
+            hint += (
+                " A meta-estimator that hands on arrays (bagging, boosting) needs the "
+                "labels' column by position, such as RandomEffects('x0') for the first; "
+                "docs/guide/pipelines.md has a table of what works with each."
+            )
         raise ValueError(
             f"No labels for the levels {lost}. {source.describe()} Put the labels into X "
             "as columns of these names, or pass groups= to fit (scikit-learn passes it on "
