@@ -214,6 +214,7 @@ class MixedLinearRegressor(
     """
 
     __metadata_request__fit = {"groups": True}  # noqa: RUF012
+    __metadata_request__partial_fit = {"groups": True}  # noqa: RUF012
     __metadata_request__predict = {  # noqa: RUF012
         "groups": True,
         "kind": UNUSED,

@@ -296,7 +296,7 @@ def _orthogonal(H: Array) -> Array:
     """Columns less what those before them have of them, in units of what is left."""
     T, used = np.eye(len(H)), [0]
     for j in range(1, len(H)):
-        T[used, j] = -np.linalg.lstsq(H[np.ix_(used, used)], H[used, j])[0]
+        T[used, j] = -np.linalg.lstsq(H[np.ix_(used, used)], H[used, j], rcond=None)[0]
         left = float(T[:, j] @ H @ T[:, j])
         # what is nothing but rounding now may vary in later rows: it keeps its unit
         if left > REMAINDER**2:

@@ -120,7 +120,9 @@ def _remainders(
         if not varies[j]:
             continue
         if used:
-            T[used, j] = -np.linalg.lstsq(H[np.ix_(used, used)], H[used, [j]])[0]
+            T[used, j] = -np.linalg.lstsq(
+                H[np.ix_(used, used)], H[used, [j]], rcond=None
+            )[0]
         share = max(float(T[:, j] @ H @ T[:, j]), 0.0)
         left[j] = np.sqrt(share) * size[j]
         if share > least and left[j] > REMAINDER:
