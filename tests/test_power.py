@@ -1,6 +1,9 @@
-"""Power by simulation: against formulas and fits one by one."""
+"""Power by simulation: against formulas, lme4's simulations, and fits one by one."""
 
 from __future__ import annotations
+
+import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -19,6 +22,10 @@ from sklearn_xmixed import (
 from sklearn_xmixed.datasets import load_penicillin, load_sleepstudy
 from sklearn_xmixed.inference import linear_hypothesis
 from sklearn_xmixed.planning._layout import resized
+
+REFERENCE = json.loads(
+    (Path(__file__).parent / "reference" / "power.json").read_text(encoding="utf-8")
+)
 
 
 def clusters(n_groups: int = 12, n_rows: int = 5) -> pd.DataFrame:
@@ -40,6 +47,47 @@ def sleep():
 
 
 # -- witnesses -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", ["z", "satterthwaite", "kenward-roger", "lr"])
+@pytest.mark.parametrize("design", ["slopes", "clusters"])
+def test_power_is_that_of_lme4(design, method):
+    """Shares of two simulations, four standard errors of their difference apart."""
+    n = 2000
+    if design == "slopes":
+        frame = pd.DataFrame(
+            {
+                "days": np.tile(np.arange(10.0), 10),
+                "subject": np.repeat(np.arange(10), 10),
+            }
+        )
+        effects = RandomEffects("subject", ["days"], covariance="unstructured")
+        model = MixedLinearRegressor(effects, fixed=["days"], method="reml")
+        variances = {"subject": [[36.0, 10.0], [10.0, 576.0]]}
+        stated = {"variance_components": variances, "sigma": 25.0}
+        effect = {"days": 5.0, "_cons": 250.0}
+        test = "days"
+    else:
+        frame, model = clusters(), spec()
+        stated = {"variance_components": {"cluster": 0.5}, "sigma": 1.0}
+        effect, test = {"treated": 1.2}, None
+    ours = power(
+        model,
+        frame,
+        effect=effect,
+        test=test,
+        method=method,
+        n_sims=n,
+        random_state=1,
+        **stated,
+    )
+    theirs = REFERENCE[design]
+    m = theirs["n_sims"][method]
+    share = theirs["rejected"][method] / m
+    pooled = (n * ours.power + m * share) / (n + m)
+    assert abs(ours.power - share) < 4.0 * np.sqrt(
+        pooled * (1.0 - pooled) * (1.0 / n + 1.0 / m)
+    )
 
 
 def test_power_is_that_of_the_formula():
