@@ -35,7 +35,7 @@ result = power(
     model,
     design=design,
     effect={"programme": 0.4},
-    n_groups=[10, 20, 40, 60],
+    n_groups=[10, 20, 40],
     n_rows=[5, 40],
     random_state=0,
     **stated,
