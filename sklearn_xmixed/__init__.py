@@ -11,6 +11,7 @@ from .languages.formula import from_formula
 from .languages.stata import xtmixed
 from .languages.translation import to_lme4, to_nlme, to_sas
 from .means import to_marginaleffects
+from .planning import power
 from .resampling import (
     bootstrap,
     by,
@@ -38,6 +39,7 @@ __all__ = [
     "jackknife",
     "lrtest",
     "mi_estimate",
+    "power",
     "rolling",
     "statsby",
     "to_lme4",

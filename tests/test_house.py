@@ -26,6 +26,7 @@ PUBLIC = {
     "jackknife",
     "lrtest",
     "make_multilevel",
+    "power",
     "rolling",
     "statsby",
     "GroupCurvesDisplay.from_predictions",

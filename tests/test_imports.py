@@ -24,7 +24,7 @@ FLOORS = [
     {"reporting", "fitted"},
     {"marginal", "diagnostics", "resampling"},
     {"plotting"},
-    {"means"},
+    {"means", "planning"},
     {"postestimation"},
     {"_regressor"},
     {"languages"},

@@ -11,7 +11,7 @@ from typing import Protocol
 
 import numpy as np
 
-from ..inference import FreeDirections
+from ..inference import FreeDirections, Reference, t_p_value
 from ..inference.small_samples import Coordinates, SmallSample, check_method
 from ..likelihood import LevelResponses, OneLevel, VarianceModel
 from ._fitted import FittedModel
@@ -35,6 +35,23 @@ class ResponseTests(Protocol):
         """Degrees of freedom (B, k) and covariance matrices (B, k, k) of coefficients."""
         ...
 
+    def p_values(self, method: str, L: Array, difference: Array) -> Array:
+        """Joint tests that L beta is what it is said to be.
+
+        Parameters
+        ----------
+        method : str
+        L : ndarray of shape (r, k)
+            Linearly independent rows.
+        difference : ndarray of shape (B, r)
+            L beta minus its hypothesised value.
+
+        Returns
+        -------
+        ndarray of shape (B,)
+        """
+        ...
+
 
 @dataclass(frozen=True, eq=False)
 class OneSmallSample:
@@ -55,6 +72,12 @@ class OneSmallSample:
         df = np.full((1, len(gone)), np.nan)
         df[0, ~gone] = reference.df(np.eye(len(gone))[~gone])
         return df, reference.vcov[None]
+
+    def p_values(self, method: str, L: Array, difference: Array) -> Array:
+        """See ``ResponseTests``."""
+        reference = self.fitted.reference(method)
+        assert reference is not None
+        return np.array([reference.test(L, difference[0]).p_value])
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,6 +157,22 @@ class ManySmallSamples:
             return self._one_by_one(method)
         return self._satterthwaite() if method == AT_ONCE[0] else self._kenward_roger()
 
+    def p_values(self, method: str, L: Array, difference: Array) -> Array:
+        """See ``ResponseTests``: one hypothesis at once, several one by one."""
+        if len(L) == 1 and self.level is not None and method in AT_ONCE:
+            self.template.reference(method)  # refusals in its words
+            rows = replace(self, root=L @ self.root)  # what is asked of L beta alone
+            df, vcov = rows.reference(method)
+            with np.errstate(divide="ignore", invalid="ignore"):
+                t = difference[:, 0] / np.sqrt(vcov[:, 0, 0])
+            return t_p_value(t, df[:, 0])
+        check_method(method)
+        tests = (
+            self._single(b, method).test(L, difference[b])
+            for b in range(len(self.sigma2))
+        )
+        return np.array([test.p_value for test in tests])
+
     def _model_vcov(self) -> Array:
         return self.sigma2[:, None, None] * (self.root @ self.root.swapaxes(1, 2))
 
@@ -142,22 +181,27 @@ class ManySmallSamples:
         k = self.root.shape[1]
         df, vcov = np.empty((len(self.sigma2), k)), np.empty((len(self.sigma2), k, k))
         for b in range(len(self.sigma2)):
-            root = self.root[b]
-            free = self.basis[b].any(axis=0)
-            kept = self.template.place
-            one = replace(
-                self.template,
-                sensitivity=self.template.derivatives.moved(
-                    [D[..., b] for D in self.D_blocks], self.template.R @ root[kept]
-                ),
-                free=FreeDirections(self.basis[b][:, free], self.half[b][free]),
-                at=Coordinates(root, float(self.sigma2[b])),
-                _made={},
-                _moments=None,
-            ).reference(method)
+            one = self._single(b, method)
             df[b], vcov[b] = one.df(np.eye(k)), one.vcov
         df[:, ~self.root.any(axis=(0, 2))] = np.nan
         return df, vcov
+
+    def _single(self, b: int, method: str) -> Reference:
+        """What the methods of a single fit say at the estimates of a response."""
+        root = self.root[b]
+        free = self.basis[b].any(axis=0)
+        kept = self.template.place
+        return replace(
+            self.template,
+            sensitivity=self.template.derivatives.moved(
+                [D[..., b] for D in self.D_blocks], self.template.R @ root[kept]
+            ),
+            free=FreeDirections(self.basis[b][:, free], self.half[b][free]),
+            at=Coordinates(root, float(self.sigma2[b])),
+            vcov=self.sigma2[b] * (root @ root.T),
+            _made={},
+            _moments=None,
+        ).reference(method)
 
     # -- one level, all at once --------------------------------------------------------
 

@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.special import chdtrc
 from scipy.stats import false_discovery_control
 
-from ..inference import VarianceParameter, check_level
+from ..inference import LinearHypothesis, VarianceParameter, check_level
 from ..inference._coefficients import t_p_value, t_quantile
 from ..inference._variance import variance_table
 from ._fitted import FittedModel
@@ -447,6 +448,26 @@ class FittedResponses:
         for part in self.parts:
             df[part.numbers], vcov[part.numbers] = part.tests.reference(method)
         return df, vcov
+
+    def p_values(self, hypothesis: LinearHypothesis, df: str | None = None) -> Array:
+        """Wald tests of a linear hypothesis, (m,).
+
+        Parameters
+        ----------
+        hypothesis : LinearHypothesis
+        df : str, optional
+            A method for small samples; None is the large sample.
+        """
+        L, estimates = hypothesis.L, self.results.estimates
+        difference = np.nan_to_num(estimates.beta) @ L.T - hypothesis.value
+        if df is not None:
+            out = np.full(len(difference), np.nan)
+            for part in self.parts:
+                out[part.numbers] = part.tests.p_values(df, L, difference[part.numbers])
+            return out
+        with np.errstate(all="ignore"):
+            half = np.linalg.solve(L @ estimates.beta_vcov @ L.T, difference[..., None])
+        return np.asarray(chdtrc(len(L), (difference * half[..., 0]).sum(axis=1)))
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -26,7 +26,13 @@ from ._variance import (
     natural_estimates,
     variance_table,
 )
-from ._wald import WaldFTest, WaldTest, wald_test
+from ._wald import (
+    LinearHypothesis,
+    WaldFTest,
+    WaldTest,
+    linear_hypothesis,
+    wald_test,
+)
 
 __all__ = [
     "ASSUMED",
@@ -42,6 +48,7 @@ __all__ = [
     "GroupSummary",
     "Hypotheses",
     "LikelihoodRatio",
+    "LinearHypothesis",
     "MonteCarlo",
     "NewEffects",
     "Product",
@@ -69,6 +76,7 @@ __all__ = [
     "information_criteria",
     "level_covariances",
     "likelihood_ratio",
+    "linear_hypothesis",
     "monte_carlo",
     "named_columns",
     "natural_estimates",

@@ -17,7 +17,13 @@ from ._reference import Reference
 from ._results import Results
 from ._symbols import Symbols
 
-__all__ = ["WaldFTest", "WaldTest", "wald_test"]
+__all__ = [
+    "LinearHypothesis",
+    "WaldFTest",
+    "WaldTest",
+    "linear_hypothesis",
+    "wald_test",
+]
 
 Array = np.ndarray
 
@@ -119,6 +125,34 @@ def wald_test(
     See ``MixedLinearRegressor.wald_test``.
     """
     symbols = Symbols(results)
+    return _referred(symbols, _constraints(symbols, hypothesis, value), reference)
+
+
+def linear_hypothesis(results: Results, hypothesis: Any) -> LinearHypothesis:
+    """A hypothesis as rows over the coefficients, redundant ones left out.
+
+    Raises
+    ------
+    ValueError
+        As ``wald_test``; if it is not linear, or is about more than coefficients.
+    """
+    symbols = Symbols(results)
+    found = _constraints(symbols, hypothesis, None)
+    test = _test(symbols, found.R, found.gaps, found.words, found.linear)
+    if not found.linear.all():
+        word = found.words[int(np.argmin(found.linear))]
+        raise ValueError(
+            f"{word!r} is not linear in the coefficients. Write equations such as "
+            "'x1 = x2' or 'x1 = 0.5'."
+        )
+    L = coefficients_only(results, found.R, found.words)
+    kept = [k for k in range(len(L)) if k + 1 not in test.dropped]
+    right = L @ np.nan_to_num(results.beta) - found.gaps
+    return LinearHypothesis(L[kept], right[kept], test.constraints)
+
+
+def _constraints(symbols: Symbols, hypothesis: Any, value: Any) -> Constraints:
+    """Equations of any form."""
     if isinstance(hypothesis, str):
         hypothesis = [hypothesis]
     if isinstance(hypothesis, Sequence) and all(
@@ -140,14 +174,32 @@ def wald_test(
         gaps = np.array([dual.value for dual in duals])
         R = np.array([dual.slope for dual in duals])
         linear = np.array([dual.degree < 2 for dual in duals])
-        return _referred(symbols, Constraints(R, gaps, words, linear), reference)
+        return Constraints(R, gaps, words, linear)
     R, right = _matrix(symbols, hypothesis, value)
     gaps = R @ _finite(symbols) - right
     words = [
         _in_words(Dual(gap, row, 1), symbols) for gap, row in zip(gaps, R, strict=True)
     ]
     all_linear = np.ones(len(R), dtype=bool)
-    return _referred(symbols, Constraints(R, gaps, words, all_linear), reference)
+    return Constraints(R, gaps, words, all_linear)
+
+
+@dataclass(frozen=True, eq=False)
+class LinearHypothesis:
+    """L beta = value.
+
+    Parameters
+    ----------
+    L : ndarray of shape (k, p)
+        Over the coefficients in the order of ``coef_table``, linearly independent.
+    value : ndarray of shape (k,)
+    words : tuple of str
+        The equations as they print.
+    """
+
+    L: Array
+    value: Array
+    words: tuple[str, ...]
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,6 +2,7 @@
 
 from ._group_curves import GroupCurvesDisplay
 from ._marginal_means import MarginalMeansDisplay
+from ._power_curve import PowerCurveDisplay
 from ._profile import ProfileDisplay
 from ._qq import QQDisplay
 from ._random_effects import RandomEffectsDisplay
@@ -11,6 +12,7 @@ from ._within_correlation import WithinCorrelationDisplay
 __all__ = [
     "GroupCurvesDisplay",
     "MarginalMeansDisplay",
+    "PowerCurveDisplay",
     "ProfileDisplay",
     "QQDisplay",
     "RandomEffectsDisplay",
