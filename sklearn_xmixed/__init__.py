@@ -5,6 +5,7 @@ import sys
 from . import datasets
 from ._regressor import MixedLinearRegressor
 from ._spec import RandomEffects, Residuals
+from .encoding import MixedEffectsEncoder
 from .inference import compare_fits
 from .languages import formula, stata, translation
 from .languages.formula import from_formula
@@ -26,6 +27,7 @@ from .resampling import (
 __version__ = "0.1.0"
 
 __all__ = [
+    "MixedEffectsEncoder",
     "MixedLinearRegressor",
     "RandomEffects",
     "Residuals",

@@ -8,6 +8,7 @@ __all__ = [
     "CommandError",
     "ExactFitWarning",
     "ExpressionError",
+    "LinearProbabilityWarning",
     "MixedModelWarning",
     "NotConvergedWarning",
     "TextError",
@@ -32,6 +33,10 @@ class UnboundedLikelihoodWarning(NotConvergedWarning):
 
 class ExactFitWarning(MixedModelWarning):
     """The fixed part explains the response without a remainder."""
+
+
+class LinearProbabilityWarning(MixedModelWarning):
+    """Two classes are encoded by a linear model of their probability."""
 
 
 class TextError(ValueError):

@@ -27,7 +27,7 @@ FLOORS = [
     {"means", "planning"},
     {"postestimation"},
     {"_regressor"},
-    {"languages"},
+    {"languages", "encoding"},
     {"__main__"},
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}

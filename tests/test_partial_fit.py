@@ -9,7 +9,14 @@ import pandas as pd
 import pytest
 from sklearn.base import clone
 
-from sklearn_xmixed import MixedLinearRegressor, RandomEffects, Residuals
+from sklearn_xmixed import (
+    MixedLinearRegressor,
+    RandomEffects,
+    Residuals,
+    from_formula,
+    xtmixed,
+)
+from sklearn_xmixed.datasets import load_sleepstudy
 from tests.test_lazy_tables import DATA, FIXED, MODELS, assert_same, in_memory, lazy
 
 CLASS = RandomEffects("class", ["year"], covariance="unstructured")
@@ -219,3 +226,15 @@ def test_pickled_between_calls():
     for part in parts[1:]:
         model = add(pickle.loads(pickle.dumps(model)), part)
     assert_same(model, in_memory(MixedLinearRegressor("school", **EXACT)))
+
+
+@pytest.mark.parametrize("language", ["formula", "command"])
+def test_a_text_has_columns_of_its_rows(language):
+    pytest.importorskip("formulaic")
+    frame = load_sleepstudy().frame
+    if language == "formula":
+        fit = from_formula("reaction ~ days + (1 | subject)", frame)
+    else:
+        fit = xtmixed("reaction days || subject:", frame, show=False)
+    with pytest.raises(NotImplementedError, match="Call fit with all rows"):
+        clone(fit).partial_fit(frame, frame["reaction"])

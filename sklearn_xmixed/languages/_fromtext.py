@@ -89,5 +89,21 @@ class TextRegressor(MixedLinearRegressor):
             y = self.response(X, groups)
         return super().score(X, y, sample_weight, groups=groups, offset=offset)
 
+    def partial_fit(
+        self, X: Any, y: Any = None, sample_weight: Any = None, *, groups: Any = None
+    ) -> Any:
+        """Not there: columns made from other rows could mean something else.
+
+        Raises
+        ------
+        NotImplementedError
+        """
+        raise NotImplementedError(
+            "partial_fit is not there for a model made by a formula or a command, whose "
+            "columns (levels of factors, bases of splines) hang on the rows they were made "
+            "from. Call fit with all rows, or partial_fit of a MixedLinearRegressor with "
+            "columns that are made alike for all batches."
+        )
+
     def _named(self, X: Any, groups: Any) -> Source:
         return Source.of(X, groups)
