@@ -3,7 +3,6 @@
 import csv
 import io
 import math
-import time
 from importlib import resources
 from urllib.error import URLError
 
@@ -639,10 +638,8 @@ def test_residual_matrix():
     assert_covariance(e.T @ e / len(e), expected, len(e))
 
 
-def test_a_million_rows_take_about_a_second():
-    start = time.perf_counter()
+def test_a_million_rows():
     sim = make_multilevel((1000, 100), (5, 15), random_state=0)
-    assert time.perf_counter() - start < 10  # generous: the machine may be busy
     assert len(sim.frame) > 900_000
 
 
