@@ -11,12 +11,13 @@ import pandas as pd
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.metrics import r2_score
 from sklearn.utils.metadata_routing import UNUSED
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from ._spec import RandomEffects, Residuals
 from .compat import CallbackSupportMixin, with_callbacks
 from .design._compile import Compiled, compile_design
-from .design._from_batches import add_batch, compile_sums
+from .design._from_batches import add_batch, adds_up, compile_sums
 from .design._offset import read_offset
 from .design._validation import (
     check_parameters,
@@ -448,6 +449,7 @@ n_levels), default=None
         self._warn()
         return self
 
+    @available_if(adds_up)
     @with_callbacks
     def partial_fit(
         self, X: Any, y: Any, sample_weight: Any = None, *, groups: Any = None
@@ -476,9 +478,10 @@ n_levels), default=None
 
         Raises
         ------
-        NotImplementedError
-            For models that sums by group do not suffice for: structured residuals,
-            crossed factors, weights of groups, robust errors.
+        AttributeError
+            For models that sums by group do not suffice for (structured residuals,
+            crossed factors, weights of groups, robust errors, precision weights) and
+            after ``fit``, which keeps no sums: the reason is told as its cause.
         ValueError
             If columns are others than those of the first rows, and where ``fit`` raises
             it.  What was fitted so far then stays.
@@ -506,12 +509,6 @@ n_levels), default=None
         check_parameters(self)
         seen = {k: self.__dict__[k] for k in NAMES_SEEN if k in self.__dict__}
         batches: Batches | None = self.__dict__.get("_batches")
-        if batches is None and "_fitted" in self.__dict__:
-            raise ValueError(
-                "This estimator was fitted by fit, which keeps no sums of its rows that "
-                "further rows could be added to. Call partial_fit from the first rows on, "
-                "or fit with all rows."
-            )
         try:
             so_far = None if batches is None else batches.sums
             sums = add_batch(self, so_far, X, y, sample_weight, groups)

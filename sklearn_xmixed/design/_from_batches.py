@@ -29,11 +29,33 @@ from ._table_products import Grouped, TableColumns, kept_by_sums, labels_of
 from ._validation import equation_names, equations_of
 from ._variables import Variables
 
-__all__ = ["add_batch", "compile_sums"]
+__all__ = ["add_batch", "adds_up", "compile_sums"]
 
 Array = np.ndarray
 
 FIT = "Call fit with all rows for it."
+
+
+def adds_up(estimator: Any) -> bool:
+    """Whether an estimator has ``partial_fit``.
+
+    Raises
+    ------
+    NotImplementedError
+        If sums by group do not suffice for the model.
+    ValueError
+        After ``fit``, which keeps none.
+    """
+    equations = equations_of(estimator.__dict__["random_effects"])
+    refuse(estimator, equations, where="by partial_fit", way_out=FIT)
+    refuse_known_parts(estimator, where="by partial_fit", way_out=FIT)
+    if "_fitted" in estimator.__dict__ and "_batches" not in estimator.__dict__:
+        raise ValueError(
+            "This estimator was fitted by fit, which keeps no sums of its rows that "
+            "further rows could be added to. Call partial_fit from the first rows on, "
+            "or fit with all rows."
+        )
+    return True
 
 
 def add_batch(
@@ -46,8 +68,6 @@ def add_batch(
 ) -> RunningSums:
     """The sums of all rows so far and those of a call of ``partial_fit``."""
     equations = equations_of(estimator.__dict__["random_effects"])
-    refuse(estimator, equations, where="by partial_fit", way_out=FIT)
-    refuse_known_parts(estimator, where="by partial_fit", way_out=FIT)
     table = Table.of(X)
     if table is None:
         if so_far is not None:

@@ -5,11 +5,21 @@ from __future__ import annotations
 from typing import Any
 
 import pandas as pd
+from sklearn.utils.metaestimators import available_if
 
 from .._regressor import MixedLinearRegressor
 from ..design._labels import Source
 
 __all__ = ["TextRegressor"]
+
+
+def _columns_of_their_own(estimator: Any) -> bool:
+    raise NotImplementedError(
+        "partial_fit is not there for a model made by a formula or a command, whose "
+        "columns (levels of factors, bases of splines) hang on the rows they were made "
+        "from. Call fit with all rows, or partial_fit of a MixedLinearRegressor with "
+        "columns that are made alike for all batches."
+    )
 
 
 class TextRegressor(MixedLinearRegressor):
@@ -89,21 +99,11 @@ class TextRegressor(MixedLinearRegressor):
             y = self.response(X, groups)
         return super().score(X, y, sample_weight, groups=groups, offset=offset)
 
+    @available_if(_columns_of_their_own)
     def partial_fit(
         self, X: Any, y: Any = None, sample_weight: Any = None, *, groups: Any = None
     ) -> Any:
-        """Not there: columns made from other rows could mean something else.
-
-        Raises
-        ------
-        NotImplementedError
-        """
-        raise NotImplementedError(
-            "partial_fit is not there for a model made by a formula or a command, whose "
-            "columns (levels of factors, bases of splines) hang on the rows they were made "
-            "from. Call fit with all rows, or partial_fit of a MixedLinearRegressor with "
-            "columns that are made alike for all batches."
-        )
+        """Not there: columns made from other rows could mean something else."""
 
     def _named(self, X: Any, groups: Any) -> Source:
         return Source.of(X, groups)

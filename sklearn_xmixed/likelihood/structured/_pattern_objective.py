@@ -131,9 +131,13 @@ class PatternObjective(StructuredObjective):
         key = b"".join([b"-", *(d.tobytes() for d in D)])
         if self._known[0] != key:
             own = D[0] if D else None
-            found = [errors.with_effects(own) for errors in self._errors]
-            good = max(one.inflation for one in found) <= INFLATION
-            self._known = key, found if good else None
+            try:
+                found = [errors.with_effects(own) for errors in self._errors]
+            except NotPositiveDefiniteError:  # where a search ended at a border
+                self._known = key, None
+            else:
+                good = max(one.inflation for one in found) <= INFLATION
+                self._known = key, found if good else None
         return self._known[1]
 
     # -- derivatives of order one ----------------------------------------------------
