@@ -585,7 +585,7 @@ n_levels), default=None
         fitted, one = fit_responses(
             self, X, Y, sample_weight, groups, offset, watch=watch
         )
-        for name in ("n_features_in_", "feature_names_in_"):
+        for name in NAMES_SEEN:
             self.__dict__.pop(name, None)
             if hasattr(one, name):
                 setattr(self, name, getattr(one, name))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -313,6 +314,14 @@ def test_structured_residuals_of_a_pilot():
 
 
 # -- what is shown and refused ---------------------------------------------------------
+
+
+def test_a_missing_matplotlib_is_told(sleep, monkeypatch):
+    pilot, X, _ = sleep
+    result = power(pilot, X, effect={"days": 5.0}, n_groups=6, n_sims=4)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(ImportError, match=r"sklearn-xmixed\[plot\]"):
+        result.plot()
 
 
 def test_it_prints_and_draws(sleep, capsys):

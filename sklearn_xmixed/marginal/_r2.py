@@ -20,7 +20,7 @@ def r2(rows: Rows, weights: Array | None) -> pd.Series:
     """
     fitted = rows.fitted
     X = read_fixed(rows.estimator, rows.source, fitted.fixed_names)
-    explained = X @ fitted.coef + fitted.intercept
+    explained = X @ fitted.coef  # a constant has no variance, not even a rounded one
     of_row = rows.random_variance()
     w = np.ones(rows.n) if weights is None else weights
     complete = ~(np.isnan(explained) | np.isnan(of_row))  # all without missing="drop"
