@@ -6,15 +6,13 @@ What stands in its parentheses is arithmetic, as in R: ``offset(x + z)`` is a su
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 
 from ._error import FormulaError
+from ._lone_term import parentheses_of
 from ._text import Span, stripped
 
 __all__ = ["OffsetTerm", "read_offset_term"]
-
-_HEAD = re.compile(r"(?<![\w.])offset\s*\(")
 
 
 @dataclass(frozen=True)
@@ -52,24 +50,17 @@ def read_offset_term(
     FormulaError
         If it is part of another term, or says nothing.
     """
-    heads = (h for h in _HEAD.finditer(text, start, stop) if depths[h.start()] >= 0)
-    head = next(heads, None)
-    if head is None:
-        return None
-    opening = head.end() - 1
-    closing = next(
-        i
-        for i in range(opening, stop)
-        if text[i] == ")" and depths[i] == depths[opening]
+    found = parentheses_of(
+        "offset",
+        text,
+        depths,
+        (start, stop),
+        "An offset stands alone, joined to other terms by '+'.",
+        "It has no coefficient, and so no product with other terms and no random effect.",
     )
-    if head.start() != start or closing != stop - 1:
-        raise FormulaError(
-            "An offset stands alone, joined to other terms by '+'.",
-            text,
-            (start, stop),
-            "It has no coefficient, and so no product with other terms and no random "
-            "effect.",
-        )
+    if found is None:
+        return None
+    opening, closing = found
     inside = stripped(text, opening + 1, closing)
     expression = text[slice(*inside)]
     if not expression.strip():

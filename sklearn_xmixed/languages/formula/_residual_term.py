@@ -16,6 +16,7 @@ from ..._spec import Residuals
 from ...residuals import STRUCTURES, Exponential, Power, VarianceFunction
 from ._error import FormulaError
 from ._foreign import structure_of
+from ._lone_term import parentheses_of
 from ._text import NAME, Span, read_groupings, stripped
 
 __all__ = ["ResidualTerm", "read_residual_term"]
@@ -28,7 +29,6 @@ EXAMPLE = (
     "As in residuals(ar, order=2, time=week, by=arm | id), or without by= and order=."
 )
 
-_HEAD = re.compile(r"(?<![\w.])residuals\s*\(")
 _KEYWORD = re.compile(r"(\w+)\s*=\s*(.*)", re.DOTALL)
 _FUNCTION = re.compile(rf"({'|'.join(FUNCTIONS)})\s*\(\s*({NAME.pattern})\s*\)")
 _PLACES = re.compile(
@@ -90,24 +90,18 @@ def read_residual_term(
     FormulaError
         If it is part of another term, or cannot be read.
     """
-    heads = (h for h in _HEAD.finditer(text, start, stop) if depths[h.start()] >= 0)
-    head = next(heads, None)
-    if head is None:
-        return None
-    opening = head.end() - 1
-    closing = next(
-        i
-        for i in range(opening, stop)
-        if text[i] == ")" and depths[i] == depths[opening]
+    found = parentheses_of(
+        "residuals",
+        text,
+        depths,
+        (start, stop),
+        "A residual term stands alone, joined to others by '+'.",
+        "It is no function of a variable: it says how the residuals are correlated. "
+        + EXAMPLE,
     )
-    if head.start() != start or closing != stop - 1:
-        raise FormulaError(
-            "A residual term stands alone, joined to others by '+'.",
-            text,
-            (start, stop),
-            "It is no function of a variable: it says how the residuals are correlated. "
-            + EXAMPLE,
-        )
+    if found is None:
+        return None
+    opening, closing = found
     inside = [i for i in range(opening + 1, closing) if depths[i] == 1]
     bars = [i for i in inside if text[i] == "|"]
     if len(bars) > 1:
