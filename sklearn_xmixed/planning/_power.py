@@ -16,7 +16,7 @@ from ..resampling._bootstrap import seeds_of
 from ..resampling._sample import Sample
 from ._layout import Layout, resized
 from ._result import PowerResult
-from ._test import Tested
+from ._significance import SignificanceTest
 from ._truth import Truth
 
 __all__ = ["power"]
@@ -135,7 +135,7 @@ def power(
             "design=, a function that makes those of a study. Pass one of them."
         )
     truth = Truth.of(estimator, effect, variance_components, sigma)
-    tested = Tested.of(test, list(effect), method)
+    tested = SignificanceTest.of(test, list(effect), method)
     sizes = list(product(_counts(n_groups, "n_groups"), _counts(n_rows, "n_rows")))
     seeds = seeds_of(random_state, len(sizes))
     rows = _Rows(estimator, X, y, groups, design)

@@ -16,7 +16,7 @@ from ..inference import linear_hypothesis
 from ..inference.small_samples import check_method
 from ..resampling._sample import Sample
 
-__all__ = ["Tested"]
+__all__ = ["SignificanceTest"]
 
 Array = np.ndarray
 
@@ -24,7 +24,7 @@ LARGE, RATIO = "z", "lr"
 
 
 @dataclass(frozen=True)
-class Tested:
+class SignificanceTest:
     """What is tested, and how.
 
     Parameters
@@ -38,7 +38,7 @@ class Tested:
     method: str
 
     @classmethod
-    def of(cls, test: Any, effect: Sequence[str], method: Any) -> Tested:
+    def of(cls, test: Any, effect: Sequence[str], method: Any) -> SignificanceTest:
         """The coefficients of the effect where nothing is said."""
         if test is None:
             test = list(effect)
