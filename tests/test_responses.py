@@ -11,6 +11,7 @@ from joblib import parallel_config
 from sklearn.base import clone
 
 from sklearn_xmixed import MixedLinearRegressor, RandomEffects
+from sklearn_xmixed.compat import HAS_CALLBACKS
 from sklearn_xmixed.design._compile import compile_design
 from sklearn_xmixed.resampling._responses import _Alone
 from sklearn_xmixed.resampling._together import Together
@@ -181,6 +182,7 @@ class Progress:
         self.names.append("teardown")
 
 
+@pytest.mark.skipif(not HAS_CALLBACKS, reason="callbacks came with scikit-learn 1.9")
 @pytest.mark.parametrize("effects", ["g", CROSSED], ids=["together", "one by one"])
 def test_progress_counts_responses(effects):
     X, Y = responses(5)
