@@ -78,18 +78,17 @@ def test_partial_fit(engine):
     assert_same(model, in_memory(MixedLinearRegressor(["school", CLASS], **EXACT)))
 
 
-def slowly(part):
-    """A pass that is still on when a worker dies."""
-    time.sleep(0.3)
-    return part
-
-
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # of ports, sockets and loops, as they come
 def test_a_worker_that_dies_costs_time_and_not_the_result():
     import os
     import signal
     import threading
+
+    def slowly(part):
+        """A pass that is still on when a worker dies; sent whole, not by its name."""
+        time.sleep(0.3)
+        return part
 
     distributed = pytest.importorskip("distributed")
     frames = pytest.importorskip("dask.dataframe")
