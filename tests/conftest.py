@@ -66,6 +66,9 @@ def before(package: str, release: str) -> bool:
     return Version(version(package)) < Version(release)
 
 
+#: how it is said that all weights are zero: by scikit-learn, since 1.7
+ALL_ZERO = "are zero" if before("scikit-learn", "1.7") else "non-zero"
+
 STRUCTURES = ("identity", "independent", "exchangeable", "unstructured")
 
 

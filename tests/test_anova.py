@@ -106,7 +106,9 @@ def test_sequential_tests_of_columns_are_those_of_smaller_models(data):
 
     def rest(columns):
         A = np.column_stack([np.ones(len(X)), X[columns]])
-        return ((data["y"] - A @ np.linalg.lstsq(A, data["y"])[0]) ** 2).sum()
+        return (
+            (data["y"] - A @ np.linalg.lstsq(A, data["y"], rcond=None)[0]) ** 2
+        ).sum()
 
     sums = [rest(list(X)[:k]) for k in range(4)]
     expected = -np.diff(sums) / (sums[-1] / (len(X) - 4))
@@ -183,7 +185,7 @@ def test_every_kind_of_fit(data, options):
         fit.anova(1).loc["a_w", "chi2"], fit.wald_test("a_w").chi2, rtol=1e-8
     )
     # and x is tested with the slope of a_w on the columns up to x left in
-    slope = np.linalg.lstsq(A, X["a_w"])[0][2]
+    slope = np.linalg.lstsq(A, X["a_w"], rcond=None)[0][2]
     expected = fit.wald_test(f"x + {slope!r} * a_w".replace("np.float64", "")).chi2
     assert_allclose(fit.anova(1).loc["x", "chi2"], expected, rtol=1e-8)
 

@@ -271,7 +271,7 @@ def test_linear_regression():
     """No random effects: least squares, with n in place of n - p under ML."""
     case = simulate(1, scales=(1.0, 1.0), sd=(1.0, 1.0, 1.0))
     X, y = case.design_matrix, case.frame["y"].to_numpy()
-    beta, *_ = np.linalg.lstsq(X, y)
+    beta, *_ = np.linalg.lstsq(X, y, rcond=None)
     rss = ((y - X @ beta) ** 2).sum()
     n, p = X.shape
     for method, nn in (("ml", n), ("reml", n - p)):

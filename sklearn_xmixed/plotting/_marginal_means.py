@@ -100,7 +100,8 @@ class MarginalMeansDisplay:
         if not len(self.by):
             return [("", self.table)]
         out = []
-        for key, part in self.table.groupby(level=list(self.by), sort=False):
+        by = list(self.by) if len(self.by) > 1 else self.by[0]
+        for key, part in self.table.groupby(level=by, sort=False):
             levels = key if isinstance(key, tuple) else (key,)
             title = ", ".join(
                 f"{n} = {_text(v)}" for n, v in zip(self.by, levels, strict=True)
