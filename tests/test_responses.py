@@ -10,7 +10,7 @@ import pytest
 from joblib import parallel_config
 from sklearn.base import clone
 
-from sklearn_xmixed import MixedLinearRegressor, RandomEffects
+from sklearn_xmixed import MixedLinearRegressor, RandomEffects, lrtest
 from sklearn_xmixed.compat import HAS_CALLBACKS
 from sklearn_xmixed.design._compile import compile_design
 from sklearn_xmixed.resampling._responses import _Alone
@@ -128,6 +128,8 @@ def test_what_is_there_for_one_response_says_so():
     many = MixedLinearRegressor("g", fixed=["x"]).fit(X, Y)
     with pytest.raises(AttributeError, match="fitted to 4 responses at once"):
         many.summary()
+    with pytest.raises(TypeError, match="larger model was fitted to several responses"):
+        lrtest(many, MixedLinearRegressor("g", fixed=[]).fit(X, Y["r0"]))
     with pytest.raises(ValueError, match="df must be None"):
         many.coef_table(df="holm")
     with pytest.raises(ValueError, match="defined for REML"):

@@ -86,6 +86,11 @@ def results_of(model: Any, which: str, function: str) -> Results:
     results = getattr(model, "results_", None)
     if isinstance(results, Results):
         return results
+    if results is not None:
+        raise TypeError(
+            f"The {which} model was fitted to several responses at once, and {function} "
+            "takes fits of one: call fit(X, y) with one column of Y."
+        )
     if hasattr(model, "fit"):
         raise NotFittedError(
             f"The {which} model, a {type(model).__name__}, is not fitted. Call fit "
