@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, RegressorMixin
-from sklearn.metrics import r2_score
 from sklearn.utils.metadata_routing import UNUSED
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
@@ -37,6 +36,7 @@ from .fitted import GroupEffects, RandomEffectsAccessor
 from .fitted._batches import Batches, batch_history, starts_of
 from .fitted._fitted import FittedModel
 from .fitted._saved import ResultsOptions, describe
+from .fitted._score import r_squared
 from .fitted._table_answers import predict_table, score_table
 from .inference import Results, Term
 from .likelihood import CrossedOptions
@@ -850,27 +850,8 @@ n_levels), default=None
         if offset is None:
             self._check_offset("Scores without offset=")
         mean = self.predict(X, groups=groups, offset=offset)
-        if mean.ndim == 2:
-            return self._score_responses(y, mean, sample_weight)
-        if self.missing == "drop" or self.unseen == "nan":
-            known = ~(np.isnan(mean) | np.isnan(np.asarray(y, dtype=float)))
-            y, mean = np.asarray(y)[known], mean[known]
-            if sample_weight is not None:
-                sample_weight = np.asarray(sample_weight)[known]
-        return r2_score(y, mean, sample_weight=sample_weight)
-
-    def _score_responses(self, Y: Any, mean: Array, sample_weight: Any) -> float:
-        """Average R^2 of the responses, each on the rows where it is known."""
-        Y = np.asarray(Y, dtype=float)
-        known = np.isfinite(Y) & np.isfinite(mean)
-        if known.all():
-            return r2_score(Y, mean, sample_weight=sample_weight)
-        w = None if sample_weight is None else np.asarray(sample_weight)
-        scores = [
-            r2_score(y[k], fit[k], sample_weight=None if w is None else w[k])
-            for y, fit, k in zip(Y.T, mean.T, known.T, strict=True)
-        ]
-        return float(np.mean(scores))
+        known_only = self.missing == "drop" or self.unseen == "nan"
+        return r_squared(y, mean, sample_weight, known_only=known_only)
 
 
 def _no_array(offset: Any) -> None:

@@ -130,6 +130,8 @@ def test_what_is_there_for_one_response_says_so():
         many.summary()
     with pytest.raises(TypeError, match="larger model was fitted to several responses"):
         lrtest(many, MixedLinearRegressor("g", fixed=[]).fit(X, Y["r0"]))
+    with pytest.raises(ValueError, match="infinity"):
+        many.score(X, Y.replace(Y.iloc[3, 1], np.inf))
     with pytest.raises(ValueError, match="df must be None"):
         many.coef_table(df="holm")
     with pytest.raises(ValueError, match="defined for REML"):
