@@ -150,6 +150,12 @@ def test_means_of_covariates_and_indicators(fit):
     assert "age             =             (mean)" in alone
 
 
+def test_a_mean_that_was_asked_for_is_marked(fit):
+    text = str(fit.margins("margins sex, at((mean) age third=2)"))
+    assert "at           : age             =          11 (mean)\n" in text
+    assert "third           =           2\n" in text
+
+
 def test_without_terms(fit):
     assert list(rows(fit.margins()))[-1] == "_cons"
     numbered = rows(fit.margins("margins, at(age=8) at(age=10 third=2)"))

@@ -922,6 +922,20 @@ def test_margins_at_means(command, trial):
     assert found["a2"] == pytest.approx(wanted)
 
 
+def test_margins_at_statistics_of_covariates(command, trial):
+    """Covariates at their mean, least, largest value or zero; factors as observed."""
+    x = trial.loc[command.sample_, "x"]
+    values = {"mean": x.mean(), "min": x.min(), "max": x.max(), "zero": 0.0}
+    for word, value in values.items():
+        found = command.margins(f"margins a, at(({word}) x)").table
+        wanted = command.margins(f"margins a, at(x={float(value)!r})").table
+        assert_allclose(found, wanted, rtol=1e-12)
+    found = command.margins("margins a, at((mean) _all k=2) at((zero) x)").table
+    assert found.index.names == ["_at", "a"]
+    wanted = command.margins(f"margins a, at(x={float(x.mean())!r} k=2) at(x=0)").table
+    assert_allclose(found, wanted, rtol=1e-12)
+
+
 def test_effects_of_several_variables(command):
     every = command.margins("margins, dydx(*)")
     assert every.index.names == ["variable", "contrast"]
@@ -979,6 +993,10 @@ def test_marginsplot(command):
         ("contrast", "contrast r.x", "'x' is a covariate"),
         ("pwcompare", "pwcompare a#x", "'x' is a covariate"),
         ("margins", "margins, at(x)", "is not understood in at"),
+        ("margins", "margins, at((p25) x)", "'.p25.' is not understood in at"),
+        ("margins", "margins, at((mean) u)", "'u' in at.. is no variable"),
+        ("margins", "margins, at((mean) b)", "'b' is a factor"),
+        ("margins", "margins, at((mean) x) over(b)", "not of each group of over"),
         ("margins", "margins, dydx(nothing)", "in dydx.. is no variable"),
         ("margins", "margins, level(x)", "is no level"),
         ("contrast", "contrast q.a", "The operator 'q.'"),

@@ -110,7 +110,9 @@ class MarginsRequest:
             if name in at:
                 given = at[name]
                 number = isinstance(given, int | float | np.number)
-                lines.append(f"{name:<16}={general(given) if number else given:>12}")
+                told = general(given) if number else given
+                mark = " (mean)" if number and given == variable.mean else ""
+                lines.append(f"{name:<16}={told:>12}{mark}")
             elif variable.levels is None:
                 # means are those of each group of over()
                 told = "" if self.over else general(variable.mean)

@@ -29,11 +29,21 @@ __all__ = ["margins", "marginsplot"]
 
 _VALUES = re.compile(r"\s*([A-Za-z_]\w*)\s*=\s*(\([^()]*(?:\([^()]*\)[^()]*)*\)|\S+)")
 _RANGE = re.compile(r"(-?[\d.]+)\((-?[\d.]+)\)(-?[\d.]+)$")
+_STATISTIC = re.compile(r"\s*\((\w+)\)((?:\s*[A-Za-z_]\w*\b(?!\s*=))+)")
+#: what (mean) x and the like hold a covariate at
+_STATISTICS = {
+    "mean": lambda x: x.mean,
+    "min": lambda x: x.low,
+    "max": lambda x: x.high,
+    "zero": lambda x: 0.0,
+}
 
 
 @dataclass
 class _Line(Line):
     """With the values of at()."""
+
+    known: FixedVariables | None = None
 
     def ats(self) -> list[dict[str, list[Any]]]:
         """Values of every at(x=(1 2) z=3); one without values if there is none."""
@@ -48,6 +58,11 @@ class _Line(Line):
         out: dict[str, list[Any]] = {}
         place = 0
         while text[place:].strip():
+            asked = _STATISTIC.match(text, place)
+            if asked is not None:
+                out.update(self._statistic(asked[1], asked[2].split()))
+                place = asked.end()
+                continue
             found = _VALUES.match(text, place)
             if found is None:
                 self.fail(f"{text[place:].strip()!r} is not understood in at().")
@@ -58,6 +73,32 @@ class _Line(Line):
             ]
             place = found.end()
         return out
+
+    def _statistic(self, word: str, names: list[str]) -> dict[str, list[Any]]:
+        """Values of (mean) x z, (min) x, (max) x or (zero) x."""
+        assert self.known is not None
+        variables = self.known.variables
+        if word not in _STATISTICS:
+            self.fail(
+                f"'({word})' is not understood in at(): known are "
+                f"{', '.join(f'({w})' for w in _STATISTICS)} of covariates."
+            )
+        if self.options.get("over") and word != "zero":
+            self.fail(
+                f"'({word})' in at() is that of all rows, not of each group of over(): "
+                "give the value, or take atmeans."
+            )
+        if names == ["_all"]:
+            names = [n for n, v in variables.items() if v.levels is None]
+        for name in names:
+            if name not in variables:
+                self.fail(f"{name!r} in at() is no variable of the fixed part.")
+            if variables[name].levels is not None:
+                self.fail(
+                    f"{name!r} is a factor, which '({word})' cannot hold at a value: "
+                    "give a level, or atmeans, which takes shares of its levels."
+                )
+        return {name: [_STATISTICS[word](variables[name])] for name in names}
 
     def _numbers(self, word: str) -> list[Any]:
         steps = _RANGE.match(word)
@@ -118,6 +159,7 @@ def margins(estimator: Any, text: Any) -> Any:
     """See ``CommandRegressor.margins``."""
     known = {"dydx", "at", "atmeans", "over", "level", "asbalanced"}
     line = _Line.read(text, "margins", "marginal_means", known)
+    line.known = estimator._fixed_variables()
     if len(line.terms) > 1:
         line.fail(f"{line.terms[1]!r} is one term too many: write one line for each.")
     specs = _factors(line, estimator._fixed_variables())
