@@ -14,8 +14,9 @@ import numpy as np
 from ..covariance import PARAMETERIZATIONS
 from ..design._compile import Compiled
 from ..fitted._fitted import FittedModel
+from ..fitted._response_effects import ResponseEffects
+from ..fitted._response_estimates import ResponseEstimates
 from ..fitted._response_tests import ManySmallSamples
-from ..fitted._responses import ResponseEffects, ResponseEstimates
 from ..fitted._saved import Order
 from ..likelihood import (
     CrossedOptions,
