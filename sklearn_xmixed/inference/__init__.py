@@ -8,24 +8,21 @@ from ._coefficients import coefficient_table, overall_test, t_p_value, t_quantil
 from ._combination import combine
 from ._corrections import CORRECTIONS
 from ._criteria import compare_fits, criteria_row, information_criteria
+from ._free_directions import FreeDirections
 from ._hypotheses import FixedColumns, Hypotheses
 from ._icc import icc
 from ._levels import group_table, level_covariances
 from ._lrtest import compare_likelihoods, in_order
 from ._montecarlo import MonteCarlo, monte_carlo
+from ._natural_estimates import natural_estimates
 from ._parts import EquationSummary, GroupSummary, Specification
 from ._reference import FTest, Reference
 from ._results import Results
 from ._robust import sandwich
 from ._terms import Coding, Product, Term, single_columns
 from ._tests import ASSUMED, LikelihoodRatio, check_level, likelihood_ratio, wald
-from ._variance import (
-    FreeDirections,
-    VarianceParameter,
-    VarianceTable,
-    natural_estimates,
-    variance_table,
-)
+from ._variance_parameters import VarianceParameter
+from ._variance_table import VarianceTable, variance_table
 from ._wald import (
     LinearHypothesis,
     WaldFTest,
@@ -80,7 +77,6 @@ __all__ = [
     "monte_carlo",
     "named_columns",
     "natural_estimates",
-    "natural_vcov",
     "overall_test",
     "sandwich",
     "single_columns",

@@ -15,7 +15,7 @@ import numpy as np
 
 from ._montecarlo import MonteCarlo
 from ._parts import EquationSummary, GroupSummary, Specification
-from ._variance import VarianceParameter
+from ._variance_parameters import VarianceParameter
 
 __all__ = ["Portable", "decode", "encode"]
 

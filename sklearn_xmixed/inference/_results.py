@@ -14,7 +14,8 @@ from ._codec import Portable
 from ._montecarlo import MonteCarlo
 from ._parts import EquationSummary, GroupSummary, Matrix, Specification, Vector
 from ._tests import check_level
-from ._variance import VarianceParameter, VarianceTable, variance_table
+from ._variance_parameters import VarianceParameter
+from ._variance_table import VarianceTable, variance_table
 
 __all__ = ["Results"]
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..estimation._estimate import Estimate
 from ..likelihood import Block, Scores
-from ._variance import of_residuals
+from ._natural_estimates import residual_estimates
 
 __all__ = ["Sandwich", "sandwich"]
 
@@ -130,7 +130,7 @@ def _residual_scores(
     """
     if not at.psi.shape[1]:
         return log_sigma[:, None]
-    _, J, inside = of_residuals(estimate)
+    _, J, inside = residual_estimates(estimate)
     kept = free[-len(J) :]
     scores = np.column_stack([-0.5 * at.psi, log_sigma])[:, inside]
     out = np.zeros((len(scores), len(J)))

@@ -11,7 +11,7 @@ from scipy.linalg import block_diag
 
 from ._dual import FUNCTIONS, Dual
 from ._results import Results
-from ._variance import sd_of
+from ._variance_parameters import sd_of
 
 __all__ = ["Symbol", "Symbols"]
 
