@@ -9,7 +9,7 @@ from numpy.testing import assert_array_equal
 from sklearn_xmixed.stata import generate, parse
 
 from sklearn_xmixed.exceptions import CommandError
-from sklearn_xmixed.languages.stata._options import RULES
+from sklearn_xmixed.languages.stata._option_rules import RULES
 from tests.command_frame import DATA, XTSET, described
 
 HERE = Path(__file__).resolve().parent

@@ -8,9 +8,9 @@ from typing import Any
 import pandas as pd
 
 from ...exceptions import CommandError
+from ._abbreviations import choose
 from ._dfmethods import INFORMATION, METHODS
 from ._line import Line
-from ._options import choose
 
 __all__ = ["estat", "small_method", "test", "without_small"]
 

@@ -16,7 +16,7 @@ from ._columns import Cell, Column, Layout, columns_of
 from ._data import Data, Labelled
 from ._expressions import Variable
 from ._names import Names
-from ._options import RULES, is_option
+from ._option_rules import RULES, is_option
 from ._recipe import Reader, Recipe
 from ._series import Lag, read_xtset
 from ._syntax import (
