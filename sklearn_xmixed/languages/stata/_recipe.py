@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import pandas as pd
 
-from ...exceptions import CommandError
 from ...expressions import Span
 from ._columns import Cell, Column, Layout
 from ._data import Data, Labelled
@@ -113,9 +112,9 @@ class Reader:
     _codes: dict[str, Array] = field(default_factory=dict)
     _panel: Panel | None = None
 
-    def fail(self, problem: str, hint: str = "", span: Span | None = None) -> Any:
+    def fail(self, problem: str, hint: str = "", span: Span | None = None) -> NoReturn:
         """Raise the error of the command."""
-        raise CommandError(problem, self.recipe.command.text, span, hint)
+        self.recipe.command.fail(problem, hint, span)
 
     # -- values ------------------------------------------------------------------
 

@@ -6,8 +6,9 @@ Frozen trees.  Spans point into the command and do not count in comparisons.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NoReturn
 
+from ...exceptions import CommandError
 from ...expressions import Span
 from ._expressions import Expression
 
@@ -245,3 +246,7 @@ class Command:
         """Its argument."""
         found = self.option(name)
         return default if found is None else found.value
+
+    def fail(self, problem: str, hint: str = "", span: Span | None = None) -> NoReturn:
+        """Raise its error."""
+        raise CommandError(problem, self.text, span, hint)
