@@ -7,13 +7,15 @@ means or estimated marginal means.
 
 from ._adjust import t_tail
 from ._asymptotic import Asymptotic, p_value
+from ._averaging import FixedRows
 from ._coefficients import contrast_coefficients, label_of
 from ._contrasts import Contrasts
 from ._estimates import FixedPart
 from ._marginaleffects import to_marginaleffects
-from ._means import FixedRows, MarginalMeans, marginal_means, marginal_trends
+from ._means import MarginalMeans, marginal_means
 from ._shown import BackTransformed
 from ._stack import MarginalEffects, effects_of, stack_means, within_levels
+from ._trends import marginal_trends
 from ._variables import DeferredVariables, FixedVariables, Variable
 
 __all__ = [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from math import prod
@@ -12,12 +12,13 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import csr_array
 
-from ._variables import FixedVariables, Variable
+from ._grid_values import column_of, product_of, values_of
+from ._grid_weights import grid_weights, places_of
+from ._variables import FixedVariables
 
-__all__ = ["ReferenceGrid", "make_grid", "names_of"]
+__all__ = ["ReferenceGrid", "make_grid"]
 
 Array = np.ndarray
-
 WEIGHTS = ("equal", "proportional", "outer", "cells", "observed")
 #: a larger grid is a mistake, or factors with very many levels
 MOST_GRID = 1_000_000
@@ -64,29 +65,6 @@ class ReferenceGrid:
         return A @ rows
 
 
-def names_of(given: Any, what: str) -> tuple[str, ...]:
-    """One or several names of variables.
-
-    Raises
-    ------
-    TypeError
-        If it is neither.
-    ValueError
-        If one stands twice.
-    """
-    if given is None:
-        return ()
-    names = (given,) if isinstance(given, str) else given
-    if not isinstance(names, Iterable) or not all(isinstance(n, str) for n in names):
-        raise TypeError(
-            f"{what} must be the name of a variable or a list of names, got {given!r}."
-        )
-    names = tuple(names)
-    if len(set(names)) < len(names):
-        raise ValueError(f"{what} names a variable twice: {list(names)}.")
-    return names
-
-
 def make_grid(
     known: FixedVariables,
     targets: Sequence[str],
@@ -112,7 +90,7 @@ def make_grid(
         raise ValueError(f"weights must be one of {list(WEIGHTS)}, got {weights!r}.")
     if isinstance(at, pd.DataFrame):
         return _grid_of_frame(known, targets, at, weights)
-    values = _values_of(known, targets, at)
+    values = values_of(known, targets, at)
     if weights == "observed":
         if known.rows is None:
             raise ValueError(_no_rows(known))
@@ -126,7 +104,7 @@ def make_grid(
         target = np.arange(len(frame)) // (len(frame) // len(keys))
     index = _index(targets, keys)
     return ReferenceGrid.of(
-        frame, target, _weights(known, targets, values, frame, weights), index
+        frame, target, grid_weights(known, targets, values, frame, weights), index
     )
 
 
@@ -144,10 +122,10 @@ def _combinations(
             "Fix variables by at={...}, or average over the observed rows by "
             "weights='observed'."
         )
-    frame = _product(free)
+    frame = product_of(free)
     if not nesting.parents:
         return frame
-    places = {n: _places(known, n, frame[n]) for n in known.factors if n in free}
+    places = {n: places_of(known, n, frame[n]) for n in known.factors if n in free}
     there = np.ones(len(frame), dtype=bool)
     for inner in _innermost_first(nesting.parents):
         for outer, level in nesting.parents[inner].items():
@@ -156,9 +134,9 @@ def _combinations(
     for name in nesting.outer:
         levels = known.variables[name].values
         # levels that at leaves out
-        wanted = _places(known, name, pd.Series(values[name], dtype=object))
+        wanted = places_of(known, name, pd.Series(values[name], dtype=object))
         there &= np.isin(places[name], wanted)
-        frame[name] = _column(levels)[places[name]]
+        frame[name] = column_of(levels)[places[name]]
     if not there.any():
         raise ValueError(
             "No combination of the levels given exists in the data: "
@@ -173,99 +151,12 @@ def _innermost_first(parents: Mapping[str, Any]) -> list[str]:
     return sorted(parents, key=lambda name: -len(parents[name]))
 
 
-def _places(known: FixedVariables, name: str, found: pd.Series) -> Array:
-    """Numbers of the levels of a factor."""
-    return pd.Index(list(known.variables[name].values)).get_indexer(pd.Index(found))
-
-
 def _no_rows(known: FixedVariables) -> str:
     if len(known.factors) == 0 and known.rows is None:
         why = "Of columns of numbers only the means are kept"
     else:
         why = "The data have too many distinct rows to keep them"
     return f"{why}; for weights='observed' pass the rows: at=data."
-
-
-def _values_of(
-    known: FixedVariables, targets: Sequence[str], at: Any
-) -> dict[str, tuple[Any, ...]]:
-    """Values of every variable on the grid, targets first."""
-    if at is None:
-        at = {}
-    if not isinstance(at, Mapping):
-        raise TypeError(
-            "at must be a dict of variables and their values, such as {'age': [20, 30]}, "
-            f"or a data frame with the rows of a reference grid; got {at!r}."
-        )
-    for name in (*targets, *at):
-        if name not in known.variables:
-            raise ValueError(
-                f"{name!r} is no variable of the fixed part. {known.describe()}"
-            )
-    names = [*targets, *(n for n in known.variables if n not in targets)]
-    return {
-        name: _checked(known.variables[name], at[name])
-        if name in at
-        else known.variables[name].values
-        for name in names
-    }
-
-
-def _checked(variable: Variable, given: Any) -> tuple[Any, ...]:
-    """Values that ``at`` gives to a variable."""
-    if isinstance(given, str) or not isinstance(given, Iterable):
-        given = (given,)
-    values = tuple(given)
-    if not values:
-        raise ValueError(f"at gives no value of {variable.name!r}.")
-    if variable.levels is None:
-        try:
-            numbers = tuple(float(v) for v in values)
-        except (TypeError, ValueError):
-            numbers = (np.nan,)
-        if not np.isfinite(numbers).all():
-            raise ValueError(
-                f"at[{variable.name!r}] must be numbers, since {variable.name!r} is a "
-                f"covariate; got {list(values)}."
-            )
-        # whole numbers stay what they are in labels
-        return tuple(
-            v if isinstance(v, int | np.integer) and not isinstance(v, bool) else n
-            for v, n in zip(values, numbers, strict=True)
-        )
-    unknown = [v for v in values if v not in variable.levels]
-    if unknown:
-        shown = ", ".join(map(repr, variable.levels[:12]))
-        more = ", ..." if len(variable.levels) > 12 else ""
-        raise ValueError(
-            f"{unknown[0]!r} is no level of {variable.name!r}. Its levels are "
-            f"{shown}{more}."
-        )
-    return values
-
-
-def _product(values: Mapping[str, Sequence[Any]]) -> pd.DataFrame:
-    """All combinations, the first variable slowest."""
-    size = prod(len(v) for v in values.values())
-    out, inner = {}, size
-    for name, levels in values.items():
-        inner //= len(levels)
-        column = _column(levels)
-        out[name] = np.tile(np.repeat(column, inner), size // (inner * len(levels)))
-    return pd.DataFrame(out, index=pd.RangeIndex(size))
-
-
-def _column(levels: Sequence[Any]) -> Array:
-    """Numbers as numbers, everything else as it is."""
-    array = np.array(levels, dtype=object)
-    kinds = {type(v) for v in levels}
-    if all(issubclass(k, bool | np.bool_) for k in kinds):
-        return array.astype(bool)
-    if all(issubclass(k, int | np.integer) for k in kinds):
-        return array.astype(np.int64)
-    if all(issubclass(k, int | float | np.number) for k in kinds):
-        return array.astype(float)
-    return array
 
 
 def _index(targets: Sequence[str], keys: Sequence[tuple[Any, ...]]) -> pd.Index:
@@ -288,57 +179,6 @@ def _existing(
     return [keys[n] for n in there], target
 
 
-def _weights(
-    known: FixedVariables,
-    targets: Sequence[str],
-    values: Mapping[str, Sequence[Any]],
-    frame: pd.DataFrame,
-    weights: str,
-) -> Array:
-    """Weights of the rows of a product, not yet divided by their sum."""
-    used = [
-        (k, name)
-        for k, name in enumerate(known.factors)
-        if weights == "cells" or name not in targets
-    ]
-    if not used:
-        return np.ones(len(frame))
-    rows = {name: _places(known, name, frame[name]) for _, name in used}
-    if weights == "equal":
-        return _equal(known, rows)
-    # marginal frequencies of the combinations of these factors
-    table = np.zeros([len(known.variables[name].values) for _, name in used])
-    np.add.at(table, tuple(known.cells[:, k] for k, _ in used), known.cell_weights)
-    if weights == "outer":
-        axes = range(table.ndim)
-        alone = [table.sum(axis=tuple(j for j in axes if j != k)) for k in axes]
-        shares = [
-            _share(known, name, a)[rows[name]]
-            for (_, name), a in zip(used, alone, strict=True)
-        ]
-        return np.prod(shares, axis=0)
-    return table[tuple(rows.values())]
-
-
-def _equal(known: FixedVariables, rows: Mapping[str, Array]) -> Array:
-    """Levels of a nested factor share what those they are nested in have."""
-    out = np.ones(len(next(iter(rows.values()))))
-    for name, places in rows.items():
-        there = np.zeros(len(known.variables[name].values))
-        there[places] = 1.0
-        out *= _share(known, name, there)[places]
-    return out
-
-
-def _share(known: FixedVariables, name: str, frequency: Array) -> Array:
-    """Frequencies of a factor's levels; of a nested one, within its parents."""
-    if name not in known.nesting.parents:
-        return frequency
-    family = known.nesting.families(name)
-    total = np.bincount(family, frequency)[family]
-    return np.divide(frequency, total, out=np.zeros_like(total), where=total > 0)
-
-
 def _observed(
     rows: pd.DataFrame,
     row_weights: Array,
@@ -348,7 +188,7 @@ def _observed(
 ) -> ReferenceGrid:
     """Every mean over all observed rows, with its variables set for all of them."""
     fixed = dict.fromkeys([*targets, *(at or {})])
-    settings = _product({name: values[name] for name in fixed})
+    settings = product_of({name: values[name] for name in fixed})
     settings.index = pd.RangeIndex(max(len(settings), 1))
     n = len(rows)
     if n * len(settings) > MOST_GRID:
@@ -425,13 +265,13 @@ def _completed(
 ) -> tuple[pd.DataFrame, Array]:
     """Rows with all values of what they lack; those of a row share its weight."""
     number = np.repeat(np.arange(len(rows)), prod(len(v) for v in absent.values()))
-    rows = rows.merge(_product(absent), how="cross")
+    rows = rows.merge(product_of(absent), how="cross")
     there = np.ones(len(rows), dtype=bool)
     for inner, parents in known.nesting.parents.items():
         for outer, level in parents.items():
             if inner in absent or outer in absent:
-                found = level[_places(known, inner, rows[inner])]
-                there &= found == _places(known, outer, rows[outer])
+                found = level[places_of(known, inner, rows[inner])]
+                there &= found == places_of(known, outer, rows[outer])
     number = number[there]
     counts = np.bincount(number)
     if not there.any():
