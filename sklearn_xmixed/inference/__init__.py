@@ -12,6 +12,7 @@ from ._free_directions import FreeDirections
 from ._hypotheses import FixedColumns, Hypotheses
 from ._icc import icc
 from ._levels import group_table, level_covariances
+from ._linear_hypothesis import LinearHypothesis, linear_hypothesis
 from ._lrtest import compare_likelihoods, in_order
 from ._montecarlo import MonteCarlo, monte_carlo
 from ._natural_estimates import natural_estimates
@@ -23,13 +24,8 @@ from ._terms import Coding, Product, Term, single_columns
 from ._tests import ASSUMED, LikelihoodRatio, check_level, likelihood_ratio, wald
 from ._variance_parameters import VarianceParameter
 from ._variance_table import VarianceTable, variance_table
-from ._wald import (
-    LinearHypothesis,
-    WaldFTest,
-    WaldTest,
-    linear_hypothesis,
-    wald_test,
-)
+from ._wald import wald_test
+from ._wald_tests import WaldFTest, WaldTest
 
 __all__ = [
     "ASSUMED",
