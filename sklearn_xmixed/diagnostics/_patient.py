@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from ..fitted import FittedEquation
 from ..fitted._fitted import FittedModel
-from ..fitted._saved import FittedEquation
 from ..inference import Results
 from ._proposal import Proposal
 

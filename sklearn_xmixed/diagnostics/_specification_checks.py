@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from ..fitted._saved import FittedEquation
+from ..fitted import FittedEquation
 from ._finding import Finding
 from ._patient import (
     Patient,
