@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from scipy.stats import false_discovery_control
+
+from ..inference import bonferroni, false_discovery_rate, holm
 
 __all__ = ["ADJUSTMENTS", "adjusted"]
 
@@ -14,23 +15,10 @@ Array = np.ndarray
 ADJUSTMENTS = (None, "fdr", "holm", "bonferroni")
 
 
-def _bonferroni(p: Array) -> Array:
-    return np.minimum(1.0, len(p) * p)
-
-
-def _holm(p: Array) -> Array:
-    """Bonferroni's method step by step, from the smallest p-value."""
-    order = np.argsort(p)
-    stepped = np.maximum.accumulate(np.arange(len(p), 0, -1) * p[order])
-    out = np.empty_like(p)
-    out[order] = np.minimum(1.0, stepped)
-    return out
-
-
-_METHODS: dict[str, Callable[[Array], Array]] = {
-    "fdr": false_discovery_control,
-    "holm": _holm,
-    "bonferroni": _bonferroni,
+_METHODS: dict[str, Callable[[Array, int], Array]] = {
+    "fdr": false_discovery_rate,
+    "holm": holm,
+    "bonferroni": bonferroni,
 }
 
 
@@ -41,5 +29,5 @@ def adjusted(p: Array, how: str) -> Array:
         known = ~np.isnan(column)
         if not known.any():
             continue
-        out[known, k] = _METHODS[how](column[known])
+        out[known, k] = _METHODS[how](column[known], int(known.sum()))
     return out

@@ -4,7 +4,7 @@ from ._anova import anova, named_columns
 from ._border import Border, NewEffects
 from ._chibar import Cone, chi_bar_square, effective
 from ._cluster_robust import ClusterRobust, cluster_robust
-from ._coefficients import coefficient_table, overall_test, t_p_value, t_quantile
+from ._coefficients import coefficient_table, overall_test
 from ._combination import combine
 from ._corrections import CORRECTIONS
 from ._criteria import compare_fits, criteria_row, information_criteria
@@ -15,11 +15,13 @@ from ._levels import group_table, level_covariances
 from ._linear_hypothesis import LinearHypothesis, linear_hypothesis
 from ._lrtest import compare_likelihoods, in_order
 from ._montecarlo import MonteCarlo, monte_carlo
+from ._multiplicity import bonferroni, false_discovery_rate, holm
 from ._natural_estimates import natural_estimates
 from ._parts import EquationSummary, GroupSummary, Specification
 from ._reference import FTest, Reference
 from ._results import Results
 from ._robust import sandwich
+from ._student_t import t_p_value, t_quantile
 from ._terms import Coding, Product, Term, single_columns
 from ._tests import ASSUMED, LikelihoodRatio, check_level, likelihood_ratio, wald
 from ._variance_parameters import VarianceParameter
@@ -54,6 +56,7 @@ __all__ = [
     "WaldFTest",
     "WaldTest",
     "anova",
+    "bonferroni",
     "check_level",
     "chi_bar_square",
     "cluster_robust",
@@ -63,7 +66,9 @@ __all__ = [
     "compare_likelihoods",
     "criteria_row",
     "effective",
+    "false_discovery_rate",
     "group_table",
+    "holm",
     "icc",
     "in_order",
     "information_criteria",

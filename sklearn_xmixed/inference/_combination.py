@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 
 from ..exceptions import MixedModelWarning
-from ._coefficients import t_p_value, t_quantile
 from ._expression import read
 from ._reference import Reference
 from ._results import Results
+from ._student_t import t_p_value, t_quantile
 from ._symbols import Symbols
 from ._tests import check_level
 

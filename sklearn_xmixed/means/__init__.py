@@ -5,7 +5,6 @@ the degrees of freedom of any reference distribution.  Known elsewhere as least-
 means or estimated marginal means.
 """
 
-from ._adjust import t_tail
 from ._asymptotic import Asymptotic, p_value
 from ._averaging import FixedRows
 from ._coefficients import contrast_coefficients, label_of
@@ -36,7 +35,6 @@ __all__ = [
     "marginal_trends",
     "p_value",
     "stack_means",
-    "t_tail",
     "to_marginaleffects",
     "within_levels",
 ]

@@ -11,29 +11,21 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy.special import fdtrc, fdtri, ndtr, ndtri, stdtr, stdtrit
+from scipy.special import fdtrc, fdtri
 
+from ..inference import (
+    bonferroni,
+    false_discovery_rate,
+    holm,
+    t_p_value,
+    t_quantile,
+)
 from ._multivariate_t import LargestT
 from ._studentized_range import studentized_range_quantile, studentized_range_tail
 
-__all__ = ["ADJUSTMENTS", "TITLES", "Family", "t_quantile", "t_tail"]
+__all__ = ["ADJUSTMENTS", "TITLES", "Family"]
 
 Array = np.ndarray
-
-
-def t_tail(t: Array, df: Array) -> Array:
-    """P(|T| > |t|), the normal distribution where df is inf."""
-    size, df = np.broadcast_arrays(np.abs(t), df)
-    with np.errstate(invalid="ignore"):
-        finite = 2.0 * stdtr(np.where(np.isinf(df), 1.0, df), -size)
-    return np.where(np.isinf(df), 2.0 * ndtr(-size), np.where(df > 0, finite, np.nan))
-
-
-def t_quantile(level: float | Array, df: Array) -> Array:
-    """t with P(|T| <= t) = level."""
-    upper, df = np.broadcast_arrays(0.5 + 0.5 * np.asarray(level), df)
-    finite = stdtrit(np.where(np.isinf(df) | ~(df > 0), 1.0, df), upper)
-    return np.where(np.isinf(df), ndtri(upper), np.where(df > 0, finite, np.nan))
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,24 +116,21 @@ def _mvt_p(family: Family, t: Array, df: Array) -> Array:
 
 
 def _holm_p(family: Family, t: Array, df: Array) -> Array:
-    p = t_tail(t, df)
-    order = np.argsort(p, kind="stable")
-    out = np.empty_like(p)
-    out[order] = np.maximum.accumulate(p[order] * (family.asked - np.arange(len(p))))
-    return out
+    return holm(t_p_value(t, df), family.asked)
 
 
 def _fdr_p(family: Family, t: Array, df: Array) -> Array:
-    p = t_tail(t, df)
-    order = np.argsort(-p, kind="stable")
-    out = np.empty_like(p)
-    share = family.asked / (len(p) - np.arange(len(p)))
-    out[order] = np.minimum.accumulate(p[order] * share)
-    return out
+    return false_discovery_rate(t_p_value(t, df), family.asked)
+
+
+def _bonferroni_p(family: Family, t: Array, df: Array) -> Array:
+    return bonferroni(t_p_value(t, df), family.asked)
 
 
 def _sidak_p(family: Family, t: Array, df: Array) -> Array:
-    return -np.expm1(family.asked * np.log1p(-np.minimum(t_tail(t, df), 1.0 - 1e-16)))
+    return -np.expm1(
+        family.asked * np.log1p(-np.minimum(t_p_value(t, df), 1.0 - 1e-16))
+    )
 
 
 def _scheffe_p(family: Family, t: Array, df: Array) -> Array:
@@ -151,10 +140,10 @@ def _scheffe_p(family: Family, t: Array, df: Array) -> Array:
 
 
 _P: dict[str, Callable[[Family, Array, Array], Array]] = {
-    "none": lambda family, t, df: t_tail(t, df),
+    "none": lambda family, t, df: t_p_value(t, df),
     "tukey": _tukey_p,
     "mvt": _mvt_p,
-    "bonferroni": lambda family, t, df: family.asked * t_tail(t, df),
+    "bonferroni": _bonferroni_p,
     "holm": _holm_p,
     "sidak": _sidak_p,
     "scheffe": _scheffe_p,

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ._adjust import ADJUSTMENTS, TITLES, Family, t_quantile
+from ..inference import check_level, t_quantile
+from ._adjust import ADJUSTMENTS, TITLES, Family
 from ._averaging import FixedRows, averaged_over, resolved, targets_of
 from ._coefficients import USUAL, contrast_coefficients
 from ._contrasts import Contrasts
@@ -142,8 +143,6 @@ class MarginalMeans(Shown, LinearEstimates):
         A - F        5.208      0.0
         B - F        2.000      0.0
         """
-        from ..inference import check_level
-
         level = self.confidence_level
         if confidence_level is not None:
             level = check_level(confidence_level)

@@ -7,9 +7,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.special import stdtr, stdtrit
 
-from ..inference import check_level
+from ..inference import check_level, t_p_value, t_quantile
 from ..reporting import PlainPage
 from ._resampled import Resampled, of_known, stub_of
 
@@ -84,14 +83,14 @@ class JackknifeResult(Resampled):
         df = self._used - 1.0
         with np.errstate(divide="ignore", invalid="ignore"):
             t = np.where(self._tested(), estimate / se, np.nan)
-        half = stdtrit(df, 0.5 + 0.5 * level) * se
+        half = t_quantile(level, df) * se
         return pd.DataFrame(
             {
                 "estimate": estimate,
                 "bias": self.bias.to_numpy(),
                 "std_error": se,
                 "t": t,
-                "p_value": 2.0 * stdtr(df, -np.abs(t)),
+                "p_value": t_p_value(t, df),
                 "ci_lower": estimate - half,
                 "ci_upper": estimate + half,
             },

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ...means import FixedVariables, contrast_coefficients, label_of, t_tail
+from ...inference import t_p_value
+from ...means import FixedVariables, contrast_coefficients, label_of
 from ...reporting._format import general
 from ._output import Output, estimates_table
 
@@ -134,7 +135,7 @@ def numbers_of(estimates: Any) -> list[tuple[float, ...]]:
             t = (table["estimate"] / table["std_error"]).to_numpy()
         p = np.full(len(t), np.nan)
         known = np.isfinite(t)
-        p[known] = t_tail(t[known], table["df"].to_numpy()[known])
+        p[known] = t_p_value(t[known], table["df"].to_numpy()[known])
         table = table.assign(t=t, p_value=p)
     columns = ["estimate", "std_error", "t", "p_value", "ci_lower", "ci_upper"]
     return list(table[columns].itertuples(index=False, name=None))
