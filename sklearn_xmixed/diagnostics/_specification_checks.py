@@ -207,7 +207,7 @@ def sizes(p: Patient) -> Iterator[Finding]:
                 "(covariance='independent').",
             )
         if "_cons" in e.effects:
-            yield from _far_from_zero(p, e)
+            yield from _far_from_zero(e)
     spread = {
         name: m[1]
         for name in p.fitted.fixed_names
@@ -238,7 +238,7 @@ def _parameter_of(p: Patient, k: int, effect: str) -> int:
     return -1
 
 
-def _far_from_zero(p: Patient, e: FittedEquation) -> Iterator[Finding]:
+def _far_from_zero(e: FittedEquation) -> Iterator[Finding]:
     sd = np.sqrt(np.diagonal(e.Sigma).clip(0.0))
     c = e.effects.index("_cons")
     for j, x in enumerate(e.effects):

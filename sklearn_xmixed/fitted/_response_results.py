@@ -137,14 +137,8 @@ class ResponseResults:
         ValueError
             If the metric is none of these, or the confidence level not between 0 and 1.
         """
-        if metric not in ("variance", "sd", "estimation"):
-            raise ValueError(
-                f"metric must be 'variance', 'sd' or 'estimation', got {metric!r}."
-            )
         level, at = check_level(confidence_level), self.estimates
-        table = variance_table(
-            metric, self.parameters, [], at.alpha, at.alpha_vcov, level
-        )
+        table = variance_table(metric, self.parameters, at.alpha, at.alpha_vcov, level)
         columns = ("estimate", "std_error", "ci_lower", "ci_upper")
         index = _by_response(
             self.responses,

@@ -119,7 +119,7 @@ def _over_basis(weights: Array) -> Array:
     return out
 
 
-def _column(coding: Coding, made: Product) -> Array:
+def _column(made: Product) -> Array:
     parts = [_over_basis(np.asarray(w)) for w in made.weights]
     return made.scale * _kron(parts, np.ones(1))[:, None]
 
@@ -264,7 +264,7 @@ def _in_coordinates(
     order, n_full = [], []
     for coding in codings:
         for made in coding.products:
-            basis.add(basis.places(coding, made.covariates), _column(coding, made))
+            basis.add(basis.places(coding, made.covariates), _column(made))
         order += [place.get(name, -1) for name in coding.term.columns]
     for coding in codings:
         cells = [_over_basis(np.eye(size)) for size in coding.n_levels]
@@ -278,7 +278,7 @@ def _in_coordinates(
             basis.add(basis.places(coding, at), block)
     for coding in codings:
         for made in coding.empty:
-            basis.add(basis.places(coding, made.covariates), _column(coding, made))
+            basis.add(basis.places(coding, made.covariates), _column(made))
     matrices = iter(basis.matrices())
     none = np.zeros((len(basis.number), 0))
     coded = [next(matrices) for _ in order]

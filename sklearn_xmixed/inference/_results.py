@@ -244,14 +244,9 @@ class Results(Portable):
         ValueError
             If the metric is none of these, or the confidence level not between 0 and 1.
         """
-        if metric not in ("variance", "sd", "estimation"):
-            raise ValueError(
-                f"metric must be 'variance', 'sd' or 'estimation', got {metric!r}."
-            )
         return variance_table(
             metric,
             self.parameters,
-            list(self.Sigmas),
             self.alpha,
             self.alpha_vcov,
             check_level(confidence_level),

@@ -36,7 +36,6 @@ class VarianceTable:
 def variance_table(
     metric: str,
     parameters: tuple[VarianceParameter, ...],
-    Sigmas: list[Array],
     alpha: Array,
     vcov: Array,
     confidence_level: float,
@@ -46,11 +45,19 @@ def variance_table(
     Intervals are formed for log sds and variances, atanh correlations, and
     covariances as they are; of other parameters of the residuals in their own metric.
     ``alpha`` and ``vcov`` may be those of several fits, on an axis before.
+
+    Raises
+    ------
+    ValueError
+        If the metric is none of "variance", "sd" and "estimation".
     """
+    if metric not in ("variance", "sd", "estimation"):
+        raise ValueError(
+            f"metric must be 'variance', 'sd' or 'estimation', got {metric!r}."
+        )
     z = float(ndtri(0.5 + 0.5 * confidence_level))
     se = np.sqrt(np.diagonal(vcov, axis1=-2, axis2=-1))
     value, error, low, high = np.full((4, *alpha.shape), np.nan)
-    index = {(p.equation, p.effects): k for k, p in enumerate(parameters)}
     for k, p in enumerate(parameters):
         a, s, at = alpha[..., k], se[..., k], (..., k)
         ends = (a - z * s, a + z * s)
@@ -72,7 +79,7 @@ def variance_table(
             error[at] = (1.0 - value[at] ** 2) * s
             low[at], high[at] = (np.tanh(end) for end in ends)
         else:
-            value[at], error[at] = _covariance(k, p, parameters, index, alpha, vcov)
+            value[at], error[at] = _covariance(k, p, parameters, alpha, vcov)
             low[at] = value[at] - z * error[at]
             high[at] = value[at] + z * error[at]
     return VarianceTable(metric, parameters, value, error, low, high)
@@ -96,7 +103,6 @@ def _covariance(
     k: int,
     parameter: VarianceParameter,
     parameters: tuple[VarianceParameter, ...],
-    index: dict,
     alpha: Array,
     vcov: Array,
 ) -> tuple[Array, Array]:

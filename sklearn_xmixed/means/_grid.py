@@ -96,7 +96,7 @@ def make_grid(
             raise ValueError(_no_rows(known))
         assert known.row_weights is not None
         return _observed(known.rows, known.row_weights, targets, values, at)
-    frame = _combinations(known, targets, values)
+    frame = _combinations(known, values)
     keys = list(product(*(values[name] for name in targets)))
     if known.nesting.parents and targets:
         keys, target = _existing(keys, frame[list(targets)])
@@ -104,12 +104,12 @@ def make_grid(
         target = np.arange(len(frame)) // (len(frame) // len(keys))
     index = _index(targets, keys)
     return ReferenceGrid.of(
-        frame, target, grid_weights(known, targets, values, frame, weights), index
+        frame, target, grid_weights(known, targets, frame, weights), index
     )
 
 
 def _combinations(
-    known: FixedVariables, targets: Sequence[str], values: dict[str, tuple[Any, ...]]
+    known: FixedVariables, values: dict[str, tuple[Any, ...]]
 ) -> pd.DataFrame:
     """The product of all values; of nested factors the combinations that there are."""
     nesting = known.nesting

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,7 +22,6 @@ def places_of(known: FixedVariables, name: str, found: pd.Series) -> Array:
 def grid_weights(
     known: FixedVariables,
     targets: Sequence[str],
-    values: Mapping[str, Sequence[Any]],
     frame: pd.DataFrame,
     weights: str,
 ) -> Array:

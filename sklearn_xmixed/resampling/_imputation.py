@@ -150,7 +150,7 @@ class PooledResult:
         a = len(estimate) - len(parameters)
 
         def back(alpha: Array, V: Array) -> Any:
-            return variance_table(metric, parameters, [], alpha, V, 0.95)
+            return variance_table(metric, parameters, alpha, V, 0.95)
 
         V = self.covariance.to_numpy()[a:, a:]
         own = back(estimate[a:], V)

@@ -291,17 +291,17 @@ def _fixed(cursor: Cursor) -> tuple[dict, list[Option]]:
 
 
 def _rows(cursor: Cursor, start: int) -> Rows:
-    first = _row_number(cursor, 1)
+    first = _row_number(cursor)
     last = first
     if cursor.take("/"):
-        last = _row_number(cursor, -1)
+        last = _row_number(cursor)
     span = cursor.span_from(start)
     if (first > 0) == (last > 0) and last < first:
         cursor.fail("The last row comes before the first.", "As in: in 1/100", span)
     return Rows(first, last, span)
 
 
-def _row_number(cursor: Cursor, default: int) -> int:
+def _row_number(cursor: Cursor) -> int:
     token = cursor.now
     if token.kind == "name" and token.text in ("f", "F", "l", "L"):
         cursor.advance()

@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 
 from ._data import Data
-from ._syntax import Series
 
 __all__ = ["NO_LAG", "Lag", "Panel", "read_xtset"]
 
@@ -58,10 +57,6 @@ class Lag:
         if letter == "D":
             return replace(self, difference=self.difference + number)
         return replace(self, seasonal=(*self.seasonal, number))
-
-    def with_all(self, operator: Series) -> list[Lag]:
-        """With an operator, once for each of its numbers."""
-        return [self.then(operator.letter, number) for number in operator.numbers]
 
 
 NO_LAG = Lag()
