@@ -8,8 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from ..inference import VarianceParameter, check_level, t_p_value, t_quantile
-from ..inference._variance_table import variance_table
+from ..inference import (
+    VarianceParameter,
+    check_level,
+    t_p_value,
+    t_quantile,
+    variance_table,
+)
 from ._response_estimates import ResponseEstimates
 from ._response_p_values import ADJUSTMENTS, adjusted
 

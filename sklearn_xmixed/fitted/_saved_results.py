@@ -12,6 +12,8 @@ from ..design._compile import Compiled
 from ..estimation._estimate import Estimate
 from ..estimation._messages import convergence_message
 from ..inference import (
+    ASSUMED,
+    CONSERVATIVE,
     EquationSummary,
     GroupSummary,
     Results,
@@ -21,7 +23,6 @@ from ..inference import (
     monte_carlo,
     wald,
 )
-from ..inference._tests import ASSUMED, CONSERVATIVE
 from ..likelihood import Pieces, Root
 from ._coefficient_order import Order
 from ._equations import FittedEquation

@@ -1,36 +1,60 @@
-"""Standard errors, intervals and tests; the results of a fit."""
+"""Standard errors, intervals and tests by what they are about; the results of a fit."""
 
-from ._anova import anova, named_columns
-from ._border import Border, NewEffects
-from ._chibar import Cone, chi_bar_square, effective
-from ._cluster_robust import ClusterRobust, cluster_robust
 from ._coefficients import coefficient_table, overall_test
-from ._combination import combine
-from ._corrections import CORRECTIONS
+from ._confidence_level import check_level
 from ._criteria import compare_fits, criteria_row, information_criteria
-from ._free_directions import FreeDirections
-from ._hypotheses import FixedColumns, Hypotheses
 from ._icc import icc
 from ._levels import group_table, level_covariances
-from ._linear_hypothesis import LinearHypothesis, linear_hypothesis
-from ._lrtest import compare_likelihoods, in_order
-from ._montecarlo import MonteCarlo, monte_carlo
+from ._monte_carlo import MonteCarlo, monte_carlo
 from ._multiplicity import bonferroni, false_discovery_rate, holm
-from ._natural_estimates import natural_estimates
 from ._parts import EquationSummary, GroupSummary, Specification
 from ._reference import FTest, Reference
 from ._results import Results
-from ._robust import sandwich
 from ._student_t import t_p_value, t_quantile
-from ._terms import Coding, Product, Term, single_columns
-from ._tests import ASSUMED, LikelihoodRatio, check_level, likelihood_ratio, wald
-from ._variance_parameters import VarianceParameter
-from ._variance_table import VarianceTable, variance_table
-from ._wald import wald_test
-from ._wald_tests import WaldFTest, WaldTest
+from .hypotheses import (
+    LinearHypothesis,
+    WaldFTest,
+    WaldTest,
+    combine,
+    linear_hypothesis,
+    wald,
+    wald_test,
+)
+from .likelihood_ratio import (
+    ASSUMED,
+    CONSERVATIVE,
+    Border,
+    Cone,
+    LikelihoodRatio,
+    NewEffects,
+    chi_bar_square,
+    compare_likelihoods,
+    effective,
+    in_order,
+    likelihood_ratio,
+)
+from .robust import CORRECTIONS, ClusterRobust, cluster_robust, sandwich
+from .terms import (
+    Coding,
+    FixedColumns,
+    Hypotheses,
+    Product,
+    Term,
+    anova,
+    named_columns,
+    single_columns,
+)
+from .variances import (
+    FreeDirections,
+    VarianceParameter,
+    VarianceTable,
+    natural_estimates,
+    variance_table,
+)
 
 __all__ = [
     "ASSUMED",
+    "CONSERVATIVE",
     "CORRECTIONS",
     "Border",
     "ClusterRobust",

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from ._confidence_level import check_level
 from ._reference import FTest, Reference
 from ._results import Results
 from ._student_t import t_p_value, t_quantile
-from ._tests import check_level
 
 __all__ = ["coefficient_table", "overall_test"]
 

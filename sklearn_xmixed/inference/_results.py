@@ -11,11 +11,11 @@ from scipy.linalg import block_diag
 from scipy.special import ndtr, ndtri
 
 from ._codec import Portable
-from ._montecarlo import MonteCarlo
+from ._confidence_level import check_level
+from ._monte_carlo import MonteCarlo
 from ._parts import EquationSummary, GroupSummary, Matrix, Specification, Vector
-from ._tests import check_level
-from ._variance_parameters import VarianceParameter
-from ._variance_table import VarianceTable, variance_table
+from .variances._parameters import VarianceParameter
+from .variances._table import VarianceTable, variance_table
 
 __all__ = ["Results"]
 

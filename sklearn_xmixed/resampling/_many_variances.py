@@ -1,6 +1,6 @@
 """Variance parameters of many responses with their covariance matrices.
 
-The formulas of ``inference/_natural_estimates.py`` with an axis of responses last:
+The formulas of ``inference/variances`` with an axis of responses last:
 inside the parameter space along the elements of D, at a zero variance or a singular
 matrix along the parameters that are off the boundary.
 """

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from ...likelihood import Sensitivity
-from .._free_directions import FreeDirections
 from .._reference import Reference
+from ..variances._free_directions import FreeDirections
 from ._coordinates import Coordinates
 from ._kenward_roger import KenwardRoger
 from ._moments import Moments

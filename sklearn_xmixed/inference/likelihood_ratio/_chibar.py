@@ -15,7 +15,7 @@ from scipy.linalg import solve_triangular
 from scipy.optimize import nnls
 from scipy.special import chdtrc
 
-from ..covariance import Structure
+from ...covariance import Structure
 
 __all__ = ["Cone", "chi_bar_square", "effective"]
 

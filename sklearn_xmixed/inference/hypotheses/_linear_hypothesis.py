@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from .._results import Results
 from ._combination import coefficients_only
 from ._constraints import constraints_of
-from ._results import Results
 from ._symbols import Symbols
 from ._wald import chi_square_test
 

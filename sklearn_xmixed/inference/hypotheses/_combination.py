@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..exceptions import MixedModelWarning
+from ...exceptions import MixedModelWarning
+from .._confidence_level import check_level
+from .._reference import Reference
+from .._results import Results
+from .._student_t import t_p_value, t_quantile
 from ._expression import read
-from ._reference import Reference
-from ._results import Results
-from ._student_t import t_p_value, t_quantile
 from ._symbols import Symbols
-from ._tests import check_level
 
 __all__ = ["coefficients_only", "combine"]
 

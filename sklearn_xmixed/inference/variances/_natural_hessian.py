@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..estimation._estimate import Estimate
-from ..likelihood import Pieces
+from ...estimation._estimate import Estimate
+from ...likelihood import Pieces
 
 __all__ = ["direction_hessian", "joint_hessian"]
 

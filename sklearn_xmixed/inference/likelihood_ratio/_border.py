@@ -7,9 +7,9 @@ from functools import cached_property
 
 import numpy as np
 
-from ..covariance import Structure
-from ._parts import EquationSummary
-from ._results import Results
+from ...covariance import Structure
+from .._parts import EquationSummary
+from .._results import Results
 
 __all__ = ["Border", "NewEffects"]
 

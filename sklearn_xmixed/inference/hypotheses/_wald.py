@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from scipy.special import chdtrc
 
+from .._reference import Reference
+from .._results import Results
 from ._combination import coefficients_only
 from ._constraints import Constraints, constraints_of
-from ._reference import Reference
-from ._results import Results
 from ._symbols import Symbols
 from ._wald_tests import WaldFTest, WaldTest
 

@@ -1,25 +1,13 @@
-"""Wald and likelihood-ratio tests."""
+"""The likelihood-ratio test of two likelihoods."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from numbers import Real
-from typing import Any
 
-import numpy as np
 from scipy.special import chdtrc
 
-__all__ = [
-    "ASSUMED",
-    "CONSERVATIVE",
-    "LikelihoodRatio",
-    "check_level",
-    "likelihood_ratio",
-    "wald",
-]
-
-Array = np.ndarray
+__all__ = ["ASSUMED", "CONSERVATIVE", "LikelihoodRatio", "likelihood_ratio"]
 
 CONSERVATIVE = "Note: LR test is conservative and provided only for reference."
 ASSUMED = (
@@ -100,41 +88,3 @@ def likelihood_ratio(
             return LikelihoodRatio(chi2, df, 1.0, "chibar2(01)")
         return LikelihoodRatio(chi2, df, 0.5 * p, "chibar2(01)")
     return LikelihoodRatio(chi2, df, p, "chi2", note)
-
-
-def wald(beta: Array, vcov: Array) -> tuple[float, int, float]:
-    """Joint test that all of beta is zero: chi2, df and p.
-
-    df is the rank of ``vcov``; nan where nothing is left to test.
-    """
-    df = len(beta)
-    if df == 0:
-        return math.nan, 0, math.nan
-    try:
-        chi2 = float(beta @ np.linalg.solve(vcov, beta))
-    except np.linalg.LinAlgError:
-        return math.nan, df, math.nan
-    if not np.isfinite(chi2) or chi2 < 0:
-        return math.nan, df, math.nan
-    return chi2, df, float(chdtrc(df, chi2))
-
-
-def check_level(confidence_level: Any) -> float:
-    """A confidence level as a number.
-
-    Raises
-    ------
-    ValueError
-        If it does not lie between 0 and 1.
-    """
-    number = isinstance(confidence_level, Real) and not isinstance(
-        confidence_level, bool
-    )
-    level = float(confidence_level) if number else math.nan
-    if not 0 < level < 1:
-        percent = 1 < level < 100
-        hint = f" Write {level / 100:g} for {level:g} %." if percent else ""
-        raise ValueError(
-            f"confidence_level must lie between 0 and 1, got {confidence_level!r}.{hint}"
-        )
-    return level

@@ -6,8 +6,8 @@ import difflib
 import re
 from typing import NoReturn, Protocol
 
-from ..exceptions import ExpressionError
-from ..expressions import Token
+from ...exceptions import ExpressionError
+from ...expressions import Token
 from ._dual import FUNCTIONS, Dual
 
 __all__ = ["Names", "tokens"]

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..estimation._estimate import Estimate
-from ..likelihood import Block
-from ..optimization import eigen
+from ...estimation._estimate import Estimate
+from ...likelihood import Block
+from ...optimization import eigen
 from ._free_directions import FreeDirections, free_directions
 from ._natural_hessian import direction_hessian, joint_hessian
 

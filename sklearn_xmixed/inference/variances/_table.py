@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import expit, ndtri
 
-from ._variance_parameters import VarianceParameter, sd_of
+from ._parameters import VarianceParameter, sd_of
 
 __all__ = ["VarianceTable", "variance_table"]
 

@@ -9,9 +9,9 @@ from functools import cached_property
 import numpy as np
 from scipy.linalg import block_diag
 
+from .._results import Results
+from ..variances._parameters import sd_of
 from ._dual import FUNCTIONS, Dual
-from ._results import Results
-from ._variance_parameters import sd_of
 
 __all__ = ["Symbol", "Symbols"]
 

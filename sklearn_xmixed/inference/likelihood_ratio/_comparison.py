@@ -8,8 +8,12 @@ from typing import Any
 
 from sklearn.exceptions import NotFittedError
 
-from ._results import Results
-from ._tests import ASSUMED, LikelihoodRatio, likelihood_ratio
+from .._results import Results
+from ._likelihood_ratio import (
+    ASSUMED,
+    LikelihoodRatio,
+    likelihood_ratio,
+)
 
 __all__ = ["compare_likelihoods", "in_order", "results_of"]
 

@@ -17,11 +17,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..design._clusters import Clusters
-from ..estimation._estimate import Estimate
+from ...design._clusters import Clusters
+from ...estimation._estimate import Estimate
+from .._reference import FTest, Reference
 from ._cluster_moments import ClusterMoments, Collected
 from ._corrections import CORRECTIONS, NOT_INVARIANT, corrected
-from ._reference import FTest, Reference
 
 __all__ = ["ClusterRobust", "cluster_robust"]
 

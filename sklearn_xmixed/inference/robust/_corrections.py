@@ -17,7 +17,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ..likelihood import ClusterBlock
+from ...likelihood import ClusterBlock
 
 __all__ = ["CORRECTIONS", "NOT_INVARIANT", "corrected"]
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..estimation._estimate import Estimate
-from ..likelihood import Block, Scores
-from ._natural_estimates import residual_estimates
+from ...estimation._estimate import Estimate
+from ...likelihood import Block, Scores
+from ..variances._natural_estimates import residual_estimates
 
 __all__ = ["Sandwich", "sandwich"]
 

@@ -8,8 +8,8 @@ from typing import NoReturn
 
 import numpy as np
 
-from ..exceptions import ExpressionError
-from ..expressions import (
+from ...exceptions import ExpressionError
+from ...expressions import (
     Binary,
     Call,
     Cursor,
@@ -20,7 +20,7 @@ from ..expressions import (
     Unary,
     Variable,
 )
-from ..expressions import (
+from ...expressions import (
     Expression as Node,
 )
 from ._dual import FUNCTIONS, Dual

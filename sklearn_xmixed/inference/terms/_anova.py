@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 from scipy.special import chdtrc
 
-from ..exceptions import MixedModelWarning
+from ...exceptions import MixedModelWarning
+from .._reference import Reference
+from .._results import Results
 from ._hypotheses import Hypotheses
-from ._reference import Reference
-from ._results import Results
 from ._terms import Coding
 
 __all__ = ["anova", "named_columns"]
