@@ -6,7 +6,6 @@ means or estimated marginal means.
 """
 
 from ._asymptotic import Asymptotic, p_value
-from ._averaging import FixedRows
 from ._coefficients import contrast_coefficients, label_of
 from ._contrasts import Contrasts
 from ._estimates import FixedPart
@@ -15,7 +14,7 @@ from ._means import MarginalMeans, marginal_means
 from ._shown import BackTransformed
 from ._stack import MarginalEffects, effects_of, stack_means, within_levels
 from ._trends import marginal_trends
-from ._variables import DeferredVariables, FixedVariables, Variable
+from .grid import DeferredVariables, FixedRows, FixedVariables, Variable
 
 __all__ = [
     "Asymptotic",

@@ -11,18 +11,23 @@ import numpy as np
 import pandas as pd
 
 from ..inference import check_level, t_quantile
-from ._adjust import ADJUSTMENTS, TITLES, Family
-from ._averaging import FixedRows, averaged_over, resolved, targets_of
 from ._coefficients import USUAL, contrast_coefficients
 from ._contrasts import Contrasts
 from ._estimates import FixedPart, LinearEstimates
-from ._grid import ReferenceGrid, make_grid
-from ._grid_values import names_of
-from ._letters import compact_letters
 from ._page import EstimatesPage
 from ._shown import BackTransformed, Shown, transformed_table
 from ._transformation import transformation_of
-from ._variables import FixedVariables
+from .grid import (
+    FixedRows,
+    FixedVariables,
+    ReferenceGrid,
+    averaged_over,
+    make_grid,
+    names_of,
+    resolved,
+    targets_of,
+)
+from .multiplicity import ADJUSTMENTS, TITLES, Family, compact_letters
 
 __all__ = ["MarginalMeans", "marginal_means"]
 

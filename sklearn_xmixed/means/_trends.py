@@ -6,11 +6,16 @@ from typing import Any
 
 import numpy as np
 
-from ._averaging import FixedRows, averaged_over, resolved, targets_of
 from ._estimates import FixedPart
-from ._grid import make_grid
 from ._means import MarginalMeans
-from ._variables import FixedVariables
+from .grid import (
+    FixedRows,
+    FixedVariables,
+    averaged_over,
+    make_grid,
+    resolved,
+    targets_of,
+)
 
 __all__ = ["marginal_trends"]
 

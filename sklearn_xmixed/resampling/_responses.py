@@ -19,12 +19,15 @@ from sklearn.utils.validation import check_array, check_consistent_length
 from ..design._compile import compile_design
 from ..exceptions import MixedModelWarning
 from ..fitted._fitted import FittedModel
-from ..fitted._response_effects import ResponseEffects
-from ..fitted._response_estimates import ResponseEstimates
-from ..fitted._response_part import ResponsePart
-from ..fitted._response_results import ResponseResults
-from ..fitted._response_tests import ManySmallSamples, OneSmallSample
-from ..fitted._responses import FittedResponses
+from ..fitted.responses import (
+    FittedResponses,
+    ManySmallSamples,
+    OneSmallSample,
+    ResponseEffects,
+    ResponseEstimates,
+    ResponsePart,
+    ResponseResults,
+)
 from ._together import Together, concatenate
 
 __all__ = ["fit_responses", "several_responses"]

@@ -15,9 +15,7 @@ from ..covariance import PARAMETERIZATIONS
 from ..design._compile import Compiled
 from ..fitted._coefficient_order import Order
 from ..fitted._fitted import FittedModel
-from ..fitted._response_effects import ResponseEffects
-from ..fitted._response_estimates import ResponseEstimates
-from ..fitted._response_tests import ManySmallSamples
+from ..fitted.responses import ManySmallSamples, ResponseEffects, ResponseEstimates
 from ..likelihood import (
     CrossedOptions,
     ManyPieces,

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ._fitted import FittedModel
-from ._response_tests import ResponseTests
+from .._fitted import FittedModel
+from ._tests import ResponseTests
 
 __all__ = ["ResponsePart"]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ._fitted import FittedModel
+from .._fitted import FittedModel
 
 __all__ = ["ResponseEstimates"]
 

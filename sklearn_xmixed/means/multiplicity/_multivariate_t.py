@@ -12,7 +12,7 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.special import chdtr, chdtrc, fdtr, fdtrc, ndtri
 
-from ..compat import sobol
+from ...compat import sobol
 
 __all__ = ["LargestT"]
 

@@ -13,7 +13,7 @@ from functools import cached_property
 import numpy as np
 from scipy.special import fdtrc, fdtri
 
-from ..inference import (
+from ...inference import (
     bonferroni,
     false_discovery_rate,
     holm,

@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 from scipy.special import chdtrc
 
-from ..inference import LinearHypothesis
-from ._fitted import FittedModel
-from ._response_part import ResponsePart
-from ._response_results import ResponseResults
+from ...inference import LinearHypothesis
+from .._fitted import FittedModel
+from ._part import ResponsePart
+from ._results import ResponseResults
 
 __all__ = ["FittedResponses"]
 

@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import csr_array
 
-from ._grid_values import column_of, product_of, values_of
-from ._grid_weights import grid_weights, places_of
+from ._values import column_of, product_of, values_of
 from ._variables import FixedVariables
+from ._weights import grid_weights, places_of
 
 __all__ = ["ReferenceGrid", "make_grid"]
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ._grid_values import names_of
+from ._values import names_of
 from ._variables import FixedVariables
 
 __all__ = ["FixedRows", "averaged_over", "resolved", "targets_of"]

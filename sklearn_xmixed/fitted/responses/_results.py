@@ -8,15 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from ..inference import (
+from ...inference import (
     VarianceParameter,
     check_level,
     t_p_value,
     t_quantile,
     variance_table,
 )
-from ._response_estimates import ResponseEstimates
-from ._response_p_values import ADJUSTMENTS, adjusted
+from ._estimates import ResponseEstimates
+from ._p_values import ADJUSTMENTS, adjusted
 
 __all__ = ["ResponseResults"]
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ..inference import bonferroni, false_discovery_rate, holm
+from ...inference import bonferroni, false_discovery_rate, holm
 
 __all__ = ["ADJUSTMENTS", "adjusted"]
 

@@ -11,10 +11,10 @@ from typing import Protocol
 
 import numpy as np
 
-from ..inference import FreeDirections, Reference, t_p_value
-from ..inference.small_samples import Coordinates, SmallSample, check_method
-from ..likelihood import LevelResponses, OneLevel, VarianceModel
-from ._fitted import FittedModel
+from ...inference import FreeDirections, Reference, t_p_value
+from ...inference.small_samples import Coordinates, SmallSample, check_method
+from ...likelihood import LevelResponses, OneLevel, VarianceModel
+from .._fitted import FittedModel
 
 __all__ = ["ManySmallSamples", "OneSmallSample", "ResponseTests"]
 
