@@ -15,10 +15,9 @@ from ...inference import Coding
 from ...means import DeferredVariables, FixedVariables
 from ...reporting import Summary
 from .._fromtext import TextRegressor
-from ._codings import codings_of
-from ._command_lines import CommandLines
-from ._data import Data, Labelled
-from ._expressions import Variable
+from .columns import Data, Labelled, codings_of
+from .grammar import Variable
+from .lines import CommandLines
 
 __all__ = ["CommandRegressor"]
 
@@ -282,7 +281,7 @@ class CommandRegressor(CommandLines, TextRegressor):
         ValueError
             As by ``MixedLinearRegressor.lincom``.
         """
-        from ._after import without_small
+        from .lines import without_small
 
         return super().lincom(without_small(self, expression), confidence_level, df=df)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..._spec import RandomEffects
-from ._syntax import Command, EquationSyntax, Option
+from .grammar import Command, EquationSyntax, Option
 
 __all__ = ["Exclusions"]
 

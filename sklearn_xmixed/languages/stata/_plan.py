@@ -11,24 +11,35 @@ import pandas as pd
 from ..._spec import RandomEffects, Residuals
 from ...expressions import Span
 from ...residuals import STRUCTURES
-from ._columns import Cell, Column, Layout, columns_of
-from ._data import Data, Labelled
 from ._exclusions import Exclusions
-from ._expressions import Variable
-from ._names import Names
-from ._option_rules import is_option
-from ._recipe import Reader, Recipe
-from ._series import Lag, read_xtset
 from ._settings import notes_of, parameters_of, reporting_of
-from ._syntax import (
+from .columns import (
+    Cell,
+    Column,
+    Data,
+    Labelled,
+    Lag,
+    Layout,
+    Names,
+    Reader,
+    Recipe,
+    Term,
+    Unit,
+    columns_of,
+    expand,
+    label,
+    read_xtset,
+)
+from .grammar import (
     Command,
     EquationSyntax,
     Item,
     Pattern,
     ResidualSyntax,
+    Variable,
     Weight,
+    is_option,
 )
-from ._terms import Term, Unit, expand, label
 
 __all__ = ["plan"]
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ._option_rules import RULES
-from ._syntax import Command
+from .grammar import RULES, Command
 
 __all__ = ["notes_of", "parameters_of", "reporting_of"]
 
