@@ -1,6 +1,6 @@
 """``python -m sklearn_xmixed``."""
 
-from .languages._commandline import main
+from .languages.command_line import main
 
 __all__ = ["main"]
 

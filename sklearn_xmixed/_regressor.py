@@ -32,10 +32,14 @@ from .exceptions import (
     NotConvergedWarning,
     UnboundedLikelihoodWarning,
 )
-from .fitted import GroupEffects, RandomEffectsAccessor
+from .fitted import (
+    GroupEffects,
+    RandomEffectsAccessor,
+    ResultsOptions,
+    describe,
+)
 from .fitted._batches import Batches, batch_history, starts_of
 from .fitted._fitted import FittedModel
-from .fitted._saved import ResultsOptions, describe
 from .fitted._score import r_squared
 from .fitted._table_answers import predict_table, score_table
 from .inference import Results, Term

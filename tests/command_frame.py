@@ -5,7 +5,7 @@ import pandas as pd
 from sklearn_xmixed.stata import parse, plan
 
 from sklearn_xmixed import MixedLinearRegressor
-from sklearn_xmixed.languages.stata._data import Data
+from sklearn_xmixed.languages.stata.columns._data import Data
 
 XTSET = ("g", "t")
 _USUAL = MixedLinearRegressor(missing="drop").get_params(deep=False)

@@ -12,7 +12,7 @@ from sklearn_xmixed.stata import parse, plan
 from sklearn_xmixed import MixedLinearRegressor, RandomEffects, lrtest, xtmixed
 from sklearn_xmixed.datasets import load_productivity, load_sleepstudy
 from sklearn_xmixed.exceptions import CommandError
-from sklearn_xmixed.languages.stata._data import Data
+from sklearn_xmixed.languages.stata.columns._data import Data
 from tests.command_frame import DATA
 
 

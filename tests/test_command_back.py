@@ -7,8 +7,8 @@ from numpy.testing import assert_allclose
 from sklearn_xmixed.stata import parse, plan, to_code, to_command
 
 from sklearn_xmixed import MixedLinearRegressor, RandomEffects, Residuals, xtmixed
-from sklearn_xmixed.languages.stata._data import Data
-from sklearn_xmixed.languages.stata._dfmethods import METHODS
+from sklearn_xmixed.languages.stata.columns._data import Data
+from sklearn_xmixed.languages.stata.grammar._dfmethods import METHODS
 from tests.command_frame import DATA, XTSET
 
 NUMBERS = ["x", "z", "t", "w", "longer_name"]

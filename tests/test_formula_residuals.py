@@ -32,7 +32,7 @@ from sklearn_xmixed import (
     xtmixed,
 )
 from sklearn_xmixed.datasets import load_orthodont, load_sleepstudy
-from sklearn_xmixed.languages._commandline import main
+from sklearn_xmixed.languages.command_line import main
 from sklearn_xmixed.languages.formula._foreign import WORDS
 from sklearn_xmixed.languages.formula._parser import parse_formula
 from sklearn_xmixed.residuals import STRUCTURES

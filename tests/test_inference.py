@@ -11,7 +11,7 @@ from scipy.special import logit
 
 from sklearn_xmixed import RandomEffects
 from sklearn_xmixed.inference import likelihood_ratio, wald
-from sklearn_xmixed.inference._variance import _back
+from sklearn_xmixed.inference.variances._table import _back
 from tests.conftest import STRUCTURES, Case, differences, simulate
 
 Z95 = stats.norm.ppf(0.975)

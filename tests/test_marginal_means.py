@@ -18,9 +18,9 @@ from sklearn_xmixed.exceptions import CommandError
 from sklearn_xmixed.inference._reference import FTest, Reference
 from sklearn_xmixed.means import FixedPart, FixedVariables, marginal_means
 from sklearn_xmixed.means._coefficients import contrast_coefficients
-from sklearn_xmixed.means._letters import compact_letters
-from sklearn_xmixed.means._multivariate_t import LargestT
-from sklearn_xmixed.means._studentized_range import (
+from sklearn_xmixed.means.multiplicity._letters import compact_letters
+from sklearn_xmixed.means.multiplicity._multivariate_t import LargestT
+from sklearn_xmixed.means.multiplicity._studentized_range import (
     studentized_range_quantile,
     studentized_range_tail,
 )

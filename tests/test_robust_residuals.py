@@ -15,7 +15,7 @@ from numpy.testing import assert_allclose
 
 from sklearn_xmixed import MixedLinearRegressor, RandomEffects, Residuals
 from sklearn_xmixed.estimation._estimate import Estimate
-from sklearn_xmixed.inference._robust import parameter_scores
+from sklearn_xmixed.inference.robust._sandwich import parameter_scores
 from sklearn_xmixed.likelihood.structured._kind import Structured
 from sklearn_xmixed.optimization import Certificate
 from tests.conftest import differences

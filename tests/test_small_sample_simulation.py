@@ -23,7 +23,7 @@ from scipy.special import chdtrc, ndtr, stdtr
 
 from sklearn_xmixed import MixedLinearRegressor, RandomEffects, Residuals
 from sklearn_xmixed.design._clusters import Clusters
-from sklearn_xmixed.fitted._saved import _robust_reference
+from sklearn_xmixed.fitted._saved_variances import robust_reference
 from sklearn_xmixed.inference.small_samples import METHODS
 from sklearn_xmixed.likelihood.structured import _kind
 
@@ -265,7 +265,7 @@ def answers(design: Design, frame: pd.DataFrame) -> tuple[np.ndarray, bool]:
     codes = frame["g"].to_numpy()
     compiled = replace(compiled, clusters=Clusters(codes, np.ones(codes[-1] + 1)))
     out += [
-        asked.small(beta, partial(_robust_reference, compiled, found, vce))
+        asked.small(beta, partial(robust_reference, compiled, found, vce))
         for vce in ROBUST
     ]
     free = fitted.small_sample.free

@@ -16,9 +16,9 @@ from sklearn.exceptions import NotFittedError
 from sklearn_xmixed import MixedLinearRegressor, RandomEffects, Residuals
 from sklearn_xmixed.datasets import load_productivity, load_sleepstudy
 from sklearn_xmixed.exceptions import ExpressionError, MixedModelWarning
-from sklearn_xmixed.inference._dual import FUNCTIONS, Dual
-from sklearn_xmixed.inference._expression import read
-from sklearn_xmixed.inference._symbols import Symbols
+from sklearn_xmixed.inference.hypotheses._dual import FUNCTIONS, Dual
+from sklearn_xmixed.inference.hypotheses._expression import read
+from sklearn_xmixed.inference.hypotheses._symbols import Symbols
 from tests.test_summary_manual import manual_fit
 
 INPUTS = ["private", "emp", "hwy", "water", "other", "unemp"]

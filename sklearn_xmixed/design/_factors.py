@@ -184,9 +184,7 @@ def factor_index(encoders: Sequence[Encoder], factor: Factor) -> pd.Index:
     return path_frame([*above, factor.encoder], len(above))
 
 
-def owned_codes(
-    source: Source, encoders: Sequence[Encoder], factor: Factor, owners: Array
-) -> list[Array]:
+def owned_codes(source: Source, factor: Factor, owners: Array) -> list[Array]:
     """Numbers of rows of new data in a factor's terms, -1 where unknown."""
     values = source.column(factor.variable)
     if values is None:

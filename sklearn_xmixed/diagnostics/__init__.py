@@ -1,10 +1,9 @@
 """What a fit hangs on, what may be wrong with it, how sure a parameter is."""
 
-from ._doctor import diagnose
-from ._finding import Diagnosis, Finding
 from ._influence import Influence
 from ._profile import Profile, profile
 from ._within_correlation import within_correlation
+from .checks import Diagnosis, Finding, diagnose
 
 __all__ = [
     "Diagnosis",

@@ -8,12 +8,9 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 
-from ._deletion import Deletion
-from ._onestep_result import OneStep
 from ._refit import refit
 from ._residual_variances import residual_variances
-from ._sample import Sample
-from ._training import sample_of
+from .samples import Deletion, OneStep, Sample, sample_of
 
 __all__ = ["Influence"]
 

@@ -11,7 +11,7 @@ from sklearn.base import clone
 from sklearn.utils import _safe_indexing
 from sklearn.utils.parallel import Parallel, delayed
 
-from ._sample import Sample
+from .samples import Sample
 
 __all__ = ["refit"]
 

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.special import expit
 
 from ..fitted._fitted import FittedModel
-from ._onestep_result import OneStep
+from .samples import OneStep
 
 __all__ = ["residual_variances"]
 

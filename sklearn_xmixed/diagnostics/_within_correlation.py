@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ._sample import Sample
-from ._training import sample_of
+from .samples import Sample, sample_of
 
 __all__ = ["within_correlation"]
 

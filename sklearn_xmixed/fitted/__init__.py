@@ -3,7 +3,8 @@
 from ._accessor import GroupEffects, RandomEffectsAccessor
 from ._equations import FittedEquation
 from ._fitted import FittedModel
-from ._saved import ResultsOptions, describe
+from ._results_options import ResultsOptions
+from ._specification import describe
 
 __all__ = [
     "FittedEquation",

@@ -161,7 +161,7 @@ class RowAnswers:
             for k in self.level_numbers[::-1]
         ]
         for f in factors:
-            own = owned_codes(source, self.encoders, f, owners[f.owner])
+            own = owned_codes(source, f, owners[f.owner])
             values = source.column(f.variable)
             out += [Place(f.owner, repr(f.variable), codes, values) for codes in own]
         return out

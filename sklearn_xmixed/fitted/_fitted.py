@@ -26,7 +26,9 @@ from ..inference.small_samples import SmallSample
 from ..optimization import Certificate, Iteration
 from ._answers import RowAnswers
 from ._equations import FittedEquation, fitted_equations
-from ._saved import ResultsOptions, make_results, saved_variances
+from ._results_options import ResultsOptions
+from ._saved_results import make_results
+from ._saved_variances import saved_variances
 from ._small_samples import small_sample_of
 
 __all__ = ["FittedModel"]

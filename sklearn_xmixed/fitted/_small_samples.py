@@ -9,8 +9,10 @@ import numpy as np
 from ..design._compile import Compiled
 from ..estimation._estimate import Estimate
 from ..inference.small_samples import Contained, Coordinates, SmallSample
+from ._coefficient_order import Order
 from ._equations import FittedEquation
-from ._saved import Order, ResultsOptions, SavedVariances
+from ._results_options import ResultsOptions
+from ._saved_variances import SavedVariances
 
 __all__ = ["small_sample_of"]
 

@@ -1,41 +1,60 @@
-"""Standard errors, intervals and tests; the results of a fit."""
+"""Standard errors, intervals and tests by what they are about; the results of a fit."""
 
-from ._anova import anova, named_columns
-from ._border import Border, NewEffects
-from ._chibar import Cone, chi_bar_square, effective
-from ._cluster_robust import ClusterRobust, cluster_robust
-from ._coefficients import coefficient_table, overall_test, t_p_value, t_quantile
-from ._combination import combine
-from ._corrections import CORRECTIONS
+from ._coefficients import coefficient_table, overall_test
+from ._confidence_level import check_level
 from ._criteria import compare_fits, criteria_row, information_criteria
-from ._hypotheses import FixedColumns, Hypotheses
 from ._icc import icc
 from ._levels import group_table, level_covariances
-from ._lrtest import compare_likelihoods, in_order
-from ._montecarlo import MonteCarlo, monte_carlo
+from ._monte_carlo import MonteCarlo, monte_carlo
+from ._multiplicity import bonferroni, false_discovery_rate, holm
 from ._parts import EquationSummary, GroupSummary, Specification
 from ._reference import FTest, Reference
 from ._results import Results
-from ._robust import sandwich
-from ._terms import Coding, Product, Term, single_columns
-from ._tests import ASSUMED, LikelihoodRatio, check_level, likelihood_ratio, wald
-from ._variance import (
+from ._student_t import t_p_value, t_quantile
+from .hypotheses import (
+    LinearHypothesis,
+    WaldFTest,
+    WaldTest,
+    combine,
+    linear_hypothesis,
+    wald,
+    wald_test,
+)
+from .likelihood_ratio import (
+    ASSUMED,
+    CONSERVATIVE,
+    Border,
+    Cone,
+    LikelihoodRatio,
+    NewEffects,
+    chi_bar_square,
+    compare_likelihoods,
+    effective,
+    in_order,
+    likelihood_ratio,
+)
+from .robust import CORRECTIONS, ClusterRobust, cluster_robust, sandwich
+from .terms import (
+    Coding,
+    FixedColumns,
+    Hypotheses,
+    Product,
+    Term,
+    anova,
+    named_columns,
+    single_columns,
+)
+from .variances import (
     FreeDirections,
     VarianceParameter,
     VarianceTable,
     natural_estimates,
     variance_table,
 )
-from ._wald import (
-    LinearHypothesis,
-    WaldFTest,
-    WaldTest,
-    linear_hypothesis,
-    wald_test,
-)
 
 __all__ = [
     "ASSUMED",
+    "CONSERVATIVE",
     "CORRECTIONS",
     "Border",
     "ClusterRobust",
@@ -61,6 +80,7 @@ __all__ = [
     "WaldFTest",
     "WaldTest",
     "anova",
+    "bonferroni",
     "check_level",
     "chi_bar_square",
     "cluster_robust",
@@ -70,7 +90,9 @@ __all__ = [
     "compare_likelihoods",
     "criteria_row",
     "effective",
+    "false_discovery_rate",
     "group_table",
+    "holm",
     "icc",
     "in_order",
     "information_criteria",
@@ -80,7 +102,6 @@ __all__ = [
     "monte_carlo",
     "named_columns",
     "natural_estimates",
-    "natural_vcov",
     "overall_test",
     "sandwich",
     "single_columns",

@@ -13,9 +13,9 @@ from typing import Any, Self, TypeVar
 
 import numpy as np
 
-from ._montecarlo import MonteCarlo
+from ._monte_carlo import MonteCarlo
 from ._parts import EquationSummary, GroupSummary, Specification
-from ._variance import VarianceParameter
+from .variances._parameters import VarianceParameter
 
 __all__ = ["Portable", "decode", "encode"]
 

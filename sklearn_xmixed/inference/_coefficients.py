@@ -4,29 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from scipy.special import ndtr, ndtri, stdtr, stdtrit
 
+from ._confidence_level import check_level
 from ._reference import FTest, Reference
 from ._results import Results
-from ._tests import check_level
+from ._student_t import t_p_value, t_quantile
 
-__all__ = ["coefficient_table", "overall_test", "t_p_value", "t_quantile"]
+__all__ = ["coefficient_table", "overall_test"]
 
 Array = np.ndarray
-
-
-def t_p_value(t: Array, df: Array) -> Array:
-    """Two-sided p-values; of the normal distribution where df is infinite."""
-    finite = np.where(np.isinf(df), 1.0, df)
-    p = 2.0 * stdtr(finite, -np.abs(t))
-    return np.where(np.isinf(df), 2.0 * ndtr(-np.abs(t)), p)
-
-
-def t_quantile(level: float, df: Array) -> Array:
-    """Half width of an interval in standard errors."""
-    finite = np.where(np.isinf(df), 1.0, df)
-    q = stdtrit(finite, 0.5 + 0.5 * level)
-    return np.where(np.isinf(df), ndtri(0.5 + 0.5 * level), q)
 
 
 def coefficient_table(

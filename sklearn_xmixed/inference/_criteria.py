@@ -11,8 +11,8 @@ from typing import Any
 import pandas as pd
 
 from ..exceptions import MixedModelWarning
-from ._lrtest import results_of
 from ._results import Results
+from .likelihood_ratio._comparison import results_of
 
 __all__ = ["compare_fits", "criteria_row", "information_criteria"]
 

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit, logit, ndtri
 
-from ._dual import Dual
 from ._parts import EquationSummary
 from ._results import Results
-from ._symbols import Symbols
+from .hypotheses._dual import Dual
+from .hypotheses._symbols import Symbols
 
 __all__ = ["icc"]
 

@@ -11,10 +11,11 @@ from scipy.linalg import block_diag
 from scipy.special import ndtr, ndtri
 
 from ._codec import Portable
-from ._montecarlo import MonteCarlo
+from ._confidence_level import check_level
+from ._monte_carlo import MonteCarlo
 from ._parts import EquationSummary, GroupSummary, Matrix, Specification, Vector
-from ._tests import check_level
-from ._variance import VarianceParameter, VarianceTable, variance_table
+from .variances._parameters import VarianceParameter
+from .variances._table import VarianceTable, variance_table
 
 __all__ = ["Results"]
 
@@ -243,14 +244,9 @@ class Results(Portable):
         ValueError
             If the metric is none of these, or the confidence level not between 0 and 1.
         """
-        if metric not in ("variance", "sd", "estimation"):
-            raise ValueError(
-                f"metric must be 'variance', 'sd' or 'estimation', got {metric!r}."
-            )
         return variance_table(
             metric,
             self.parameters,
-            list(self.Sigmas),
             self.alpha,
             self.alpha_vcov,
             check_level(confidence_level),

@@ -18,8 +18,8 @@ from ..design._within import (
     read_variables,
     rows_with_values,
 )
+from ..fitted import FittedEquation
 from ..fitted._fitted import FittedModel
-from ..fitted._saved import FittedEquation
 
 __all__ = ["Rows"]
 

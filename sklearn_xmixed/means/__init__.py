@@ -5,16 +5,16 @@ the degrees of freedom of any reference distribution.  Known elsewhere as least-
 means or estimated marginal means.
 """
 
-from ._adjust import t_tail
 from ._asymptotic import Asymptotic, p_value
 from ._coefficients import contrast_coefficients, label_of
 from ._contrasts import Contrasts
 from ._estimates import FixedPart
 from ._marginaleffects import to_marginaleffects
-from ._means import FixedRows, MarginalMeans, marginal_means, marginal_trends
+from ._means import MarginalMeans, marginal_means
 from ._shown import BackTransformed
 from ._stack import MarginalEffects, effects_of, stack_means, within_levels
-from ._variables import DeferredVariables, FixedVariables, Variable
+from ._trends import marginal_trends
+from .grid import DeferredVariables, FixedRows, FixedVariables, Variable
 
 __all__ = [
     "Asymptotic",
@@ -34,7 +34,6 @@ __all__ = [
     "marginal_trends",
     "p_value",
     "stack_means",
-    "t_tail",
     "to_marginaleffects",
     "within_levels",
 ]

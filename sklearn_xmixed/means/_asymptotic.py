@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import chdtrc, fdtrc
 
-from ..inference._reference import FTest, Reference
+from ..inference import FTest, Reference
 
 __all__ = ["Asymptotic", "p_value"]
 

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ._adjust import TITLES, Family
 from ._asymptotic import p_value
 from ._estimates import LinearEstimates
 from ._page import EstimatesPage
 from ._shown import BackTransformed, Shown, transformed_table
 from ._transformation import transformation_of
+from .multiplicity import TITLES, Family
 
 __all__ = ["Contrasts"]
 

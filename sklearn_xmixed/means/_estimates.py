@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from scipy.linalg import qr
 
-from ..inference._reference import FTest, Reference
+from ..inference import FTest, Reference
 
 __all__ = ["FixedPart", "LinearEstimates"]
 

@@ -1,8 +1,8 @@
-"""Marginal means and trends: averages of the fixed part over a reference grid."""
+"""Marginal means of the fixed part over a reference grid, and their comparisons."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -10,24 +10,29 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ._adjust import ADJUSTMENTS, TITLES, Family, t_quantile
+from ..inference import check_level, t_quantile
 from ._coefficients import USUAL, contrast_coefficients
 from ._contrasts import Contrasts
 from ._estimates import FixedPart, LinearEstimates
-from ._grid import ReferenceGrid, make_grid, names_of
-from ._letters import compact_letters
 from ._page import EstimatesPage
 from ._shown import BackTransformed, Shown, transformed_table
 from ._transformation import transformation_of
-from ._variables import FixedVariables
+from .grid import (
+    FixedRows,
+    FixedVariables,
+    ReferenceGrid,
+    averaged_over,
+    make_grid,
+    names_of,
+    resolved,
+    targets_of,
+)
+from .multiplicity import ADJUSTMENTS, TITLES, Family, compact_letters
 
-__all__ = ["FixedRows", "MarginalMeans", "marginal_means", "marginal_trends"]
+__all__ = ["MarginalMeans", "marginal_means"]
 
 Array = np.ndarray
 _MEANS = "Marginal means"
-#: rows of the fixed part's columns, constant included, and what they have of combinations
-#: of levels that are no columns of the model
-FixedRows = Callable[[pd.DataFrame], tuple[Array, Array]]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -143,8 +148,6 @@ class MarginalMeans(Shown, LinearEstimates):
         A - F        5.208      0.0
         B - F        2.000      0.0
         """
-        from ..inference import check_level
-
         level = self.confidence_level
         if confidence_level is not None:
             level = check_level(confidence_level)
@@ -387,18 +390,6 @@ def _contrast_index(by: Sequence[str], keys: list[tuple[Any, ...]]) -> pd.Index:
     return pd.MultiIndex.from_tuples(keys, names=[*by, "contrast"])
 
 
-def _resolved(rows: Array, unknown: Array) -> tuple[Array, Array]:
-    """Averages over no rows at all are unknown, each for itself."""
-    gone = np.isnan(rows).any(axis=1)
-    if not gone.any():
-        return rows, unknown
-    mark = np.eye(len(rows))[:, gone]
-    return (
-        np.where(gone[:, None], 0.0, rows),
-        np.hstack([np.where(gone[:, None], 0.0, unknown), mark]),
-    )
-
-
 def marginal_means(
     part: FixedPart,
     known: FixedVariables,
@@ -409,10 +400,10 @@ def marginal_means(
     confidence_level: float,
 ) -> MarginalMeans:
     """See ``MixedLinearRegressor.marginal_means``; ``grid`` is (at, weights)."""
-    specs, by = _targets_of(specs, by)
+    specs, by = targets_of(specs, by)
     laid = make_grid(known, (*by, *specs), *grid)
     rows, unknown = fixed_rows(laid.frame)
-    rows, unknown = _resolved(laid.average(rows), laid.average(unknown))
+    rows, unknown = resolved(laid.average(rows), laid.average(unknown))
     return MarginalMeans(
         part,
         rows,
@@ -422,119 +413,6 @@ def marginal_means(
         specs,
         by,
         _MEANS,
-        _over(known, (*by, *specs), *grid),
+        averaged_over(known, (*by, *specs), *grid),
         laid,
     )
-
-
-#: step of differences, as a share of the range of the variable
-STEP = 1e-3
-
-
-def _differences(x: Array, h: float, low: float, high: float) -> tuple[Array, Array]:
-    """Five points about each x, in steps of h, and their weights in h f'(x).
-
-    They stay inside the range of the variable, where splines end; exact for polynomials up
-    to the fourth degree.
-    """
-    shift = np.zeros(len(x))
-    inside = (x >= low) & (x <= high)
-    shift[inside] = np.clip(0.0, (low - x) / h + 2.0, (high - x) / h - 2.0)[inside]
-    steps = np.arange(-2.0, 3.0) + shift[:, None]
-    powers = steps[:, None, :] ** np.arange(5.0)[None, :, None]
-    right = np.tile(np.eye(5)[1], (len(x), 1))
-    return steps, np.linalg.solve(powers, right[:, :, None])[:, :, 0]
-
-
-def marginal_trends(
-    part: FixedPart,
-    known: FixedVariables,
-    fixed_rows: FixedRows,
-    targets: tuple[Any, Any],
-    var: str,
-    grid: tuple[Any, str],
-    confidence_level: float,
-) -> MarginalMeans:
-    """See ``MixedLinearRegressor.marginal_trends``; ``targets`` is (specs, by)."""
-    specs, by = _targets_of(*targets)
-    variable = known.variables.get(var) if isinstance(var, str) else None
-    if variable is None:
-        raise ValueError(f"var {var!r} is no variable. {known.describe()}")
-    if variable.levels is not None:
-        raise ValueError(
-            f"{var!r} is a factor and has no slope; compare its levels by "
-            f"marginal_means({var!r}).pairs()."
-        )
-    laid = make_grid(known, (*by, *specs), *grid)
-    span = variable.high - variable.low
-    h = STEP * span if span > 0 else 1.0
-    x = laid.frame[var].to_numpy(dtype=float)
-    steps, weights = _differences(x, h, variable.low, variable.high)
-    middle, beside = fixed_rows(laid.frame)
-    slope, gone = np.zeros_like(middle), np.zeros_like(beside)
-    for step, weight in zip(steps.T, weights.T, strict=True):
-        above, more = fixed_rows(laid.frame.assign(**{var: x + step * h}))
-        # the weights sum to zero: what does not change leaves no rounding
-        slope += weight[:, None] / h * (above - middle)
-        gone += weight[:, None] / h * (more - beside)
-    rows, unknown = _resolved(laid.average(slope), laid.average(gone))
-    return MarginalMeans(
-        part,
-        rows,
-        unknown,
-        laid.index,
-        confidence_level,
-        specs,
-        by,
-        f"Trends of {var}",
-        _over(known, (*by, *specs, var), *grid),
-        laid,
-    )
-
-
-def _targets_of(specs: Any, by: Any) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    specs, by = names_of(specs, "specs"), names_of(by, "by")
-    both = [n for n in specs if n in by]
-    if both:
-        raise ValueError(f"{both[0]!r} stands in specs and in by; name it once.")
-    return specs, by
-
-
-_HOW = {
-    "equal": "equally",
-    "proportional": "in proportion to their frequencies",
-    "outer": "in proportion to the product of their frequencies",
-    "cells": "in proportion to the frequencies of the cells",
-}
-
-
-def _over(known: FixedVariables, targets: Sequence[str], at: Any, weights: str) -> str:
-    """What the means are averaged over, in a sentence."""
-    nesting = known.nesting
-    there = (
-        nesting.describe() if {*nesting.parents, *nesting.outer} & {*targets} else ""
-    )
-    if weights == "observed":
-        return f"Averages over the observed rows. {there}".strip()
-    if isinstance(at, pd.DataFrame):
-        return "Averages over the rows of the frame given."
-    at = at or {}
-    settled = {outer for n in targets for outer in nesting.within(n)}
-    factors = [
-        f"{n} (within {', '.join(nesting.within(n))})" if nesting.within(n) else n
-        for n in known.factors
-        if n not in targets and n not in at and n not in settled
-    ]
-    held = [
-        f"{n} = {v.mean:.6g}"
-        for n, v in known.variables.items()
-        if v.levels is None and n not in targets and n not in at
-    ]
-    told = []
-    if factors:
-        told.append(f"Averaged over {', '.join(factors)}, {_HOW[weights]}.")
-    if held and len(held) <= 6:
-        told.append(f"At the means of covariates: {', '.join(held)}.")
-    if any(n in targets for n in nesting.parents):
-        told.append(f"Combinations are those in the data: {nesting.describe()}")
-    return " ".join(told)

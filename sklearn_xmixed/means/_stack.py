@@ -11,10 +11,9 @@ import pandas as pd
 
 from ._contrasts import Contrasts
 from ._estimates import LinearEstimates
-from ._grid import ReferenceGrid
 from ._means import MarginalMeans
 from ._page import EstimatesPage
-from ._variables import FixedVariables
+from .grid import FixedVariables, ReferenceGrid
 
 __all__ = ["MarginalEffects", "effects_of", "stack_means", "within_levels"]
 

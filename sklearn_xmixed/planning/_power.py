@@ -143,7 +143,7 @@ def power(
     for (G, r), seed in zip(sizes, seeds, strict=True):
         rng = np.random.default_rng(seed)
         sample = rows.sample(G, r, rng)
-        known = truth.simulator(sample, rng)
+        known = truth.simulator(sample)
         p = tested.p_values(sample, known.draw(int(n_sims), rng), known.model)
         found.append(p)
         layouts.append(Layout(sample.frame, _levels(sample)))

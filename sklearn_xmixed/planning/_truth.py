@@ -95,7 +95,7 @@ class Truth:
         known = None if sigma is None else float(sigma)
         return cls(pilot, dict(effect), dict(stated), known)
 
-    def simulator(self, sample: Sample, rng: np.random.Generator) -> _Known:
+    def simulator(self, sample: Sample) -> _Known:
         """What responses of these rows are drawn from.
 
         Parameters

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..inference import check_level
-from ..inference._reference import Reference
+from ..inference import Reference, check_level
 from ..means import (
     Asymptotic,
     FixedPart,

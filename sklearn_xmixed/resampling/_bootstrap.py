@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 
 from ..inference import check_level
+from ._bootstrap_result import INTERVALS, BootstrapResult
 from ._draws import Simulator
 from ._jackknife import leave_one_out
+from ._jackknife_result import JackknifeResult
 from ._refit import Plan, Responses, Weights, failures_of, replicate
-from ._result import INTERVALS, BootstrapResult, JackknifeResult
 from ._sample import METRICS, Sample, Statistic, values_of
 
 __all__ = ["bootstrap", "check_choice", "seeds_of"]

@@ -20,10 +20,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
-from scipy.special import stdtr, stdtrit
 from sklearn.base import clone
 
-from ..inference import VarianceParameter, check_level, variance_table
+from ..inference import (
+    VarianceParameter,
+    check_level,
+    t_p_value,
+    t_quantile,
+    variance_table,
+)
 from ..reporting import PlainPage
 from ._sample import METRICS
 
@@ -103,7 +108,7 @@ class PooledResult:
         table = self.pooled
         estimate, se = table["estimate"].to_numpy(), table["std_error"].to_numpy()
         df = table["df"].to_numpy()
-        half = stdtrit(df, 0.5 + 0.5 * level) * se
+        half = t_quantile(level, df) * se
         low, high = estimate - half, estimate + half
         with np.errstate(divide="ignore", invalid="ignore"):
             t = np.where(self._fixed, estimate / se, np.nan)
@@ -121,7 +126,7 @@ class PooledResult:
                 "std_error": se,
                 "t": t,
                 "df": df,
-                "p_value": 2.0 * stdtr(df, -np.abs(t)),
+                "p_value": t_p_value(t, df),
                 "ci_lower": low,
                 "ci_upper": high,
                 "riv": table["riv"].to_numpy(),
@@ -145,7 +150,7 @@ class PooledResult:
         a = len(estimate) - len(parameters)
 
         def back(alpha: Array, V: Array) -> Any:
-            return variance_table(metric, parameters, [], alpha, V, 0.95)
+            return variance_table(metric, parameters, alpha, V, 0.95)
 
         V = self.covariance.to_numpy()[a:, a:]
         own = back(estimate[a:], V)
@@ -157,7 +162,7 @@ class PooledResult:
         covariance = np.array([_is_covariance(p, metric) for p in parameters])
         if covariance.any():  # not monotone in any one parameter
             at = a + np.flatnonzero(covariance)
-            q = stdtrit(self.pooled["df"].to_numpy()[at], 0.5 + 0.5 * level)
+            q = t_quantile(level, self.pooled["df"].to_numpy()[at])
             columns[2][at] = columns[0][at] - q * columns[1][at]
             columns[3][at] = columns[0][at] + q * columns[1][at]
         return columns[0], columns[1], columns[2], columns[3]

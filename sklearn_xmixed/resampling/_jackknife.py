@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from ..inference import check_level
+from ._jackknife_result import JackknifeResult
 from ._refit import Weights, failures_of, replicate
-from ._result import JackknifeResult
 from ._sample import METRICS, Sample, Statistic, values_of
 
 __all__ = ["jackknife", "leave_one_out"]

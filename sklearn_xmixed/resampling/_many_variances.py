@@ -1,8 +1,8 @@
 """Variance parameters of many responses with their covariance matrices.
 
-The formulas of ``inference/_variance.py`` with an axis of responses last: inside the
-parameter space along the elements of D, at a zero variance or a singular matrix along
-the parameters that are off the boundary.
+The formulas of ``inference/variances`` with an axis of responses last:
+inside the parameter space along the elements of D, at a zero variance or a singular
+matrix along the parameters that are off the boundary.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def many_variances(
     nothing = np.full((B, a, a), np.nan)
     if not std_errors:
         return ManyVariances(alpha.T, nothing, nothing, nothing, np.ones(B, dtype=bool))
-    H, moves = _hessian(model, D_blocks, at, sigma2)
+    H, moves = _hessian(model, at, sigma2)
     lost = np.flatnonzero(~free.all(axis=0))
     if len(lost):
         part, J[..., lost] = at.take(lost), np.eye(a)[..., None]
@@ -103,7 +103,7 @@ def many_variances(
 
 
 def _hessian(
-    model: VarianceModel, D_blocks: list[Array], at: ManyPieces, sigma2: Array
+    model: VarianceModel, at: ManyPieces, sigma2: Array
 ) -> tuple[Array, Array]:
     """Hessian of -2 L* in the elements of the D_b and log sigma, and the moves."""
     m, B = model.n_params, len(sigma2)

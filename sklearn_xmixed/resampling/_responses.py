@@ -19,9 +19,10 @@ from sklearn.utils.validation import check_array, check_consistent_length
 from ..design._compile import compile_design
 from ..exceptions import MixedModelWarning
 from ..fitted._fitted import FittedModel
-from ..fitted._response_tests import ManySmallSamples, OneSmallSample
-from ..fitted._responses import (
+from ..fitted.responses import (
     FittedResponses,
+    ManySmallSamples,
+    OneSmallSample,
     ResponseEffects,
     ResponseEstimates,
     ResponsePart,

@@ -13,10 +13,9 @@ import numpy as np
 
 from ..covariance import PARAMETERIZATIONS
 from ..design._compile import Compiled
+from ..fitted._coefficient_order import Order
 from ..fitted._fitted import FittedModel
-from ..fitted._response_tests import ManySmallSamples
-from ..fitted._responses import ResponseEffects, ResponseEstimates
-from ..fitted._saved import Order
+from ..fitted.responses import ManySmallSamples, ResponseEffects, ResponseEstimates
 from ..likelihood import (
     CrossedOptions,
     ManyPieces,

@@ -13,7 +13,7 @@ from numpy.testing import assert_allclose
 
 from sklearn_xmixed import from_formula
 from sklearn_xmixed.fitted._fitted import FittedModel
-from sklearn_xmixed.means._adjust import Family
+from sklearn_xmixed.means.multiplicity._family import Family
 
 FILE = Path(__file__).parent / "marginal_means.json"
 DOCUMENT = json.loads(FILE.read_text(encoding="utf-8"))

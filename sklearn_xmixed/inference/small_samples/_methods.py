@@ -11,7 +11,7 @@ import numpy as np
 
 from ...likelihood import Sensitivity
 from .._reference import Reference
-from .._variance import FreeDirections
+from ..variances._free_directions import FreeDirections
 from ._coordinates import Coordinates
 from ._kenward_roger import KenwardRoger
 from ._moments import Moments

@@ -14,7 +14,7 @@ from functools import cached_property
 import numpy as np
 
 from ...likelihood import Sensitivity
-from .._variance import FreeDirections
+from ..variances._free_directions import FreeDirections
 
 __all__ = ["Moments"]
 

@@ -3,12 +3,10 @@
 from ._code import to_code
 from ._command import xtmixed
 from ._estimator import CommandRegressor
-from ._generate import generate
-from ._parser import parse
 from ._plan import plan
-from ._recipe import Recipe
-from ._syntax import Command
 from ._unparse import to_command
+from .columns import Recipe, generate
+from .grammar import Command, parse
 
 __all__ = [
     "Command",

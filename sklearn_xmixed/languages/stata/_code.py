@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from ...diagnostics._proposal import code_of
-from ._columns import Cell, Column
+from ...diagnostics.checks import code_of
 from ._estimator import CommandRegressor
-from ._expressions import Variable
-from ._recipe import Recipe
+from .columns import Cell, Column, Recipe
+from .grammar import Variable
 
 __all__ = ["to_code"]
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from ...exceptions import CommandError
-from ._data import Data
 from ._estimator import CommandRegressor
-from ._parser import parse
 from ._plan import plan
+from .columns import Data
+from .grammar import parse
 
 __all__ = ["xtmixed"]
 

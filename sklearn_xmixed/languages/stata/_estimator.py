@@ -11,13 +11,13 @@ from sklearn.base import clone
 
 from ..._regressor import MixedLinearRegressor
 from ...design._labels import Source
-from ...inference import Coding, WaldFTest, WaldTest
+from ...inference import Coding
 from ...means import DeferredVariables, FixedVariables
 from ...reporting import Summary
 from .._fromtext import TextRegressor
-from ._codings import codings_of
-from ._data import Data, Labelled
-from ._expressions import Variable
+from .columns import Data, Labelled, codings_of
+from .grammar import Variable
+from .lines import CommandLines
 
 __all__ = ["CommandRegressor"]
 
@@ -25,7 +25,7 @@ Array = np.ndarray
 _LAYOUT = {"base_levels": False, "empty_cells": True, "squeeze": False}
 
 
-class CommandRegressor(TextRegressor):
+class CommandRegressor(CommandLines, TextRegressor):
     """A ``MixedLinearRegressor`` that makes its columns by a command.
 
     It is what ``xtmixed`` returns, fitted, and everything that can be done with a
@@ -254,47 +254,6 @@ class CommandRegressor(TextRegressor):
         """
         return self._tables(X, None, None)[:3]
 
-    def test(self, line: str) -> WaldTest | WaldFTest:
-        """A Wald test, as the line says.
-
-        Parameters
-        ----------
-        line : str
-            Such as ``"test x1 x2"``, ``"test x1 = x2, small"`` or
-            ``"test (x1 = x2) (x3 = 1)"``.  ``small`` takes the degrees of freedom of the
-            command's dfmethod().
-
-        Returns
-        -------
-        WaldTest or WaldFTest
-            The latter with ``small``.
-
-        Raises
-        ------
-        CommandError
-            If the line is not understood.
-
-        See Also
-        --------
-        wald_test : The same with any method of degrees of freedom.
-
-        Examples
-        --------
-        >>> from sklearn_xmixed import xtmixed
-        >>> from sklearn_xmixed.datasets import load_sleepstudy
-        >>> sleep = load_sleepstudy().frame
-        >>> command = "mixed reaction days || subject: days, cov(un) reml"
-        >>> fit = xtmixed(f"{command} dfmethod(kroger)", sleep, show=False)
-        >>> print(fit.test("test days, small"))
-         ( 1)  [reaction]days = 0
-        <BLANKLINE>
-               F(  1,   17.00) =    45.85
-                      Prob > F =    0.0000
-        """
-        from ._after import test
-
-        return test(self, line)
-
     def lincom(
         self,
         expression: Any,
@@ -322,147 +281,9 @@ class CommandRegressor(TextRegressor):
         ValueError
             As by ``MixedLinearRegressor.lincom``.
         """
-        from ._after import without_small
+        from .lines import without_small
 
         return super().lincom(without_small(self, expression), confidence_level, df=df)
-
-    def estat(self, line: str) -> Any:
-        """Tables after the fit, as the line says.
-
-        Parameters
-        ----------
-        line : str
-            ``"estat df"``, ``"estat df, method(kroger)"``, ``"estat ic"``,
-            ``"estat group"``, ``"estat icc"``, ``"estat recovariance"`` or
-            ``"estat vce"``; the word ``estat`` may be left out.
-
-        Returns
-        -------
-        Series or DataFrame
-            Degrees of freedom by coefficient; else what the method returns that the
-            line stands for.
-
-        Raises
-        ------
-        CommandError
-            If the line is not understood.
-
-        Examples
-        --------
-        >>> from sklearn_xmixed import xtmixed
-        >>> from sklearn_xmixed.datasets import load_sleepstudy
-        >>> sleep = load_sleepstudy().frame
-        >>> command = "reaction days || subject: days, cov(un) reml"
-        >>> fit = xtmixed(command, sleep, show=False)
-        >>> fit.estat("estat df, method(satterthwaite)").round(2).to_dict()
-        {'days': 17.0, '_cons': 17.0}
-        """
-        from ._after import estat
-
-        return estat(self, line)
-
-    def margins(self, line: str = "margins") -> Any:
-        """Predictive margins, as the line says.
-
-        Parameters
-        ----------
-        line : str, default="margins"
-            Such as ``"margins program, at(age=(20 30))"`` or ``"margins, dydx(age)"``;
-            the word ``margins`` may be left out.  Options: dydx() of variables or ``*``,
-            at(), also several of them, atmeans, over(), asbalanced, level().  Averages
-            are over the observed rows.
-
-        Returns
-        -------
-        MarginalMeans, Contrasts or MarginalEffects
-            Contrasts with the base level for ``dydx()`` of a factor, MarginalEffects for
-            several variables.  They print as in Stata 12, with z.
-
-        Raises
-        ------
-        CommandError
-            If the line is not understood; it points to the method that does more.
-
-        Examples
-        --------
-        >>> from sklearn_xmixed import xtmixed
-        >>> from sklearn_xmixed.datasets import load_orthodont
-        >>> data = load_orthodont().frame
-        >>> fit = xtmixed("distance i.sex##c.age || subject:", data, show=False)
-        >>> fit.margins("margins sex, at(age=(8 14))").table["estimate"].round(2).tolist()
-        [21.21, 22.62, 24.09, 27.32]
-        """
-        from ._margins import margins
-
-        return margins(self, line)
-
-    def contrast(self, line: str) -> Any:
-        """Contrasts of marginal means, as the line says.
-
-        Parameters
-        ----------
-        line : str
-            Such as ``"contrast r.group"`` or ``"contrast ar.time@group,
-            mcompare(sidak)"``; operators r. (reference), a. (adjacent), ar. (reverse
-            adjacent), g. (grand mean) and p. (polynomial); ``r.a#r.b`` for interactions.
-            Options: mcompare() for all comparisons of the term, effects, cieffects,
-            pveffects, nowald, noeffects, level(), and small, which takes the degrees of
-            freedom of the command's dfmethod().
-
-        Returns
-        -------
-        Contrasts
-            ``joint_test()`` has the joint tests.
-
-        Raises
-        ------
-        CommandError
-            If the line is not understood.
-        """
-        from ._comparisons import contrast
-
-        return contrast(self, line)
-
-    def pwcompare(self, line: str) -> Any:
-        """Pairwise comparisons of marginal means, as the line says.
-
-        Parameters
-        ----------
-        line : str
-            Such as ``"pwcompare group, mcompare(tukey)"``; a later level less an earlier
-            one.  Options as of ``contrast``, and groups and cimargins.
-
-        Returns
-        -------
-        Contrasts, MarginalMeans or DataFrame
-            The means with the option cimargins; with groups a frame of the means and
-            letters: means that share a letter do not differ.
-
-        Raises
-        ------
-        CommandError
-            If the line is not understood.
-        """
-        from ._comparisons import pwcompare
-
-        return pwcompare(self, line)
-
-    def marginsplot(self, line: str = "margins", ax: Any = None) -> Any:
-        """Draw what ``margins`` computes.
-
-        Parameters
-        ----------
-        line : str, default="margins"
-            As of ``margins``.
-        ax : Axes, default=None
-
-        Returns
-        -------
-        MarginalMeansDisplay
-        """
-        from ._margins import marginsplot
-
-        return marginsplot(self, line, ax)
 
     def response(self, X: Any, groups: Any = None) -> pd.Series:
         """The response as the command has it."""

@@ -3,71 +3,53 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from ..._spec import RandomEffects, Residuals
-from ...exceptions import CommandError
 from ...expressions import Span
 from ...residuals import STRUCTURES
-from ._columns import Cell, Column, Layout, columns_of
-from ._data import Data, Labelled
-from ._expressions import Variable
-from ._names import Names
-from ._options import RULES, is_option
-from ._recipe import Reader, Recipe
-from ._series import Lag, read_xtset
-from ._syntax import (
+from ._exclusions import Exclusions
+from ._settings import notes_of, parameters_of, reporting_of
+from .columns import (
+    Cell,
+    Column,
+    Data,
+    Labelled,
+    Lag,
+    Layout,
+    Names,
+    Reader,
+    Recipe,
+    Term,
+    Unit,
+    columns_of,
+    expand,
+    label,
+    read_xtset,
+)
+from .grammar import (
     Command,
     EquationSyntax,
     Item,
-    Option,
     Pattern,
     ResidualSyntax,
+    Variable,
     Weight,
+    is_option,
 )
-from ._terms import Term, Unit, expand, label
 
 __all__ = ["plan"]
 
 Array = np.ndarray
-_NOTES = {rule.name: rule.note for rule in RULES if rule.note}
-#: options to ``summary``
-_REPORTING: dict[str, tuple[str, Any]] = {
-    "variance": ("metric", "variance"),
-    "stddeviations": ("metric", "sd"),
-    "estmetric": ("metric", "estimation"),
-    "noretable": ("random_table", False),
-    "norettable": ("random_table", False),
-    "nofetable": ("fixed_table", False),
-    "noheader": ("header", False),
-    "nogroup": ("group_table", False),
-    "coeflegend": ("coef_legend", True),
-    "noomitted": ("omitted", False),
-    "vsquish": ("squeeze", True),
-    "noemptycells": ("empty_cells", False),
-    "baselevels": ("base_levels", True),
-    "allbaselevels": ("base_levels", "all"),
-}
-_FORMATS = ("cformat", "pformat", "sformat")
 #: what to do with times that are texts, where they are labels and where they have distances
 _AS_NAMES = (
     "The time of a command is a number: make it one, or a pandas.Categorical. "
     "MixedLinearRegressor takes texts, by residuals=Residuals(..., time=...)."
 )
 _AS_NUMBERS = "Number the occasions: the distance between two of them is needed."
-#: pairs that contradict one another
-_PAIRS = (
-    ("mle", "reml"),
-    ("matsqrt", "matlog"),
-    ("log", "nolog"),
-    ("variance", "estmetric"),
-    ("variance", "stddeviations"),
-    ("estmetric", "stddeviations"),
-    ("nolstretch", "lstretch"),
-)
 
 
 def plan(
@@ -88,19 +70,18 @@ class _Plan:
         self.command = command
         self.data = data
         self.xtset = read_xtset(xtset)
+        self.fail = command.fail
         self.names = Names(data.names, self.fail, is_option)
         self.used: dict[str, str] = {}
         self.texts: dict[str, tuple[str, ...]] = {}
-
-    def fail(self, problem: str, hint: str = "", span: Span | None = None) -> NoReturn:
-        raise CommandError(problem, self.command.text, span, hint)
 
     def make(self) -> tuple[dict[str, Any], Recipe]:
         command = self.command
         repeated = {n for n in self.data.names if self.data.names.count(n) > 1}
         if repeated:
             self.fail(f"The data have several columns named {sorted(repeated)[0]!r}.")
-        self._check_options()
+        exclusions = Exclusions(command)
+        exclusions.options()
         target = self._target(command.target)
         terms, bases = expand(command.items, self.names)
         for term, span in terms:
@@ -125,8 +106,8 @@ class _Plan:
             known={},
             texts=self.texts,
             layout=Layout(()),
-            reporting=self._reporting(),
-            notes=self._notes(),
+            reporting=reporting_of(command),
+            notes=notes_of(command),
         )
         codes = self._codes_in_sample(recipe, terms)
         expanded = columns_of(terms, codes, bases, self.names)
@@ -141,7 +122,7 @@ class _Plan:
             levels=expanded.levels,
             empty=expanded.empty,
         )
-        parameters = self._parameters()
+        parameters = parameters_of(command)
         parameters |= {
             "random_effects": [e for e, _ in equations] or None,
             "fixed": [c.name for c in expanded.columns],
@@ -151,7 +132,7 @@ class _Plan:
             "weight_type": weight_type,
             "offset": offset,
         }
-        self._check_model(parameters, equations)
+        exclusions.model(parameters, equations)
         return parameters, recipe
 
     def _codes_in_sample(
@@ -418,43 +399,6 @@ class _Plan:
             )
         return name
 
-    # -- options -----------------------------------------------------------------
-
-    def _check_options(self) -> None:
-        for first, second in _PAIRS:
-            a, b = self.command.option(first), self.command.option(second)
-            if a is not None and b is not None:
-                self.fail(f"{first} and {second} contradict each other.", "", b.span)
-
-    def _reporting(self) -> dict[str, Any]:
-        out: dict[str, Any] = {}
-        if self.command.name == "mixed":  # prints variances where not told otherwise
-            out["metric"] = "variance"
-        for option in self.command.options:
-            if option.name in _REPORTING:
-                key, value = _REPORTING[option.name]
-                out[key] = value
-            elif option.name == "level":
-                out["confidence_level"] = round(option.value / 100.0, 12)
-            elif option.name in _FORMATS:
-                out[option.name] = option.value
-        return out
-
-    def _notes(self) -> tuple[str, ...]:
-        notes = [
-            f"Note: {option.name} has no effect here; {_NOTES[option.name]}."
-            for option in self.command.options
-            if option.name in _NOTES
-        ]
-        technique = self.command.value("technique", ())
-        if len(technique) > 1:
-            notes.append(
-                f"Note: techniques do not take turns here; {technique[0]} is used."
-            )
-        if "dfp" in technique[:1]:
-            notes.append("Note: dfp stands for a quasi-Newton method, L-BFGS here.")
-        return tuple(notes)
-
     def _numbering(self) -> list[str]:
         """What the numbers of factors stand for that are texts."""
         out = []
@@ -463,127 +407,3 @@ class _Plan:
             more = f", and {len(texts) - 20} more" if len(texts) > 20 else ""
             out.append(f"Note: levels of {name} are {shown}{more}.")
         return out
-
-    def _parameters(self) -> dict[str, Any]:
-        has, value = self.command.option, self.command.value
-        out: dict[str, Any] = {
-            "method": "reml" if has("reml") else "ml",
-            "fit_intercept": self.command.constant,
-            "weight_scaling": value("pwscale"),
-            "parameterization": "matlog" if has("matlog") else "matsqrt",
-            "em_only": bool(has("emonly")),
-            "std_errors": not has("nostderr"),
-            "lr_test": not has("nolrtest"),
-            "missing": "drop",
-            "df_method": value("dfmethod"),
-        }
-        technique = value("technique", ("nr",))[0]
-        out["solver"] = "newton" if technique == "nr" else "lbfgs"
-        for name, parameter in (
-            ("emiterate", "em_iter"),
-            ("emtolerance", "em_tol"),
-            ("iterate", "max_iter"),
-            ("nrtolerance", "tol"),
-        ):
-            if has(name):
-                out[parameter] = value(name)
-        return out
-
-    def _check_model(
-        self,
-        parameters: dict[str, Any],
-        equations: list[tuple[RandomEffects, EquationSyntax]],
-    ) -> None:
-        """Combinations that the manual excludes, marked where they are written."""
-        has = self.command.option
-        weighted = parameters["weight_type"] != "precision" and (
-            self.command.weight is not None
-            or any(e.weight is not None for e, _ in equations)
-        )
-        structured = parameters["residuals"] is not None
-
-        refuse = self._refuse
-        refuse(
-            has("reml"),
-            weighted,
-            "Weights are not supported with reml.",
-            "Fit by mle, the default.",
-        )
-        refuse(
-            has("reml"),
-            parameters["vce"] != "oim",
-            f"vce({parameters['vce']}) is not supported with reml.",
-            "Fit by mle, the default.",
-        )
-        refuse(
-            has("pwscale"),
-            parameters["weight_type"] != "sampling",
-            "pwscale() scales sampling weights, and there are none.",
-            "Give them by [pw=...] or pweight().",
-        )
-        levels = {e.group for e, _ in equations}
-        refuse(
-            has("pwscale"),
-            len(levels) != 1 or "_all" in levels,
-            "pwscale() is supported only with two-level models.",
-            "That is one level of groups.",
-        )
-        for name in ("emonly", "nostderr"):
-            refuse(
-                has(name),
-                structured,
-                f"{name} is available only with independent residuals of one variance.",
-                "",
-            )
-        refuse(has("emonly"), weighted, "emonly is available only without weights.", "")
-        refuse(
-            has("emonly"),
-            parameters.get("em_iter") == 0,
-            "emonly needs EM iterations.",
-            "Write emiterate(500), say.",
-        )
-        self._check_degrees_of_freedom(parameters)
-        self._check_levels(equations)
-
-    def _refuse(
-        self, option: Option | None, condition: bool, problem: str, hint: str
-    ) -> None:
-        """Fail at an option that is given where it must not."""
-        if option is not None and condition:
-            self.fail(problem, hint, option.span)
-
-    def _check_degrees_of_freedom(self, parameters: dict[str, Any]) -> None:
-        """What dfmethod() and small need."""
-        has, method = self.command.option, parameters["df_method"]
-        self._refuse(
-            has("dfmethod"),
-            parameters["method"] == "ml" and str(method).startswith("kenward-roger"),
-            "dfmethod(kroger) is about REML.",
-            "Add the option reml, or write dfmethod(satterthwaite).",
-        )
-        self._refuse(
-            has("small"),
-            method is None,
-            "small goes with dfmethod().",
-            "It says how degrees of freedom are found: dfmethod(kroger), say.",
-        )
-
-    def _check_levels(
-        self, equations: list[tuple[RandomEffects, EquationSyntax]]
-    ) -> None:
-        """The order of the levels."""
-        seen: list[str] = []
-        for spec, equation in equations:
-            if spec.group in seen and seen[-1] != spec.group:
-                self.fail(
-                    f"The equations of level {spec.group} are not next to each other.",
-                    "Repeated levels follow one another.",
-                    equation.level.span,
-                )
-            if spec.group == "_all" and any(g != "_all" for g in seen):
-                self.fail(
-                    "_all is one group of all rows and comes first.",
-                    "The top level comes first.",
-                    equation.level.span,
-                )
-            seen.append(spec.group)

@@ -9,10 +9,8 @@ from ..._regressor import MixedLinearRegressor
 from ..._spec import RandomEffects, Residuals
 from ...design._validation import equations_of
 from ...inference import Specification
-from ._dfmethods import METHODS, word_of
-from ._options import RESIDUALS
-from ._parser import NAMES
-from ._recipe import Recipe
+from .columns import Recipe
+from .grammar import METHODS, NAMES, RESIDUALS, word_of
 
 __all__ = ["to_command"]
 

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from ._model import (
+from ._model import Model, Part, model_of
+from ._r_syntax import joined, quoted
+from ._translation import (
     CannotSayError,
-    Model,
-    Part,
     Translation,
     common_notes,
-    joined,
-    model_of,
-    quoted,
     refuse_weights,
     table,
+    translated,
 )
 
 __all__ = ["to_lme4"]
@@ -61,11 +59,7 @@ def to_lme4(
     library(lme4)
     fit <- lmer(reaction ~ days + (1 + days | subject), data = data, REML = FALSE)
     """
-    model = model_of(estimator, weight)
-    try:
-        return _translate(model, data)
-    except CannotSayError as error:
-        return Translation("lme4", None, str(error))
+    return translated("lme4", _translate, model_of(estimator, weight), data)
 
 
 def _translate(model: Model, data: str) -> Translation:

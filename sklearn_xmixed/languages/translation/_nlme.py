@@ -6,17 +6,15 @@ from typing import Any
 
 from ..._spec import Residuals
 from ...residuals import Exponential, Power
-from ._model import (
+from ._model import Model, Part, model_of
+from ._r_syntax import joined, quoted
+from ._translation import (
     CannotSayError,
-    Model,
-    Part,
     Translation,
     common_notes,
-    joined,
-    model_of,
-    quoted,
     refuse_weights,
     table,
+    translated,
 )
 
 __all__ = ["to_nlme"]
@@ -64,11 +62,7 @@ def to_nlme(
       random = list(subject = pdIdent(~ 1)),
       correlation = corAR1(0.64, form = ~ days | subject))
     """
-    model = model_of(estimator, weight)
-    try:
-        return _translate(model, data)
-    except CannotSayError as error:
-        return Translation("nlme", None, str(error))
+    return translated("nlme", _translate, model_of(estimator, weight), data)
 
 
 def _translate(model: Model, data: str) -> Translation:

@@ -6,15 +6,14 @@ import re
 from typing import Any
 
 from ..._spec import Residuals
-from ._model import (
+from ._model import Model, Part, model_of
+from ._translation import (
     CannotSayError,
-    Model,
-    Part,
     Translation,
     common_notes,
-    model_of,
     refuse_weights,
     table,
+    translated,
 )
 
 __all__ = ["to_sas"]
@@ -77,11 +76,7 @@ def to_sas(
       random intercept days / subject=subject type=un g gcorr;
     run;
     """
-    model = model_of(estimator, weight)
-    try:
-        return _translate(model, data)
-    except CannotSayError as error:
-        return Translation("SAS", None, str(error))
+    return translated("SAS", _translate, model_of(estimator, weight), data)
 
 
 def _translate(model: Model, data: str) -> Translation:
