@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -20,6 +20,9 @@ from ._page import EstimatesPage
 from ._shown import BackTransformed, Shown, transformed_table
 from ._transformation import transformation_of
 from ._variables import FixedVariables
+
+if TYPE_CHECKING:
+    from ..plotting import MarginalMeansDisplay
 
 __all__ = ["FixedRows", "MarginalMeans", "marginal_means", "marginal_trends"]
 
@@ -330,7 +333,7 @@ class MarginalMeans(Shown, LinearEstimates):
             self._notes(),
         )
 
-    def plot(self, ax: Any = None, **options: Any) -> Any:
+    def plot(self, ax: Any = None, **options: Any) -> MarginalMeansDisplay:
         """Draw the means with their intervals, in one panel per by-level.
 
         Parameters

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -12,12 +12,15 @@ from sklearn.base import clone
 from ..._regressor import MixedLinearRegressor
 from ...design._labels import Source
 from ...inference import Coding, WaldFTest, WaldTest
-from ...means import DeferredVariables, FixedVariables
+from ...means import Contrasts, DeferredVariables, FixedVariables
 from ...reporting import Summary
 from .._fromtext import TextRegressor
 from ._codings import codings_of
 from ._data import Data, Labelled
 from ._expressions import Variable
+
+if TYPE_CHECKING:
+    from ...plotting import MarginalMeansDisplay
 
 __all__ = ["CommandRegressor"]
 
@@ -66,7 +69,7 @@ class CommandRegressor(TextRegressor):
         """What is to be said about options without effect and the numbers of levels."""
         return self._recipe().notes
 
-    def fit(
+    def fit(  # type: ignore[override]  # the command names its offset
         self,
         X: Any,
         y: Any = None,
@@ -396,7 +399,7 @@ class CommandRegressor(TextRegressor):
 
         return margins(self, line)
 
-    def contrast(self, line: str) -> Any:
+    def contrast(self, line: str) -> Contrasts:
         """Contrasts of marginal means, as the line says.
 
         Parameters
@@ -447,7 +450,9 @@ class CommandRegressor(TextRegressor):
 
         return pwcompare(self, line)
 
-    def marginsplot(self, line: str = "margins", ax: Any = None) -> Any:
+    def marginsplot(
+        self, line: str = "margins", ax: Any = None
+    ) -> MarginalMeansDisplay:
         """Draw what ``margins`` computes.
 
         Parameters
