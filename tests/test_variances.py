@@ -18,7 +18,7 @@ from sklearn_xmixed.datasets import (
     load_productivity,
     load_sleepstudy,
 )
-from tests.conftest import ALL_ZERO, cases
+from tests.conftest import ALL_ZERO, cases, examples
 from tests.test_summary_manual import manual_fit
 
 INPUTS = ["private", "emp", "hwy", "water", "other", "unemp"]
@@ -83,7 +83,7 @@ def likelihood(model, X, y, V):
 # --------------------------------------------------- covariance matrices of the rows
 
 
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 @given(cases())
 def test_nested_models_by_definition(case):
     """V from the estimates gives the likelihood and Var(beta) that were reported."""
