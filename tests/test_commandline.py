@@ -59,13 +59,17 @@ def test_a_pipe_that_closes(folder):
     assert done.returncode in (0, 141)
 
 
-def test_errors_in_a_shell(folder, capsys):
+@pytest.mark.slow
+def test_errors_in_a_shell(folder):
     done = run(
         "reaction days || subject: days, cov(xy)", "--data", folder / "sleep.csv"
     )
     assert (done.returncode, done.stdout) == (2, "")
     assert "^" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_help_and_version(capsys):
     for option, told in (
         ("--help", "examples:"),
         ("--version", sklearn_xmixed.__version__),
