@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal, overload
 
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.metadata_routing import UNUSED
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from ._spec import RandomEffects, Residuals
-from .compat import CallbackSupportMixin, with_callbacks
+from .compat import CallbackSupportMixin, available_if, with_callbacks
 from .design._compile import Compiled, compile_design
 from .design._from_batches import add_batch, adds_up, compile_sums
 from .design._offset import read_offset
@@ -51,6 +50,9 @@ from .tables import Table
 __all__ = ["MixedLinearRegressor"]
 
 Array = np.ndarray
+
+#: rows that are in memory, of which ``predict`` makes arrays
+Rows = pd.DataFrame | Array | Sequence[Sequence[float]]
 
 #: what scikit-learn keeps of the columns that were seen
 NAMES_SEEN = ("feature_names_in_", "n_features_in_")
@@ -753,6 +755,42 @@ n_levels), default=None
         return own if batches is None else batches.frame
 
     # -- prediction --------------------------------------------------------------
+
+    @overload
+    def predict(
+        self,
+        X: Rows,
+        *,
+        groups: Any = None,
+        kind: str | None = None,
+        level: str | None = None,
+        return_std: Literal[False] = False,
+        offset: Any = None,
+    ) -> Array: ...
+
+    @overload
+    def predict(
+        self,
+        X: Rows,
+        *,
+        groups: Any = None,
+        kind: str | None = None,
+        level: str | None = None,
+        return_std: Literal[True],
+        offset: Any = None,
+    ) -> tuple[Array, Array]: ...
+
+    @overload
+    def predict(
+        self,
+        X: Any,
+        *,
+        groups: Any = None,
+        kind: str | None = None,
+        level: str | None = None,
+        return_std: bool = False,
+        offset: Any = None,
+    ) -> Any: ...
 
     def predict(
         self,
