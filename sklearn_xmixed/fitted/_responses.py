@@ -12,6 +12,7 @@ import pandas as pd
 from scipy.special import chdtrc
 from scipy.stats import false_discovery_control
 
+from ..design._categories import Categories
 from ..inference import LinearHypothesis, VarianceParameter, check_level
 from ..inference._coefficients import t_p_value, t_quantile
 from ..inference._variance import variance_table
@@ -478,6 +479,14 @@ class FittedResponses:
     def fixed_names(self) -> tuple[str, ...]:
         """Columns of the fixed part."""
         return self.template.fixed_names
+
+    @property
+    def categories(self) -> Categories | None:
+        """Categories of coded columns, with the combinations of all responses' rows."""
+        first, *others = (part.model.categories for part in self.parts)
+        for more in others:
+            first = first if first is None or more is None else first.plus(more)
+        return first
 
     @property
     def equation_names(self) -> list[str]:

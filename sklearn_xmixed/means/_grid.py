@@ -179,11 +179,7 @@ def _places(known: FixedVariables, name: str, found: pd.Series) -> Array:
 
 
 def _no_rows(known: FixedVariables) -> str:
-    if len(known.factors) == 0 and known.rows is None:
-        why = "Of columns of numbers only the means are kept"
-    else:
-        why = "The data have too many distinct rows to keep them"
-    return f"{why}; for weights='observed' pass the rows: at=data."
+    return f"{known.no_rows}; for weights='observed' pass the rows: at=data."
 
 
 def _values_of(

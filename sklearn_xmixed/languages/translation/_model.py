@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from typing import Any
 import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
+from ...design._categories import FixedTerm
 from ...design._validation import equations_of
 from ...inference import CORRECTIONS
 
@@ -128,6 +130,8 @@ class Model:
         Name of the precision weights; None without any.
     offset : str or None
         Name of the offset.
+    terms : tuple of FixedTerm
+        The user's columns behind those of the fixed part.
     """
 
     target: str
@@ -143,6 +147,12 @@ class Model:
     df_method: str | None = None
     weight: str | None = None
     offset: str | None = None
+    terms: tuple[FixedTerm, ...] = ()
+
+    @property
+    def factors(self) -> tuple[FixedTerm, ...]:
+        """Terms of categories."""
+        return tuple(t for t in self.terms if t.categories is not None)
 
     @property
     def net_target(self) -> str:
@@ -192,7 +202,86 @@ def model_of(estimator: Any, weight: str | None = None) -> Model:
         estimator.df_method,
         _weight_of(estimator, weight),
         results.specification.offset or None,
+        _terms_of(estimator),
     )
+
+
+def _terms_of(estimator: Any) -> tuple[FixedTerm, ...]:
+    """The user's columns; those of a model without coded categories are its columns."""
+    fitted = estimator._fitted
+    if fitted.categories is None:
+        return tuple(FixedTerm(name, (name,)) for name in fitted.fixed_names)
+    return tuple(fitted.categories.terms(fitted.fixed_names))
+
+
+def refuse_categories(model: Model, language: str) -> None:
+    """Coded columns, for a language that is given none of its own."""
+    if model.factors or _coded_alone(model):
+        raise CannotSayError(
+            "columns that categorical='treatment' codes; their names, such as "
+            f"{(_coded_alone(model) or list(model.factors[0].columns))[0]!r}, are none of "
+            f"{language}. Code them as columns of zeros and ones with plain names."
+        )
+
+
+def _coded_alone(model: Model) -> list[str]:
+    """Coded columns that are named one by one, or have random coefficients."""
+    coding = model.estimator._fitted.categories
+    if coding is None:
+        return []
+    named = [t.name for t in model.terms if t.categories is None]
+    return [n for n in [*named, *(x for p in model.parts for x in p.effects)]
+            if n in coding]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class FactorsInR:
+    """Categories in R's words.
+
+    Parameters
+    ----------
+    right : tuple of str
+        Variables of the fixed part.
+    names : dict of str to str
+        What R calls the coefficients, where that is another name.
+    lines : tuple of str
+        Code that gives the factors their levels in order.
+    """
+
+    right: tuple[str, ...]
+    names: dict[str, str]
+    lines: tuple[str, ...]
+
+    @classmethod
+    def of(cls, model: Model, data: str) -> FactorsInR:
+        """Write every column of categories as a factor."""
+        alone = _coded_alone(model)
+        if alone:
+            raise CannotSayError(
+                f"the columns {alone}, single ones of those that categorical='treatment' "
+                "codes. Code them as columns of zeros and ones."
+            )
+        gone = {*model.results.omitted}
+        names: dict[str, str] = {}
+        lines = []
+        for term in model.factors:
+            assert term.categories is not None
+            kinds = {type(c) for c in term.categories}
+            if gone & {*term.columns} or kinds not in ({str}, {int}):
+                raise CannotSayError(
+                    f"the factor {term.name!r}, of which columns were left out as collinear "
+                    "or whose categories are neither text nor whole numbers."
+                )
+            levels = ", ".join(
+                json.dumps(c, ensure_ascii=False) for c in term.categories
+            )
+            own = f"{data}${quoted(term.name)}"
+            lines.append(f"{own} <- factor({own}, levels = c({levels}))")
+            coded = term.categories[len(term.categories) - len(term.columns) :]
+            for column, category in zip(term.columns, coded, strict=True):
+                names[column] = f"{quoted(term.name)}{category}"
+        right = tuple(t.name for t in model.terms if not {*t.columns} <= gone)
+        return cls(right, names, tuple(lines))
 
 
 def _weight_of(estimator: Any, given: str | None) -> str | None:

@@ -13,6 +13,7 @@ from ._model import (
     Translation,
     common_notes,
     model_of,
+    refuse_categories,
     refuse_weights,
     table,
 )
@@ -86,6 +87,7 @@ def to_sas(
 
 def _translate(model: Model, data: str) -> Translation:
     refuse_weights(model, "SAS")
+    refuse_categories(model, "SAS")
     _check_names(model)
     classes = dict.fromkeys(model.path)
     lines = []
