@@ -23,6 +23,9 @@ __all__ = ["Categories", "Cells", "FixedTerm", "read_categories"]
 
 Array = np.ndarray
 
+# in scikit-learn's words
+NO_ROWS = "Found array with 0 sample(s): X has no rows, and a minimum of 1 is required."
+
 
 @dataclass(frozen=True, eq=False)
 class FixedTerm:
@@ -136,10 +139,6 @@ class Categories:
         """Whether it is the name of a coded column."""
         return name in self._places
 
-    def owner(self, name: str) -> str:
-        """The column that a coded column is made of."""
-        return self._places[name][0]
-
     def expand(self, names: Sequence[str], *, constant: bool) -> list[str]:
         """Columns of the fixed part for names of the user's columns.
 
@@ -189,6 +188,8 @@ class Categories:
         ValueError
             If a category is not known, or no row had it that was fitted.
         """
+        if not source.n_rows:
+            raise ValueError(NO_ROWS)
         values = source.categorized(column)
         codes, found = _factorized(column, values)
         place = {category: k for k, category in enumerate(self.known[column])}
@@ -229,19 +230,30 @@ class Categories:
         codes = self.codes(source, column)
         return np.where(codes < 0, np.nan, codes == k)
 
-    def fill(self, source: Source, names: Sequence[str], out: Array) -> None:
-        """Write coded columns to their places in a matrix of the columns ``names``."""
-        by_column: dict[str, list[tuple[int, int]]] = {}
+    def fill(
+        self, source: Source, names: Sequence[str], out: Array, *, missing: bool
+    ) -> None:
+        """Write coded columns to their places in a matrix of the columns ``names``.
+
+        Rows without a category are nan, where missing ones are allowed.
+        """
+        places: dict[str, list[tuple[int, int]]] = {column: [] for column in self.known}
         for j, name in enumerate(names):
             if name in self._places:
                 column, k = self._places[name]
-                by_column.setdefault(column, []).append((j, k))
-        for column, places in by_column.items():
+                places[column].append((j, k))
+        for column, own in places.items():
             codes = self.codes(source, column)
-            gone = codes < 0
-            for j, k in places:
+            for j, k in own:
                 out[:, j] = codes == k
-                out[gone, j] = np.nan
+            gone = codes < 0
+            if gone.any() and not missing:
+                raise ValueError(
+                    f"Input X contains NaN: the categories of {column!r} are missing in "
+                    f"{int(gone.sum())} rows (the first is row {int(np.argmax(gone))}). "
+                    "Give them one, or set missing='drop' to leave these rows out."
+                )
+            out[gone] = np.nan
 
     # -- what the fit had ----------------------------------------------------------
 
@@ -284,6 +296,8 @@ def read_categories(
     """
     if estimator.categorical != "treatment":
         return None
+    if not source.n_rows:
+        raise ValueError(NO_ROWS)
     fixed = estimator.fixed
     names = [c for c in source.columns if c not in special] if fixed is None else fixed
     wanted = {n for n in names if isinstance(n, str)}

@@ -125,7 +125,7 @@ def read_fixed(estimator: Any, source: Source, names: Sequence[str]) -> Array:
     """The fixed part's columns of new data, validated."""
     if not names:
         return np.empty((source.n_rows, 0))
-    if source.coding is not None and any(name in source.coding for name in names):
+    if source.coding is not None:
         return _read_coded(estimator, source, names)
     data = source.matrix(names)
     if _plain_numbers(data):
@@ -150,22 +150,11 @@ def read_fixed(estimator: Any, source: Source, names: Sequence[str]) -> Array:
 
 def _read_coded(estimator: Any, source: Source, names: Sequence[str]) -> Array:
     """The same where some are made of categories."""
-    if not source.n_rows:
-        raise ValueError(
-            "Found array with 0 sample(s): X has no rows, and a minimum of 1 is required."
-        )
     out = np.empty((source.n_rows, len(names)), order="F")
     alone = replace(source, coding=None)
     numbers = [j for j, name in enumerate(names) if name not in source.coding]
     out[:, numbers] = read_fixed(estimator, alone, [names[j] for j in numbers])
-    source.coding.fill(alone, names, out)
-    if estimator.missing != "drop" and np.isnan(out).any():
-        row, j = np.argwhere(np.isnan(out))[0]
-        raise ValueError(
-            f"Input X contains NaN: the categories of {source.coding.owner(names[j])!r} are "
-            f"missing in {int(np.isnan(out[:, j]).sum())} rows (the first is row {row}). "
-            "Give them one, or set missing='drop' to leave these rows out."
-        )
+    source.coding.fill(alone, names, out, missing=estimator.missing == "drop")
     return out
 
 
