@@ -280,16 +280,22 @@ def find_roles(
             "results; rename the column."
         )
     roles = Roles(columns, fixed, extra, levels, y, weight)
-    _check_kinds(table, roles)
+    _check_kinds(table, roles, coded=estimator.categorical != "raise")
     return roles
 
 
-def _check_kinds(table: Table, roles: Roles) -> None:
+def _check_kinds(table: Table, roles: Roles, *, coded: bool) -> None:
     """Numbers where numbers are wanted."""
     times = [name for name in roles.numbers if table.kind(name) == "times"]
     if times:
         raise ValueError(f"The columns {times} hold dates or times; {NUMBERS}")
     texts = [name for name in roles.numbers if table.kind(name) == "text"]
+    if coded and set(texts) & set(roles.fixed):
+        raise NotImplementedError(
+            f"categorical='treatment' does not code columns of a lazy table yet, and "
+            f"{texts} hold text. Let the engine make columns of zeros and ones, in SQL "
+            "(color = 'red')::INT, or read the table into memory."
+        )
     if texts:
         raise ValueError(
             f"The columns {texts} hold text and no numbers. Columns that are no "

@@ -152,6 +152,12 @@ def _predicted(
     if said.offset and not said.offset_is_array:
         name = table.require(said.offset, "the offset")
         mean = mean + nw.col(name).cast(nw.Float64)
+    if fitted.categories is not None:
+        raise NotImplementedError(
+            "The model codes the categories of its columns "
+            f"{list(fitted.categories.known)}, and does not do that in a lazy table yet. "
+            "Read the rows into memory to predict them, such as X.collect()."
+        )
     for name, b in zip(fitted.fixed_names, fitted.coef, strict=True):
         table.require(name, "the column of the fixed part")
         mean = mean + nw.col(name).cast(nw.Float64) * float(b)
