@@ -1,5 +1,6 @@
 """What a fit hangs on, what may be wrong with it, how sure a parameter is."""
 
+from ._conditional_aic import conditional_aic
 from ._doctor import diagnose
 from ._finding import Diagnosis, Finding
 from ._influence import Influence
@@ -11,6 +12,7 @@ __all__ = [
     "Finding",
     "Influence",
     "Profile",
+    "conditional_aic",
     "diagnose",
     "profile",
     "within_correlation",
