@@ -211,7 +211,6 @@ def test_bad_values(engine, change, match):
         ({"vce": "robust"}, "needs sums by cluster"),
         ({"weight_type": "sampling"}, "robust standard errors"),
         ({"residuals": Residuals("ar", time="year")}, "needs rows"),
-        ({"random_effects": RandomEffects("_all", factor="school")}, "Crossed factors"),
         ({"random_effects": RandomEffects("school", weight="w")}, "Weights of groups"),
     ],
 )

@@ -10,6 +10,7 @@ import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
 
+from ..design._factors import factor_index
 from ..design._levels import path_frame
 from ..tables import Table, is_missing
 from ._fitted import FittedModel
@@ -24,11 +25,14 @@ PREDICTION = "prediction"
 
 @dataclass(frozen=True, eq=False)
 class LevelTable:
-    """Random effects of one level, a row per group.
+    """Random effects of one level or factor, a row per group.
 
     Parameters
     ----------
-    group : str
+    title : str
+        How a message speaks of it.
+    level : int
+        Among those asked for, top level 0; of a factor the level that owns it.
     keys : list of str
         Columns whose labels make the path of a group; empty for one group of all rows.
     index : Index
@@ -39,7 +43,8 @@ class LevelTable:
         These as combinations of [1, raw - shift].
     """
 
-    group: str
+    title: str
+    level: int
     keys: list[str]
     index: pd.Index
     effects: Array
@@ -47,28 +52,50 @@ class LevelTable:
 
     @classmethod
     def of(cls, fitted: FittedModel) -> Iterator[LevelTable]:
-        """Every level with random effects, top level first."""
-        if any(e.factor is not None for e in fitted.equations):
-            raise NotImplementedError(
-                "Predictions of models with crossed factors (factor=) are not supported "
-                "for a lazy table; read its rows into memory in parts and predict these."
-            )
+        """Every level with random effects, top level first, then every factor."""
         names = [encoder.group for encoder in fitted.encoders]
         depth = len(fitted.level_numbers)
         for level, number in enumerate(fitted.level_numbers):
-            floor = depth - 1 - level
+            yield cls._of_level(fitted, depth - 1 - level, number)
+        for equation in fitted.equations:
+            factor = equation.factor
+            if factor is None:
+                continue
+            above = [name for name in names[: factor.owner + 1] if name != "_all"]
             yield cls(
-                names[number],
-                [name for name in names[: number + 1] if name != "_all"],
-                path_frame(fitted.encoders, number),
-                _effects(fitted, floor, fitted.encoders[number].n_groups),
-                fitted.pool.matrix[:, fitted.pool.levels[floor].members],
+                repr(factor.variable),
+                factor.owner,
+                [*above, factor.variable],
+                factor_index(fitted.encoders, factor),
+                *_of_term(fitted, equation.floor, factor.encoder.n_groups),
             )
+            if factor.common:  # what the levels of a group share
+                yield cls._of_level(fitted, equation.floor + 1, factor.owner)
+
+    @classmethod
+    def _of_level(cls, fitted: FittedModel, term: int, number: int) -> LevelTable:
+        """Effects of the groups of a level."""
+        encoders = fitted.encoders[: number + 1]
+        return cls(
+            f"level {encoders[-1].group!r}",
+            number,
+            [encoder.group for encoder in encoders if encoder.group != "_all"],
+            path_frame(encoders, number),
+            *_of_term(fitted, term, encoders[-1].n_groups),
+        )
 
 
-def _effects(fitted: FittedModel, floor: int, n_groups: int) -> Array:
-    """Random effects of a floor's groups, what the posterior says of unit rows."""
-    widths = [len(basis.members) for basis in fitted.pool.levels]
+def _of_term(fitted: FittedModel, floor: int, n_groups: int) -> tuple[Array, Array]:
+    """Random effects of a term's groups, what the posterior says of unit rows.
+
+    Returns
+    -------
+    effects : ndarray of shape (G, q)
+    columns : ndarray of shape (k + 1, q)
+        That they go with.
+    """
+    matrix, members = fitted.pool.matrix, fitted.pool.members
+    widths = [1 if m is None else len(m) for m in members]
     codes = [np.full(n_groups, -1) for _ in widths]
     codes[floor] = np.arange(n_groups)
     out = []
@@ -76,7 +103,9 @@ def _effects(fitted: FittedModel, floor: int, n_groups: int) -> Array:
         Z = [np.zeros((n_groups, q)) for q in widths]
         Z[floor][:, a] = 1.0
         out.append(fitted.posterior.linear(codes, Z))
-    return np.column_stack(out)
+    own = members[floor]
+    columns = np.eye(len(matrix), 1) if own is None else matrix[:, own]
+    return np.column_stack(out), columns
 
 
 def predict_table(
@@ -155,17 +184,18 @@ def _predicted(
     for name, b in zip(fitted.fixed_names, fitted.coef, strict=True):
         table.require(name, "the column of the fixed part")
         mean = mean + nw.col(name).cast(nw.Float64) * float(b)
-    groups = [encoder.group for encoder in fitted.encoders]
     levels = [] if kind == "fixed" else list(LevelTable.of(fitted))
     there = [one for one in levels if set(one.keys) <= set(table.columns)]
+    if not any(one.keys for one in there) and any(e.factor for e in fitted.equations):
+        there = []  # as in memory, where the level of all rows is no label
     if kind == "blup" and not there:
+        wanted = list(dict.fromkeys(name for one in levels for name in one.keys))
         raise ValueError(
-            f"kind='blup' needs labels for the levels {[one.group for one in levels]}. "
-            f"{table.describe()}"
+            f"kind='blup' needs labels for the levels {wanted}. {table.describe()}"
         )
     frame, unknown = _with_raw(fitted, table, there), []
     for number, one in enumerate(levels if there else []):
-        if groups.index(one.group) > last:
+        if one.level > last:
             continue
         if one in there:
             frame, effect, lost = _joined(frame, table, one, number)
@@ -264,12 +294,12 @@ def _check_known(
     table: Table, frame: nw.LazyFrame, unknown: list[tuple[LevelTable, nw.Expr]]
 ) -> None:
     """Refuse labels that were not in the training data."""
-    for level, lost in unknown:
+    for level, lost in sorted(unknown, key=lambda pair: pair[0].level):
         asked = lost.cast(nw.Int64).alias("lost")
         count = table.one([nw.col("lost").sum()], frame.select(asked))["lost"]
         if count > 0:
             raise ValueError(
-                f"{count:.0f} rows have labels of level {level.group!r} that were not in "
+                f"{count:.0f} rows have labels of {level.title} that were not in "
                 "the training data. Set unseen='zero' to predict their random effects "
                 "as zero, or unseen='nan'."
             )
