@@ -849,7 +849,8 @@ n_levels), default=None
             Of a table that is not in memory the table with a column ``prediction``,
             which its engine forms when it is asked for rows.
         std : ndarray of shape (n_samples,)
-            Only with ``return_std=True``; in units of the response.
+            Only with ``return_std=True``; in units of the response.  Of a table that is
+            not in memory a second column of the one table, ``std_error``.
 
         Raises
         ------

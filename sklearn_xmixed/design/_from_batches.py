@@ -15,7 +15,6 @@ from ._categories import Categories, read_categories
 from ._compiled import Compiled
 from ._equations import check_squares, columns_beside, dependence_of, lay_equations
 from ._from_table import (
-    Groups,
     Roles,
     complete_table,
     find_roles,
@@ -27,7 +26,7 @@ from ._from_table import (
 from ._labels import Source
 from ._row_sums import RowSums
 from ._running_sums import Arrived, RunningSums
-from ._table_products import Grouped, TableColumns, kept_by_sums, labels_of
+from ._table_products import Grouped, Groups, TableColumns, kept_by_sums, labels_of
 from ._validation import equation_names, equations_of
 from ._variables import Variables, variables_in_X
 
@@ -50,6 +49,10 @@ def adds_up(estimator: Any) -> bool:
     """
     equations = equations_of(estimator.__dict__["random_effects"])
     refuse(estimator, equations, where="by partial_fit", way_out=FIT)
+    if any(e.factor is not None for e in equations):
+        raise NotImplementedError(
+            f"Crossed factors (factor=) are not supported by partial_fit yet. {FIT}"
+        )
     refuse_known_parts(estimator, where="by partial_fit", way_out=FIT)
     if "_fitted" in estimator.__dict__ and "_batches" not in estimator.__dict__:
         raise ValueError(
