@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..design._categories import Categories
+from ...design._categories import Categories
 from ._nesting import Nesting
 
 __all__ = ["DeferredVariables", "FixedVariables", "Variable"]
