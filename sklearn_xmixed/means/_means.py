@@ -231,6 +231,7 @@ class MarginalMeans(Shown, LinearEstimates):
         by, adjust
             As of ``contrasts``.
         alpha : float, default=0.05
+            Means whose adjusted p-value is below it get different letters.
 
         Returns
         -------
@@ -339,6 +340,7 @@ class MarginalMeans(Shown, LinearEstimates):
         Parameters
         ----------
         ax : Axes or array of Axes, default=None
+            To draw into; None makes a new figure.
         **options : dict
             As of ``MarginalMeansDisplay.plot``.
 

@@ -113,6 +113,7 @@ class PowerResult:
         Parameters
         ----------
         ax : Axes, default=None
+            To draw into; None makes a new figure.
         **options : dict
             As of ``PowerCurveDisplay.plot``.
 

@@ -112,6 +112,7 @@ class TestMethods(FittedMethods):
         expression : str, list of str or dict of str
             Such as ``"_cons + 10 * days"``; the keys of a dict name the rows.
         confidence_level : float, default=0.95
+            Of the intervals, between 0 and 1.
         df : str, default=None
             Degrees of freedom for small samples: a method as of ``df_method`` in the
             constructor, which is the default; "asymptotic" is the large sample.
