@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal, overload
 
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.metadata_routing import UNUSED
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from ._spec import RandomEffects, Residuals
-from .compat import CallbackSupportMixin, with_callbacks
+from .compat import CallbackSupportMixin, available_if, with_callbacks
 from .design._compile import Compiled, compile_design
 from .design._from_batches import add_batch, adds_up, compile_sums
 from .design._offset import read_offset
@@ -51,6 +50,9 @@ from .tables import Table
 __all__ = ["MixedLinearRegressor"]
 
 Array = np.ndarray
+
+#: rows that are in memory, of which ``predict`` makes arrays
+Rows = pd.DataFrame | Array | Sequence[Sequence[float]]
 
 #: what scikit-learn keeps of the columns that were seen
 NAMES_SEEN = ("feature_names_in_", "n_features_in_")
@@ -129,6 +131,12 @@ class MixedLinearRegressor(
     unseen : {"zero", "nan", "raise"}, default="zero"
         What ``predict`` does with labels that were not in the training data:
         random effects of zero at that level and below, nan, or an error.
+    categorical : {"raise", "treatment"}, default="raise"
+        What to do with columns of the fixed part that hold text or categories: an error,
+        or a column of zeros and ones for each category but the first, ``color[T.red]``.
+        The first is that of the categories' order, or of the alphabet; without a constant
+        the first such column has one for every category, ``color[red]``.  Truth values
+        are numbers.  ``predict`` refuses categories that were not there.
     crossed : {"auto", "exact", "iterative"}, default="auto"
         How models with factors are computed: exactly, with dense factors of what
         remains once the largest term is eliminated, or by iterative solves and a
@@ -190,7 +198,10 @@ class MixedLinearRegressor(
         weights of zero.
     terms_ : tuple of Term
         Terms of the fixed part with name, factors, covariates and columns: those of a
-        formula or a command, else every column.
+        formula or a command, else every column of X in it.
+    categories_ : dict of str to list
+        With ``categorical="treatment"`` the categories of each column that was coded, the
+        reference first.
     results_ : Results
         Everything the fit saves.
     n_features_in_ : int
@@ -252,6 +263,7 @@ class MixedLinearRegressor(
         lr_test: bool = True,
         missing: str = "raise",
         unseen: str = "zero",
+        categorical: str = "raise",
         crossed: str = "auto",
         n_probes: int | None = None,
         random_state: Any = 0,
@@ -279,6 +291,7 @@ class MixedLinearRegressor(
         self.lr_test = lr_test
         self.missing = missing
         self.unseen = unseen
+        self.categorical = categorical
         self.crossed = crossed
         self.n_probes = n_probes
         self.random_state = random_state
@@ -393,7 +406,9 @@ class MixedLinearRegressor(
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
         tags.input_tags.allow_nan = self.missing == "drop"
-        tags.input_tags.string = self.__dict__["random_effects"] is not None
+        coded = self.categorical == "treatment"
+        tags.input_tags.categorical = coded
+        tags.input_tags.string = coded or self.__dict__["random_effects"] is not None
         return tags
 
     # -- fit ---------------------------------------------------------------------
@@ -679,6 +694,12 @@ n_levels), default=None
         return tuple(coding.term for coding in self._codings())
 
     @property
+    def categories_(self) -> dict[str, list[Any]]:
+        """Categories of the columns that were coded, the reference first."""
+        coding = self._state("categories_").categories
+        return {} if coding is None else {c: list(k) for c, k in coding.known.items()}
+
+    @property
     def results_(self) -> Results:
         """Everything the fit saves."""
         return self._state("results_").results
@@ -754,6 +775,42 @@ n_levels), default=None
 
     # -- prediction --------------------------------------------------------------
 
+    @overload
+    def predict(
+        self,
+        X: Rows,
+        *,
+        groups: Any = None,
+        kind: str | None = None,
+        level: str | None = None,
+        return_std: Literal[False] = False,
+        offset: Any = None,
+    ) -> Array: ...
+
+    @overload
+    def predict(
+        self,
+        X: Rows,
+        *,
+        groups: Any = None,
+        kind: str | None = None,
+        level: str | None = None,
+        return_std: Literal[True],
+        offset: Any = None,
+    ) -> tuple[Array, Array]: ...
+
+    @overload
+    def predict(
+        self,
+        X: Any,
+        *,
+        groups: Any = None,
+        kind: str | None = None,
+        level: str | None = None,
+        return_std: bool = False,
+        offset: Any = None,
+    ) -> Any: ...
+
     def predict(
         self,
         X: Any,
@@ -792,7 +849,8 @@ n_levels), default=None
             Of a table that is not in memory the table with a column ``prediction``,
             which its engine forms when it is asked for rows.
         std : ndarray of shape (n_samples,)
-            Only with ``return_std=True``; in units of the response.
+            Only with ``return_std=True``; in units of the response.  Of a table that is
+            not in memory a second column of the one table, ``std_error``.
 
         Raises
         ------

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pandas as pd
-from sklearn_xmixed.stata import parse, plan
 
 from sklearn_xmixed import MixedLinearRegressor
 from sklearn_xmixed.languages.stata.columns._data import Data
+from sklearn_xmixed.stata import parse, plan
 
 XTSET = ("g", "t")
 _USUAL = MixedLinearRegressor(missing="drop").get_params(deep=False)

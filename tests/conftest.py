@@ -58,7 +58,31 @@ settings.register_profile(
     derandomize=False,
     max_examples=1000,
 )
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "here"))
+# every day, with `-m "not slow"`; the whole suite takes 40
+settings.register_profile(
+    "everyday", parent=settings.get_profile("here"), max_examples=12
+)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """How many examples hypothesis draws: as many as the kind of run has time for."""
+    usual = "everyday" if "not slow" in config.option.markexpr else "here"
+    settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", usual))
+
+
+def examples(many: int) -> int:
+    """That many in the whole suite, every day the share that the profile has."""
+    return max(1, many * settings.default.max_examples // 40)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    """Neighbours go to one worker with `-n`: what a module keeps is then made once."""
+    from xdist.scheduler import WorkStealingScheduling
+
+    if config.getvalue("dist") == "load":
+        return WorkStealingScheduling(config, log)
+    return None
 
 
 def before(package: str, release: str) -> bool:
@@ -422,6 +446,11 @@ def manual_data(name: str) -> pd.DataFrame:
     pytest.skip(f"the manual's data set {name} is not here (XMIXED_DATA)")
 
 
+def slow(*values: object) -> object:
+    """A set of parameters that is left out every day."""
+    return pytest.param(*values, marks=pytest.mark.slow)
+
+
 __all__ = [
     "MANUAL_DATA",
     "SAME_TOTALS",
@@ -432,9 +461,11 @@ __all__ = [
     "before",
     "cases",
     "differences",
+    "examples",
     "has_manual_copy",
     "has_manual_rows",
     "manual_data",
     "seeds",
     "simulate",
+    "slow",
 ]

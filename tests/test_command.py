@@ -7,12 +7,12 @@ import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
 from sklearn.base import clone
-from sklearn_xmixed.stata import parse, plan
 
 from sklearn_xmixed import MixedLinearRegressor, RandomEffects, lrtest, xtmixed
 from sklearn_xmixed.datasets import load_productivity, load_sleepstudy
 from sklearn_xmixed.exceptions import CommandError
 from sklearn_xmixed.languages.stata.columns._data import Data
+from sklearn_xmixed.stata import parse, plan
 from tests.command_frame import DATA
 
 

@@ -4,11 +4,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
-from sklearn_xmixed.stata import parse, plan, to_code, to_command
 
 from sklearn_xmixed import MixedLinearRegressor, RandomEffects, Residuals, xtmixed
 from sklearn_xmixed.languages.stata.columns._data import Data
 from sklearn_xmixed.languages.stata.grammar._dfmethods import METHODS
+from sklearn_xmixed.stata import parse, plan, to_code, to_command
 from tests.command_frame import DATA, XTSET
 
 NUMBERS = ["x", "z", "t", "w", "longer_name"]

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_array_equal
-from sklearn_xmixed.stata import generate, parse
 
 from sklearn_xmixed.exceptions import CommandError
 from sklearn_xmixed.languages.stata.grammar._option_rules import RULES
+from sklearn_xmixed.stata import generate, parse
 from tests.command_frame import DATA, XTSET, described
 
 HERE = Path(__file__).resolve().parent
@@ -266,9 +266,8 @@ def test_expressions(text, expected):
 
 
 def test_rows_are_selected_by_conditions_and_ranges():
-    from sklearn_xmixed.stata import plan
-
     from sklearn_xmixed.languages.stata.columns._data import Data
+    from sklearn_xmixed.stata import plan
 
     def rows(line):
         _, recipe = plan(parse(line), Data(DATA), XTSET)

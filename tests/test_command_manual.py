@@ -6,10 +6,10 @@ from functools import cache
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
-from sklearn_xmixed.stata import generate, to_command
 
 from sklearn_xmixed import xtmixed
 from sklearn_xmixed.reporting import FixedBlock, FixedRow
+from sklearn_xmixed.stata import generate, to_command
 from tests.conftest import manual_data
 from tests.test_summary_manual import NUMBER, OTHERS, PRINTED, printed_lines
 

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
-from sklearn_xmixed.stata import parse
 
 from sklearn_xmixed import MixedLinearRegressor, RandomEffects, xtmixed
 from sklearn_xmixed.exceptions import CommandError
+from sklearn_xmixed.stata import parse
 
 
 def made(seed=0):

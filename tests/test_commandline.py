@@ -39,17 +39,14 @@ def run(*arguments, **options):
     )
 
 
-def test_the_output_is_printed(folder):
-    done = run(COMMAND, "--data", folder / "sleep.csv")
+def test_the_output_is_printed_of_standard_input(folder):
+    done = run(COMMAND, "--data", "-", input=(folder / "sleep.csv").read_text())
     assert (done.returncode, done.stderr) == (0, "")
+    assert "-875.96967" in done.stdout
     assert done.stdout == str(xtmixed(COMMAND, SLEEP, show=False)) + "\n"
 
 
-def test_standard_input_and_a_pipe_that_closes(folder):
-    text = (folder / "sleep.csv").read_text()
-    done = run(COMMAND, "--data", "-", input=text)
-    assert done.returncode == 0
-    assert "-875.96967" in done.stdout
+def test_a_pipe_that_closes(folder):
     command = (
         f"'{sys.executable}' -m sklearn_xmixed '{COMMAND}' --data sleep.csv | true"
     )
@@ -62,6 +59,7 @@ def test_standard_input_and_a_pipe_that_closes(folder):
     assert done.returncode in (0, 141)
 
 
+@pytest.mark.slow
 def test_errors_in_a_shell(folder):
     done = run(
         "reaction days || subject: days, cov(xy)", "--data", folder / "sleep.csv"
@@ -69,10 +67,17 @@ def test_errors_in_a_shell(folder):
     assert (done.returncode, done.stdout) == (2, "")
     assert "^" in done.stderr
     assert "Traceback" not in done.stderr
-    done = run("--help")
-    assert done.returncode == 0
-    assert "examples:" in done.stdout
-    assert run("--version").stdout.strip() == sklearn_xmixed.__version__
+
+
+def test_help_and_version(capsys):
+    for option, told in (
+        ("--help", "examples:"),
+        ("--version", sklearn_xmixed.__version__),
+    ):
+        with pytest.raises(SystemExit) as caught:
+            main([option])
+        assert caught.value.code == 0
+        assert told in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("kind", ["csv", "tsv", "dta", "parquet", "feather"])

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
 import sklearn_xmixed
 from sklearn_xmixed import (
@@ -474,8 +475,18 @@ def test_long_code_is_broken_into_lines():
         assert again is not None
 
 
+@given(case=cases(depth=st.integers(1, 2), max_columns=1))
+def test_small_models_can_be_asked(case):
+    check_any(case)
+
+
+@pytest.mark.slow
 @given(case=cases(max_columns=2))
 def test_any_model_can_be_asked(case):
+    check_any(case)
+
+
+def check_any(case):
     """Never a crash; the simplified model is one that can be fitted."""
     model = case.fit_quietly()
     found = model.diagnose(case.X, case.y)

@@ -1,8 +1,10 @@
-"""The pages in docs/: cited equations exist, examples run."""
+"""The pages in docs/: cited equations exist, links lead somewhere.
+
+That their examples run is seen to by pytest itself, which collects the pages.
+"""
 
 from __future__ import annotations
 
-import doctest
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +12,6 @@ from pathlib import Path
 import pytest
 
 import sklearn_xmixed
-from tests.conftest import before
 
 PACKAGE = Path(sklearn_xmixed.__file__).parent
 DOCS = Path(__file__).resolve().parents[1] / "docs"
@@ -73,11 +74,14 @@ def test_citations_are_found():
     assert ("likelihood/_scores.py", "likelihood", 23) in CITED
 
 
-@pytest.mark.parametrize(
-    ("file", "page", "number"), CITED, ids=lambda value: str(value)
-)
-def test_cited_equations_exist(file, page, number):
-    assert number in _equations(page), f"{file} cites Eq. ({number}) of docs/{page}.md"
+def test_cited_equations_exist():
+    known = {page: _equations(page) for _, page, _ in CITED}
+    wrong = [
+        f"{file} cites Eq. ({number}) of docs/{page}.md"
+        for file, page, number in CITED
+        if number not in known[page]
+    ]
+    assert not wrong, wrong
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.stem)
@@ -86,17 +90,10 @@ def test_equations_are_numbered_once_and_in_order(page):
     assert numbers == list(range(1, len(numbers) + 1))
 
 
-@pytest.mark.skipif(
-    before("numpy", "2.0") or before("scikit-learn", "1.9"),
-    reason="pages show what the newest releases print",
-)
-@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.stem)
-def test_examples_run(page):
-    flags = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
-    found = doctest.testfile(
-        str(page), module_relative=False, optionflags=flags, encoding="utf-8"
-    )
-    assert found.failed == 0
+def test_examples_are_collected(pytestconfig):
+    """By --doctest-glob; nothing is excepted but what a build leaves."""
+    assert "docs" in pytestconfig.getini("testpaths")
+    assert "*.md" in pytestconfig.getoption("doctestglob")
 
 
 README = DOCS.parent / "README.md"

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator
+from functools import cache
 from importlib import import_module
-from pathlib import Path
 
 import pytest
 
-validate = pytest.importorskip("numpydoc.validate")
+from tests.public import LISTED
 
-API = Path(__file__).resolve().parents[1] / "docs" / "api.rst"
+validate = cache(pytest.importorskip("numpydoc.validate").validate)
 
 # what a reader of this package does without
 IGNORED = {
@@ -38,17 +38,6 @@ IGNORED = {
 }
 
 
-def listed() -> Iterator[tuple[str, str]]:
-    """Module and name of everything in the API reference."""
-    module = ""
-    for line in API.read_text(encoding="utf-8").splitlines():
-        if ".. currentmodule::" in line:
-            module = line.split()[-1]
-        elif module and line.startswith("   ") and line.strip().isidentifier():
-            yield module, line.strip()
-
-
-LISTED = sorted(set(listed()))
 OBJECTS = [f"{module}.{name}" for module, name in LISTED]
 
 
@@ -84,7 +73,7 @@ def returned(name: str) -> bool:
 
 @pytest.mark.parametrize("name", OBJECTS + METHODS)
 def test_docstring_is_valid(name):
-    found = validate.validate(name)
+    found = validate(name)
     assert found["docstring"], "no docstring"
     ignored = IGNORED | ({"PR01", "RT01"} if returned(name) else set())
     wrong = [f"{code}: {text}" for code, text in found["errors"] if code not in ignored]
@@ -94,12 +83,12 @@ def test_docstring_is_valid(name):
 @pytest.mark.parametrize("name", OBJECTS)
 def test_public_objects_have_an_example(name):
     """In their own docstring or in that of a method."""
-    text = validate.validate(name)["docstring"]
+    text = validate(name)["docstring"]
     if returned(name) or name.endswith("Error"):
         assert "Attributes\n" in text or "Parameters\n" in text
     elif not name.endswith("Warning"):
         own = [m for m in METHODS if m.startswith(f"{name}.")]
-        texts = [text, *(validate.validate(m)["docstring"] for m in own)]
+        texts = [text, *(validate(m)["docstring"] for m in own)]
         assert any("Examples\n" in one for one in texts)
 
 
@@ -114,7 +103,7 @@ def parameters(name: str) -> set[str]:
 def test_arrays_have_a_shape(name):
     """A method that is given rows says of what shape."""
     given = parameters(name) & {"X", "y", "sample_weight"}
-    text = validate.validate(name)["docstring"]
+    text = validate(name)["docstring"]
     if given and not returned(name):
         assert any(
             words in text for words in ("shape (n_samples", "s for ``", "to ``fit``")

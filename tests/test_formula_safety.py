@@ -13,11 +13,10 @@ from sklearn.model_selection import GridSearchCV
 
 pytest.importorskip("formulaic")
 
-from sklearn_xmixed.formula import FormulaError
-
 from sklearn_xmixed import from_formula
 from sklearn_xmixed.__main__ import main
 from sklearn_xmixed.datasets import load_sleepstudy
+from sklearn_xmixed.formula import FormulaError
 
 SLEEP = load_sleepstudy().frame
 

@@ -6,10 +6,8 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 import sklearn_xmixed
-from tests.test_imports import FILES, PACKAGE, ids, imports
+from tests.test_imports import FILES, PACKAGE, ids, imports, tree_of
 
 ROOT = Path(sklearn_xmixed.__file__).parent
 
@@ -42,7 +40,7 @@ def functions(path: Path) -> Iterator[tuple[str, ast.FunctionDef]]:
             elif isinstance(child, ast.ClassDef):
                 yield from inside(child, child.name + ".")
 
-    return inside(ast.parse(path.read_text(encoding="utf-8")), "")
+    return inside(tree_of(path), "")
 
 
 def lines_of(function: ast.FunctionDef) -> int:
@@ -51,27 +49,31 @@ def lines_of(function: ast.FunctionDef) -> int:
     return function.end_lineno - first.lineno + 1
 
 
-@pytest.mark.parametrize("path", FILES, ids=ids)
-def test_functions_are_short(path):
+def test_functions_are_short():
     long = [
-        f"{name}: {lines_of(function)} lines"
+        f"{ids(path)}: {name}: {lines_of(function)} lines"
+        for path in FILES
         for name, function in functions(path)
         if lines_of(function) > LONGEST
         and REASON not in (ast.get_docstring(function) or "")
     ]
-    assert not long, f"{ids(path)}: {long}"
+    assert not long, long
 
 
-@pytest.mark.parametrize("path", FILES, ids=ids)
-def test_signatures_are_short(path):
-    many = []
-    for name, function in functions(path):
-        spec = function.args
-        names = [a.arg for a in [*spec.posonlyargs, *spec.args, *spec.kwonlyargs]]
-        count = len([a for a in names if a not in ("self", "cls")])
-        if count > MOST and name not in PUBLIC:
-            many.append(f"{name}: {count} parameters")
-    assert not many, f"{ids(path)}: {many}"
+def parameters_of(function: ast.FunctionDef) -> int:
+    spec = function.args
+    names = [a.arg for a in [*spec.posonlyargs, *spec.args, *spec.kwonlyargs]]
+    return len([a for a in names if a not in ("self", "cls")])
+
+
+def test_signatures_are_short():
+    many = [
+        f"{ids(path)}: {name}: {parameters_of(function)} parameters"
+        for path in FILES
+        for name, function in functions(path)
+        if parameters_of(function) > MOST and name not in PUBLIC
+    ]
+    assert not many, many
 
 
 def test_no_circles_of_imports():

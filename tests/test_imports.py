@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import ast
 import re
+import sys
+from functools import cache
 from pathlib import Path
-
-import pytest
 
 import sklearn_xmixed
 
@@ -43,11 +43,18 @@ def room_of(path: Path) -> str:
     return first.removesuffix(".py")
 
 
+@cache
+def tree_of(path: Path) -> ast.Module:
+    """Parsed once for all rules, here and in test_house.py."""
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@cache
 def imports(path: Path) -> list[tuple[int, str]]:
     """Absolute names of everything a file imports, deferred imports included."""
     module = [PACKAGE, *path.relative_to(ROOT).with_suffix("").parts]
     found = []
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.Import):
             found += [(node.lineno, alias.name) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
@@ -60,6 +67,7 @@ def imports(path: Path) -> list[tuple[int, str]]:
     return found
 
 
+# every rule is one test over all files: thousands of short tests are slow to run
 FILES = sorted(p for p in ROOT.rglob("*.py") if p != ROOT / "__init__.py")
 
 
@@ -75,48 +83,37 @@ def rooms_imported(path: Path) -> list[tuple[int, str]]:
     ]
 
 
-@pytest.mark.parametrize("path", FILES, ids=ids)
-def test_no_import_runs_upwards(path):
-    room = room_of(path)
+def test_no_import_runs_upwards():
     wrong = [
-        f"line {line}: {other}"
+        f"{ids(path)}, line {line}: {other}"
+        for path in FILES
         for line, other in rooms_imported(path)
-        if other != room and FLOOR[other] >= FLOOR[room]
+        if other != room_of(path) and FLOOR[other] >= FLOOR[room_of(path)]
     ]
-    assert not wrong, f"{ids(path)} imports upwards or sideways: {wrong}"
+    assert not wrong, f"imports upwards or sideways: {wrong}"
 
 
-@pytest.mark.parametrize("path", FILES, ids=ids)
-def test_numbers_know_no_frames(path):
-    """numpy and scipy alone below the design, and nothing of the user's terms."""
+def of_numbers(path: Path) -> bool:
     room = room_of(path)
-    numbers = room == "design" and path.stem in NUMBERS_OF_DESIGN
-    if room not in NUMBERS_ONLY and not numbers:
-        return
-    allowed = {"numpy", "scipy", PACKAGE, "__future__", *sys_modules()}
+    return room in NUMBERS_ONLY or (room == "design" and path.stem in NUMBERS_OF_DESIGN)
+
+
+def test_numbers_know_no_frames():
+    """numpy and scipy alone below the design, and nothing of the user's terms."""
+    allowed = {"numpy", "scipy", PACKAGE, "__future__", *sys.stdlib_module_names}
     wrong = [
-        f"line {line}: {name}"
+        f"{ids(path)}, line {line}: {name}"
+        for path in FILES
+        if of_numbers(path)
         for line, name in imports(path)
         if name.split(".")[0] not in allowed
+        or (name.startswith(PACKAGE + ".") and name.split(".")[1] in USER_TERMS)
+        or (
+            name.startswith(f"{PACKAGE}.design")
+            and name.split(".")[-1] not in NUMBERS_OF_DESIGN
+        )
     ]
-    wrong += [
-        f"line {line}: {name}"
-        for line, name in imports(path)
-        if name.startswith(PACKAGE + ".") and name.split(".")[1] in USER_TERMS
-    ]
-    wrong += [
-        f"line {line}: {name}"
-        for line, name in imports(path)
-        if name.startswith(f"{PACKAGE}.design")
-        and name.split(".")[-1] not in NUMBERS_OF_DESIGN
-    ]
-    assert not wrong, f"{ids(path)}: {wrong}"
-
-
-def sys_modules() -> frozenset[str]:
-    import sys
-
-    return sys.stdlib_module_names
+    assert not wrong, wrong
 
 
 def test_every_room_is_known():
@@ -152,11 +149,12 @@ KINDS = re.compile(
 FACTORIES = {ROOT / "likelihood" / "_factory.py"}
 
 
-@pytest.mark.parametrize("path", FILES, ids=ids)
-def test_nobody_asks_for_a_kind_of_model(path):
+def test_nobody_asks_for_a_kind_of_model():
     asked = [
-        f"line {node.lineno}: {ast.unparse(node)}"
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        f"{ids(path)}, line {node.lineno}: {ast.unparse(node)}"
+        for path in FILES
+        if path not in FACTORIES
+        for node in ast.walk(tree_of(path))
         if isinstance(node, ast.Call)
         and ast.unparse(node.func) == "isinstance"
         and any(
@@ -165,4 +163,4 @@ def test_nobody_asks_for_a_kind_of_model(path):
             if isinstance(name, ast.Name)
         )
     ]
-    assert path in FACTORIES or not asked, f"{ids(path)}: {asked}"
+    assert not asked, asked

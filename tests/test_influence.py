@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 from sklearn_xmixed import MixedLinearRegressor, RandomEffects, Residuals
@@ -682,8 +683,18 @@ def test_groups_that_are_too_large_where_factors_cross(monkeypatch):
 # ------------------------------------------------------------- random effects
 
 
-@given(case=cases(max_columns=1))
+@given(case=cases(depth=st.integers(1, 2), max_columns=1))
 def test_random_effects_without_a_group(case):
+    check_without_a_group(case)
+
+
+@pytest.mark.slow
+@given(case=cases(depth=st.integers(3, 4), max_columns=1))
+def test_random_effects_without_a_group_of_many_levels(case):
+    check_without_a_group(case)
+
+
+def check_without_a_group(case):
     model = case.fit_quietly(std_errors=False, lr_test=False)
     if not model.sigma_ > 1e-3 or not model._fitted.equations:
         return

@@ -11,7 +11,6 @@ import pandas as pd
 import polars as pl
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from sklearn_xmixed.stata import to_command, xtmixed
 
 from sklearn_xmixed import (
     MixedLinearRegressor,
@@ -27,6 +26,7 @@ from sklearn_xmixed.diagnostics import within_correlation
 from sklearn_xmixed.exceptions import CommandError
 from sklearn_xmixed.inference import Results
 from sklearn_xmixed.plotting import WithinCorrelationDisplay
+from sklearn_xmixed.stata import to_command, xtmixed
 
 VISITS = ["VIS1", "VIS2", "VIS3", "VIS4"]
 #: names that are not sorted, some with characters that need quotes

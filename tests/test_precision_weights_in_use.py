@@ -15,7 +15,6 @@ from scipy import stats
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV, GroupKFold, cross_val_predict
-from sklearn_xmixed.stata import to_code, to_command
 
 from sklearn_xmixed import (
     MixedLinearRegressor,
@@ -34,6 +33,7 @@ from sklearn_xmixed.inference import Results
 from sklearn_xmixed.languages.formula import FormulaError
 from sklearn_xmixed.means._marginaleffects import _Predictor
 from sklearn_xmixed.resampling import bootstrap, jackknife
+from sklearn_xmixed.stata import to_code, to_command
 
 REFERENCE = json.loads(
     (Path(__file__).parent / "reference" / "precision_weights.json").read_text()

@@ -23,7 +23,7 @@ from sklearn_xmixed.likelihood import (
 )
 from sklearn_xmixed.residuals import Exponential, NotPositiveDefiniteError, Power
 from sklearn_xmixed.residuals._partial import autocorrelations, autoregression
-from tests.conftest import differences, manual_data
+from tests.conftest import differences, manual_data, slow
 
 SPECS = {
     "independent": {},
@@ -194,7 +194,16 @@ CASES = [
 ]
 
 
-@pytest.fixture(params=CASES, ids=lambda c: "-".join(map(str, c)))
+def everyday(name: str, effects: str, by: str | None) -> bool:
+    """Every structure with and without ``by``, the effects in turn."""
+    number = list(SPECS).index(name) + 2 * (by is not None)
+    return effects == list(EFFECTS)[number % len(EFFECTS)]
+
+
+@pytest.fixture(
+    params=[c if everyday(*c[:3]) else slow(c) for c in CASES],
+    ids=lambda c: "-".join(map(str, c)),
+)
 def setting(request):
     name, effects, by, method = request.param
     seed = CASES.index(request.param)
@@ -236,8 +245,15 @@ def test_gradient_and_hessian_by_differences(setting):
     assert_allclose(hessian, hessian.T, rtol=0, atol=1e-11 * np.abs(hessian).max())
 
 
-@pytest.mark.parametrize("method", ["ml", "reml"])
-@pytest.mark.parametrize("effects", ["none", "intercept"])
+@pytest.mark.parametrize(
+    ("effects", "method"),
+    [
+        ("none", "reml"),
+        ("intercept", "ml"),
+        slow("none", "ml"),
+        slow("intercept", "reml"),
+    ],
+)
 @pytest.mark.parametrize("name", SPECS)
 def test_stand_ins_for_equal_groups_change_nothing(name, effects, method):
     spec = residuals_of(name, "b")
@@ -262,12 +278,12 @@ def test_stand_ins_for_equal_groups_change_nothing(name, effects, method):
     [
         ("ar2", "intercept", None),
         ("ma", "intercept", None),
-        pytest.param("unstructured", "none", None, marks=pytest.mark.slow),
+        slow("unstructured", "none", None),
         ("exponential", "above", None),
         ("toeplitz", "none", "b"),
         ("exchangeable", "none", "b"),
-        pytest.param("independent", "three", "b", marks=pytest.mark.slow),
-        ("banded", "none", None),
+        slow("independent", "three", "b"),
+        slow("banded", "none", None),
     ],
 )
 def test_information_by_differences_of_the_definition(name, effects, by, method):

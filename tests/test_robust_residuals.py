@@ -18,13 +18,14 @@ from sklearn_xmixed.estimation._estimate import Estimate
 from sklearn_xmixed.inference.robust._sandwich import parameter_scores
 from sklearn_xmixed.likelihood.structured._kind import Structured
 from sklearn_xmixed.optimization import Certificate
-from tests.conftest import differences
+from tests.conftest import differences, slow
 from tests.test_residuals import (
     EFFECTS,
     SPECS,
     data,
     dense_lambda,
     engine,
+    everyday,
     residuals_of,
     some_theta,
 )
@@ -52,6 +53,7 @@ FITS = [
     ("toeplitz", "none", "b"),
     ("exponential", "above", None),
 ]
+EVERYDAY = {*FITS[:1], *FITS[4:6], *FITS[9:10], *FITS[12:]}
 
 
 def correlated(seed: int, groups: int = 60) -> pd.DataFrame:
@@ -122,7 +124,9 @@ def dense_scores(frame, objective, beta, alpha, psi, log_sigma, clusters):
     return scores[:, :p], np.concatenate([scores[:, p : p + len(alpha)], own], axis=1)
 
 
-@pytest.mark.parametrize(("name", "effects", "by"), ALL)
+@pytest.mark.parametrize(
+    ("name", "effects", "by"), [c if everyday(*c) else slow(*c) for c in ALL]
+)
 def test_scores_are_those_of_the_definition(name, effects, by):
     """At any parameters, by clusters that hold several top-level groups."""
     frame = data(11, groups=18)
@@ -185,7 +189,9 @@ def dense_sandwich(frame, effects, residuals, model, clusters):
     )
 
 
-@pytest.mark.parametrize(("name", "effects", "by"), FITS)
+@pytest.mark.parametrize(
+    ("name", "effects", "by"), [c if c in EVERYDAY else slow(*c) for c in FITS]
+)
 def test_sandwich_is_that_of_the_definition(name, effects, by):
     frame = correlated(11)
     spec, equations = residuals_of(name, by), EFFECTS[effects]
@@ -228,7 +234,12 @@ def copies(frame, weight):
 
 @pytest.mark.parametrize("vce", ["oim", "robust"])
 @pytest.mark.parametrize(
-    ("name", "effects", "by"), [c for c in FITS if c[1] in ("none", "intercept")]
+    ("name", "effects", "by"),
+    [
+        c if c in (("ar", "intercept", None), ("banded", "none", "b")) else slow(*c)
+        for c in FITS
+        if c[1] in ("none", "intercept")
+    ],
 )
 def test_frequency_weights_of_groups_are_copies(name, effects, by, vce):
     frame = correlated(13).drop(columns="h")
@@ -354,7 +365,9 @@ def test_a_top_level_without_effects_is_the_cluster():
 
 
 @pytest.mark.parametrize("vce", ["oim", "robust"])
-@pytest.mark.parametrize("name", ["ar2", "ma", "exponential", "independent"])
+@pytest.mark.parametrize(
+    "name", ["ar2", "independent", slow("ma"), slow("exponential")]
+)
 def test_weights_at_two_levels_are_copies(name, vce):
     """Groups in copied groups, with and without effects on the lower level.
 

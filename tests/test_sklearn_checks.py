@@ -39,6 +39,8 @@ INSTANCES = [
     MixedLinearRegressor(weight_type="sampling"),
     MixedLinearRegressor(weight_type="precision"),
     MixedLinearRegressor(weight_type="precision", method="reml"),
+    MixedLinearRegressor(categorical="treatment"),
+    MixedLinearRegressor(RandomEffects("_all"), lr_test=False, categorical="treatment"),
 ]
 
 # every value of every parameter that the checks' data allow, alone and with the one
@@ -56,6 +58,7 @@ VARIED = {
     "lr_test": [True, False],
     "missing": ["raise", "drop"],
     "unseen": ["zero", "nan", "raise"],
+    "categorical": ["raise", "treatment"],
     "verbose": [0],
     "df_method": [None, "residual", "containment", "satterthwaite"],
     "crossed": ["auto", "exact", "iterative"],

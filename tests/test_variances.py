@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from scipy.stats import norm
 from sklearn.exceptions import NotFittedError
@@ -18,7 +19,7 @@ from sklearn_xmixed.datasets import (
     load_productivity,
     load_sleepstudy,
 )
-from tests.conftest import ALL_ZERO, cases
+from tests.conftest import ALL_ZERO, cases, examples
 from tests.test_summary_manual import manual_fit
 
 INPUTS = ["private", "emp", "hwy", "water", "other", "unemp"]
@@ -83,9 +84,19 @@ def likelihood(model, X, y, V):
 # --------------------------------------------------- covariance matrices of the rows
 
 
-@settings(max_examples=25)
+@given(cases(depth=st.integers(1, 3), max_columns=1))
+def test_small_models_by_definition(case):
+    check_definition(case)
+
+
+@pytest.mark.slow
+@settings(max_examples=examples(25))
 @given(cases())
 def test_nested_models_by_definition(case):
+    check_definition(case)
+
+
+def check_definition(case):
     """V from the estimates gives the likelihood and Var(beta) that were reported."""
     model = case.fit_quietly(std_errors=False)
     V = model.marginal_covariance(case.X).to_numpy()

@@ -3,13 +3,15 @@
 Everybody else imports from here and asks for no version.
 """
 
-from ._callbacks import HAS_CALLBACKS, CallbackSupportMixin, with_callbacks
+from ._callbacks import HAS_CALLBACKS, CallbackSupportMixin
+from ._decorators import available_if, with_callbacks
 from ._sobol import sobol
 from ._variables import variables_used
 
 __all__ = [
     "HAS_CALLBACKS",
     "CallbackSupportMixin",
+    "available_if",
     "sobol",
     "variables_used",
     "with_callbacks",

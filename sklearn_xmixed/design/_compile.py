@@ -101,6 +101,7 @@ def _compile_rows(estimator: Any, X: Any, y: Any, *others: Any) -> Compiled:
         laid.factors,
         # weights that say how exact a row is do not count it
         columns.means if precision is None else rows.X.mean(axis=0),
+        categories=rows.counted_categories(),
     )
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ._categories import Categories
 from ._clusters import Clusters
 from ._design import Design
 from ._factors import Factor
@@ -55,6 +56,8 @@ class Compiled:
         Of the columns of the fixed part.
     n_unnumbered : int
         Rows left out of a table that has no order, and so no numbers of rows.
+    categories : Categories or None
+        Of columns that were coded.
     """
 
     design: Design
@@ -73,6 +76,7 @@ class Compiled:
     factors: tuple[Factor | None, ...]
     means: Array
     n_unnumbered: int = 0
+    categories: Categories | None = None
 
     @property
     def n_dropped(self) -> int:

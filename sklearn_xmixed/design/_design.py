@@ -111,6 +111,7 @@ class Term:
     Parameters
     ----------
     codes : ndarray of int, shape (n,)
+        Empty where products stand instead of rows.
     n_groups : int
     positions : tuple of int
         Columns with coefficients as raw columns counted from 1, the constant first

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -50,7 +51,27 @@ def remember_columns(estimator: Any, X: Any, y: Any) -> None:
 
 
 def choose_fixed(estimator: Any, source: Source, special: set[str]) -> list[str]:
-    """Columns of the fixed part: those named, or all but the special ones."""
+    """Columns of the fixed part: those named, or all but the special ones.
+
+    Categories that are coded have theirs in their place.
+    """
+    coding = source.coding
+    if coding is None:
+        return _named_columns(estimator, source, special)
+    fixed = coding.expand(
+        _named_columns(estimator, source, special),
+        constant=bool(estimator.fit_intercept),
+    )
+    if len(set(fixed)) != len(fixed):
+        raise ValueError(
+            f"fixed={list(estimator.fixed)} names a column and columns that are made of "
+            "it. Leave one of them out."
+        )
+    return fixed
+
+
+def _named_columns(estimator: Any, source: Source, special: set[str]) -> list[str]:
+    """The same without a look at categories."""
     if estimator.fixed is None:
         return [c for c in source.columns if c not in special]
     fixed = estimator.fixed
@@ -64,7 +85,8 @@ def choose_fixed(estimator: Any, source: Source, special: set[str]) -> list[str]
     fixed = list(fixed)
     if len(set(fixed)) != len(fixed):
         raise ValueError(f"fixed names a column twice: {fixed}.")
-    unknown = [c for c in fixed if c not in source.columns]
+    coded = () if source.coding is None else source.coding
+    unknown = [c for c in fixed if c not in source.columns and c not in coded]
     if unknown:
         raise ValueError(f"fixed names unknown columns {unknown}. {source.describe()}")
     return fixed
@@ -103,6 +125,8 @@ def read_fixed(estimator: Any, source: Source, names: Sequence[str]) -> Array:
     """The fixed part's columns of new data, validated."""
     if not names:
         return np.empty((source.n_rows, 0))
+    if source.coding is not None:
+        return _read_coded(estimator, source, names)
     data = source.matrix(names)
     if _plain_numbers(data):
         return data
@@ -122,6 +146,16 @@ def read_fixed(estimator: Any, source: Source, names: Sequence[str]) -> Array:
     except ValueError as error:
         _blame_texts(error, estimator, source, names)
         raise
+
+
+def _read_coded(estimator: Any, source: Source, names: Sequence[str]) -> Array:
+    """The same where some are made of categories."""
+    out = np.empty((source.n_rows, len(names)), order="F")
+    alone = replace(source, coding=None)
+    numbers = [j for j, name in enumerate(names) if name not in source.coding]
+    out[:, numbers] = read_fixed(estimator, alone, [names[j] for j in numbers])
+    source.coding.fill(alone, names, out, missing=estimator.missing == "drop")
+    return out
 
 
 def read_numbers(estimator: Any, X: Any, y: Any) -> tuple[Array, Array]:
@@ -157,10 +191,11 @@ def _texts(source: Source, names: Sequence[str]) -> str:
     columns = f"the columns {texts}" if len(texts) > 1 else f"the column {texts}"
     holds = "hold" if len(texts) > 1 else "holds"
     return (
-        f"{columns} of the fixed part {list(names)} {holds} text. Write the model as a "
-        "formula (from_formula codes categories by itself), or encode them before "
-        "(OneHotEncoder in a ColumnTransformer); columns that are no covariates are left "
-        "out by fixed=[...], which names those that are."
+        f"{columns} of the fixed part {list(names)} {holds} text. Set "
+        "categorical='treatment', which makes a column of every category but the first, "
+        "write the model as a formula (from_formula codes categories by itself), or "
+        "encode them before (OneHotEncoder in a ColumnTransformer); columns that are no "
+        "covariates are left out by fixed=[...], which names those that are."
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,10 +11,10 @@ from sklearn.utils.validation import validate_data
 
 from .._spec import RandomEffects
 from ..tables import Table, TableSums
+from ._categories import Categories, read_categories
 from ._compiled import Compiled
 from ._equations import check_squares, columns_beside, dependence_of, lay_equations
 from ._from_table import (
-    Groups,
     Roles,
     complete_table,
     find_roles,
@@ -23,11 +23,12 @@ from ._from_table import (
     refuse,
     refuse_known_parts,
 )
+from ._labels import Source
 from ._row_sums import RowSums
 from ._running_sums import Arrived, RunningSums
-from ._table_products import Grouped, TableColumns, kept_by_sums, labels_of
+from ._table_products import Grouped, Groups, TableColumns, kept_by_sums, labels_of
 from ._validation import equation_names, equations_of
-from ._variables import Variables
+from ._variables import Variables, variables_in_X
 
 __all__ = ["add_batch", "adds_up", "compile_sums"]
 
@@ -48,6 +49,10 @@ def adds_up(estimator: Any) -> bool:
     """
     equations = equations_of(estimator.__dict__["random_effects"])
     refuse(estimator, equations, where="by partial_fit", way_out=FIT)
+    if any(e.factor is not None for e in equations):
+        raise NotImplementedError(
+            f"Crossed factors (factor=) are not supported by partial_fit yet. {FIT}"
+        )
     refuse_known_parts(estimator, where="by partial_fit", way_out=FIT)
     if "_fitted" in estimator.__dict__ and "_batches" not in estimator.__dict__:
         raise ValueError(
@@ -72,7 +77,8 @@ def add_batch(
     if table is None:
         if so_far is not None:
             validate_data(estimator, X, skip_check_array=True, reset=False)
-        arrived = _rows(estimator, equations, X, y, sample_weight, groups)
+        coding = _categories(estimator, equations, so_far, X, groups)
+        arrived = _rows(estimator, X, y, sample_weight, groups, coding)
     else:
         refuse(estimator, equations, groups is not None)
         arrived = _table(estimator, equations, table, y, sample_weight)
@@ -118,7 +124,7 @@ def compile_sums(estimator: Any, sums: RunningSums) -> Compiled:
         equations, equation_names(equations), columns, roles.levels, {}
     )
     sizes = sums.sums[0, 0] if sums.weighted else sums.n
-    return over_sums(
+    compiled = over_sums(
         estimator,
         roles,
         columns,
@@ -127,18 +133,40 @@ def compile_sums(estimator: Any, sums: RunningSums) -> Compiled:
         products,
         sums.n_dropped,
     )
+    return replace(compiled, categories=names.categories)
+
+
+def _categories(
+    estimator: Any,
+    equations: list[RandomEffects],
+    so_far: RunningSums | None,
+    X: Any,
+    groups: Any,
+) -> Categories | None:
+    """Those of the first rows, for all that follow."""
+    if so_far is not None:
+        known = so_far.names.categories
+        return None if known is None else known.uncounted()
+    if estimator.categorical == "raise":
+        return None
+    special = variables_in_X(estimator, equations)
+    source = Source.of(X, groups)
+    return read_categories(estimator, equations, source, special, declared=True)
 
 
 def _rows(
     estimator: Any,
-    equations: list[RandomEffects],
     X: Any,
     y: Any,
     sample_weight: Any,
     groups: Any,
+    coding: Categories | None,
 ) -> Arrived:
     """Rows in memory."""
-    rows = Variables.read(estimator, equations, X, y, sample_weight, groups)
+    equations = equations_of(estimator.__dict__["random_effects"])
+    rows = Variables.read(
+        estimator, equations, X, y, sample_weight, groups, categories=coding
+    )
     rows = rows.complete(estimator)
     raw = [*rows.X.T, *rows.extra.T, rows.y]
     name = getattr(y, "name", None)
@@ -158,6 +186,7 @@ def _rows(
         high,
         mean,
         RowSums(raw, rows.labels, rows.weights),
+        rows.counted_categories(),
     )
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from .._spec import RandomEffects, Residuals
 from ..tables import Summary, Table, TableSums, is_missing
 from ._compiled import Compiled
-from ._design import Design, Level
+from ._design import Design
 from ._equations import (
     Equations,
     check_squares,
@@ -21,17 +21,23 @@ from ._equations import (
     lay_equations,
     levels_with_effects,
 )
+from ._factors import check_factors, lay_terms
 from ._fixed import NUMBERS, extra_names
-from ._labels import Encoder
 from ._moments import Moments
 from ._products import Products
-from ._table_products import TableColumns, TableProducts, group_table, kept_by_sums
+from ._table_crossing import cross_table
+from ._table_products import (
+    Groups,
+    TableColumns,
+    TableProducts,
+    group_table,
+    kept_by_sums,
+)
 from ._validation import equation_names, equations_of
 from ._variables import variables_in_X
 from ._weights import group_sizes
 
 __all__ = [
-    "Groups",
     "Roles",
     "compile_table",
     "complete_table",
@@ -60,6 +66,7 @@ class Roles:
         Top first; ``_all`` is no column.
     y : str
     weight : str or None
+    factors : tuple of str
     """
 
     columns: list[str]
@@ -68,6 +75,7 @@ class Roles:
     levels: list[str]
     y: str
     weight: str | None
+    factors: tuple[str, ...] = ()
 
     @property
     def raw(self) -> list[str]:
@@ -80,9 +88,14 @@ class Roles:
         return [*self.raw, *([] if self.weight is None else [self.weight])]
 
     @property
-    def labels(self) -> list[str]:
-        """Columns of labels."""
+    def keys(self) -> list[str]:
+        """Columns of the levels' labels."""
         return [name for name in self.levels if name != "_all"]
+
+    @property
+    def labels(self) -> list[str]:
+        """Columns of all labels."""
+        return list(dict.fromkeys([*self.keys, *self.factors]))
 
 
 def compile_table(
@@ -95,50 +108,40 @@ def compile_table(
 ) -> Compiled:
     """Look the specification's columns up in a table and sum their products."""
     equations = equations_of(estimator.__dict__["random_effects"])
+    check_factors(estimator, equations)
     refuse(estimator, equations, groups is not None)
     refuse_known_parts(estimator, offset)
     roles = find_roles(estimator, table, equations, y, sample_weight)
     table, summary, n_lost = complete_table(estimator, table, roles)
     columns, sums, gram = _columns(estimator, table, roles, summary, equations)
-    laid = lay_equations(
-        equations, equation_names(equations), columns, roles.levels, {}
-    )
-    levels: list[Level] = []
-    encoders: list[Encoder] = []
-    left, n = np.zeros(1, dtype=int), np.zeros(0)
-    products = np.zeros((1, len(gram), 0))
-    if roles.levels:
-        places = {p for equation in laid.compiled for p in equation.positions}
-        left = np.array(sorted({0, *places}), dtype=int)
-        levels, encoders, got = group_table(sums, roles.levels, left)
-        n, products = got.n, got.sums
     name_columns(estimator, roles)
-    return over_sums(
-        estimator,
-        roles,
-        columns,
-        laid,
-        Groups(levels, encoders, n if roles.weight is None else products[0, 0]),
-        TableProducts(summary.n, sums, gram, left, products, tuple(encoders)),
-        n_lost,
+    lay = cross_table if roles.factors else _nest
+    laid, groups, products = lay(
+        equations, columns, sums, roles.levels, gram, summary.n
     )
+    return over_sums(estimator, roles, columns, laid, groups, products, n_lost)
 
 
-@dataclass(frozen=True, eq=False)
-class Groups:
-    """Levels over the lowest groups.
-
-    Parameters
-    ----------
-    levels : list of Level
-    encoders : list of Encoder
-    sizes : ndarray of shape (G,)
-        Of the lowest groups: rows, or sums of their weights.
-    """
-
-    levels: list[Level]
-    encoders: list[Encoder]
-    sizes: Array
+def _nest(
+    equations: list[RandomEffects],
+    columns: TableColumns,
+    sums: TableSums,
+    names: list[str],
+    gram: Array,
+    n: int,
+) -> tuple[Equations, Groups, Products]:
+    """Nested levels, and the sums by their lowest groups."""
+    laid = lay_equations(equations, equation_names(equations), columns, names, {})
+    if not names:
+        none = np.zeros((1, len(gram), 0))
+        products = TableProducts(n, sums, gram, np.zeros(1, dtype=int), none, ())
+        return laid, Groups([], [], np.zeros(0)), products
+    places = {p for equation in laid.compiled for p in equation.positions}
+    left = np.array(sorted({0, *places}), dtype=int)
+    levels, encoders, got = group_table(sums, names, left)
+    products = TableProducts(n, sums, gram, left, got.sums, tuple(encoders))
+    sizes = got.n if sums.weight is None else got.sums[0, 0]
+    return laid, Groups(levels, encoders, sizes), products
 
 
 def name_columns(estimator: Any, roles: Roles) -> None:
@@ -169,6 +172,7 @@ def over_sums(
         with_effects,
         compiled,
         columns.moments,
+        terms=lay_terms(groups.terms, laid.compiled),
         products=products,
     ).sorted()
     return Compiled(
@@ -203,14 +207,12 @@ def refuse(
     residuals = estimator.residuals
     plain = Residuals().get_params()
     structured = residuals is not None and residuals.get_params() != plain
-    crossed = any(e.factor is not None for e in equations)
     weighted = any(e.weight is not None for e in equations)
     reasons = {
         "groups= is not supported with a lazy table: its labels are columns of the "
         "table. Join them to it.": groups,
         f"residuals={residuals!r} needs rows, and is not supported {where}, of which "
         f"sums alone are kept. {way_out}": structured,
-        f"Crossed factors (factor=) are not supported {where} yet. {way_out}": crossed,
         "Weights of groups (weight= of an equation) are not supported "
         f"{where} yet. {way_out}": weighted,
         f"vce={estimator.vce!r} is not supported {where} yet: a sandwich needs sums by "
@@ -258,6 +260,9 @@ def find_roles(
     for name in levels:
         if name != "_all":
             table.require(name, "the level")
+    factors = tuple(dict.fromkeys(e.factor for e in equations if e.factor is not None))
+    for name in factors:
+        table.require(name, "the factor")
     columns = [c for c in table.columns if c not in (y, weight)]
     special = variables_in_X(estimator, equations)
     fixed = estimator.fixed
@@ -279,17 +284,23 @@ def find_roles(
             "A column is named '_cons', which is the name of the constant in all "
             "results; rename the column."
         )
-    roles = Roles(columns, fixed, extra, levels, y, weight)
-    _check_kinds(table, roles)
+    roles = Roles(columns, fixed, extra, levels, y, weight, factors)
+    _check_kinds(table, roles, coded=estimator.categorical != "raise")
     return roles
 
 
-def _check_kinds(table: Table, roles: Roles) -> None:
+def _check_kinds(table: Table, roles: Roles, *, coded: bool) -> None:
     """Numbers where numbers are wanted."""
     times = [name for name in roles.numbers if table.kind(name) == "times"]
     if times:
         raise ValueError(f"The columns {times} hold dates or times; {NUMBERS}")
     texts = [name for name in roles.numbers if table.kind(name) == "text"]
+    if coded and set(texts) & set(roles.fixed):
+        raise NotImplementedError(
+            f"categorical='treatment' does not code columns of a lazy table yet, and "
+            f"{texts} hold text. Let the engine make columns of zeros and ones, in SQL "
+            "(color = 'red')::INT, or read the table into memory."
+        )
     if texts:
         raise ValueError(
             f"The columns {texts} hold text and no numbers. Columns that are no "
@@ -370,7 +381,7 @@ def _columns(
     )
     unit = np.maximum(high - centre, centre - low)
     unit = np.where(unit > 0, unit, 1.0)
-    sums = TableSums(table, tuple(raw), tuple(roles.labels), roles.weight, centre, unit)
+    sums = TableSums(table, tuple(raw), tuple(roles.keys), roles.weight, centre, unit)
     gram = sums.total(centre, sums.standard)
     with np.errstate(all="ignore"):
         moments = moments_of(gram, sums)

@@ -40,6 +40,8 @@ class Source:
         Names of the columns of X; of an array x0, x1, ...
     named : bool
         Whether X itself had the names.
+    coding : Categories or None
+        What makes further columns of those of X; see ``Categories.over``.
     """
 
     columns: list[str]
@@ -49,6 +51,7 @@ class Source:
     _groups: Any
     _group_columns: list[str] | None
     _n_group_columns: int
+    coding: Any = None
 
     @classmethod
     def of(cls, X: Any, groups: Any = None, columns: list[str] | None = None) -> Source:
@@ -138,6 +141,8 @@ class Source:
                 held = self._groups[at]
                 return np.asarray(held) if isinstance(held, pd.Categorical) else held
             return _values(self._groups, at)
+        if self.coding is not None and name in self.coding:
+            return self.coding.column(replace(self, coding=None), name)
         return None
 
     def levels(self, names: Sequence[str]) -> dict[str, Array | None]:

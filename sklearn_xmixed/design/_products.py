@@ -38,3 +38,38 @@ class Products(ABC):
 
         Groups are those that the design's codes speak of, in the same order.
         """
+
+    def by_term(
+        self, term: int, shift: Array, matrix: Array, left: Sequence[int]
+    ) -> Array:
+        """The same by the groups of a term, where factors cross.
+
+        Parameters
+        ----------
+        term : int
+            Levels first, the lowest before the others, then the terms of factors.
+        """
+        raise NotImplementedError("Only designs with factors have terms.")
+
+    def by_pair(
+        self,
+        terms: tuple[int, int],
+        shift: Array,
+        left: Array,
+        right: Array,
+    ) -> tuple[Array, Array, Array]:
+        """Sums of products by the pairs of groups of two terms that have rows.
+
+        Parameters
+        ----------
+        terms : (int, int)
+        left, right : ndarray of shape (k + 1, q)
+            Columns of either term as combinations of ``[1, raw - shift]``.
+
+        Returns
+        -------
+        own, other : ndarray of int, shape (cells,)
+            Groups of the two terms.
+        sums : ndarray of shape (q_left, q_right, cells)
+        """
+        raise NotImplementedError("Only designs with factors have terms.")

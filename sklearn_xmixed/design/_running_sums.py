@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 import pandas as pd
 
+from ._categories import Categories
 from ._design import REMAINDER, Level
 from ._labels import Encoder, kind_of_labels
 from ._levels import make_levels
@@ -55,6 +56,8 @@ class Arrived:
     low, high, mean : ndarray of shape (k,)
         Of the raw columns [fixed, extra, y].
     rows : Summed
+    categories : Categories or None
+        Of columns that are coded.
     """
 
     columns: tuple[str, ...]
@@ -69,6 +72,7 @@ class Arrived:
     high: Array
     mean: Array
     rows: Summed
+    categories: Categories | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,6 +180,10 @@ class RunningSums:
             n_batches=self.n_batches + 1,
             weighted=self.weighted or arrived.weighted,
         )
+        if self.n_batches and arrived.categories is not None:
+            assert self.names.categories is not None
+            so_far = self.names.categories.plus(arrived.categories)
+            more = replace(more, names=replace(self.names, categories=so_far))
         if not arrived.levels:
             return more
         got = arrived.rows.by_group(self.centre, self.basis, self.left.tolist())

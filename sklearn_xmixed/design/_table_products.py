@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from ..tables import GroupSums, TableSums
-from ._design import REMAINDER, Level, kept_by_moments
+from ._design import REMAINDER, Level, Term, kept_by_moments
 from ._equations import Columns
 from ._labels import Encoder, Source
 from ._levels import make_levels, read_labels
@@ -18,6 +18,7 @@ from ._products import Products
 
 __all__ = [
     "Grouped",
+    "Groups",
     "TableColumns",
     "TableProducts",
     "group_table",
@@ -48,6 +49,25 @@ class Grouped:
     labels: dict[str, Any]
     n: Array
     sums: Array
+
+
+@dataclass(frozen=True, eq=False)
+class Groups:
+    """Levels over the lowest groups, and the terms of factors.
+
+    Parameters
+    ----------
+    levels : list of Level
+    encoders : list of Encoder
+    sizes : ndarray of shape (G,)
+        Of the lowest groups: rows, or sums of their weights.
+    terms : tuple of Term
+    """
+
+    levels: list[Level]
+    encoders: list[Encoder]
+    sizes: Array
+    terms: tuple[Term, ...] = ()
 
 
 class Totals(Protocol):
@@ -176,9 +196,24 @@ class TableProducts(Products):
         if self.coarse:
             got = self.sums.by_group(shift, matrix, left)
             return got.sums[:, :, np.argsort(self._codes(got))]
-        C = self._from_standard(shift, matrix)
-        own = C[np.ix_(self.left, np.asarray(left, dtype=int))]
-        half = np.tensordot(own, self.groups, axes=(0, 0))
+        return self.changed(self.left, self.groups, (shift, matrix), left)
+
+    def changed(
+        self,
+        known: Array,
+        groups: Array,
+        columns: tuple[Array, Array],
+        left: Sequence[int],
+    ) -> Array:
+        """Sums of products of the columns ``known`` with all, taken to other columns.
+
+        Parameters
+        ----------
+        columns : (shift, matrix)
+        """
+        C = self._from_standard(*columns)
+        own = C[np.ix_(known, np.asarray(left, dtype=int))]
+        half = np.tensordot(own, groups, axes=(0, 0))
         return np.moveaxis(np.tensordot(C, half, axes=(0, 1)), 0, 1)
 
     def _codes(self, got: GroupSums) -> Array:

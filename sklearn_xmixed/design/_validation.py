@@ -25,6 +25,7 @@ _CHOICES: dict[str, tuple[Any, ...]] = {
     "solver": ("newton", "lbfgs"),
     "missing": ("raise", "drop"),
     "unseen": ("zero", "nan", "raise"),
+    "categorical": ("raise", "treatment"),
     "crossed": ("auto", "exact", "iterative"),
     "df_method": (
         None,

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from .._spec import RandomEffects
+from ._categories import Categories, read_categories
 from ._clusters import read_clusters
 from ._factors import factor_values
 from ._fixed import (
@@ -58,6 +59,10 @@ class Variables:
         Names of the columns of the user's X, of X and of extra.
     offset : ndarray of shape (n,) or None
         What was taken from y.
+    categories : Categories or None
+        Of columns that are coded.
+    codes : dict
+        Numbers of their categories by column.
     dropped : ndarray of int
         Rows that were left out.
     """
@@ -75,6 +80,8 @@ class Variables:
     fixed_names: list[str]
     extra_names: list[str]
     offset: Array | None = None
+    categories: Categories | None = None
+    codes: dict[str, Array] = field(default_factory=dict)
     dropped: Array = field(default_factory=lambda: np.zeros(0, dtype=np.intp))
 
     @property
@@ -92,22 +99,40 @@ class Variables:
         sample_weight: Any,
         groups: Any,
         offset: Any = None,
+        categories: Categories | None = None,
     ) -> Variables:
-        """Look every variable up and validate it."""
+        """Look every variable up and validate it.
+
+        Parameters
+        ----------
+        categories : Categories, optional
+            Those of earlier rows; None takes those that are found.
+        """
         drop_missing = estimator.missing == "drop"
         special = variables_in_X(estimator, equations)
         in_order = list(dict.fromkeys(e.group for e in equations))
         labels: dict[str, Any] = dict.fromkeys(in_order)
         source: Source | None = None
-        if not special and estimator.fixed is None and not drop_missing:
+        if estimator.categorical != "raise":
+            source = Source.of(X, groups)
+            categories = categories or read_categories(
+                estimator, equations, source, special
+            )
+        as_it_is = not special and estimator.fixed is None and not drop_missing
+        codes: dict[str, Array] = {}
+        if as_it_is and categories is None:
+            source = None
             X, y = read_numbers(estimator, X, y)
             if y.dtype != np.float64:
                 y = y.astype(np.float64)
             columns = fixed_names = feature_names(estimator)
         else:
-            source = Source.of(X, groups)
+            source = Source.of(X, groups) if source is None else source
             remember_columns(estimator, X, y)
             columns = source.columns
+            if categories is not None:
+                codes = categories.every_code(source)
+                source = categories.over(source)
             fixed_names = choose_fixed(estimator, source, special)
             labels = read_labels(source, in_order)  # before text trips over numbers
             X, y = read_xy(estimator, source, fixed_names, y)
@@ -140,6 +165,8 @@ class Variables:
             fixed_names,
             extra,
             offset=offset,
+            categories=categories,
+            codes=codes,
         )
 
     def complete(self, estimator: Any) -> Variables:
@@ -178,8 +205,15 @@ class Variables:
             # with their categories
             residual={role: v[keep] for role, v in self.residual.items()},
             factors=each(self.factors),
+            codes=each(self.codes),
             dropped=np.flatnonzero(~keep),
         )
+
+    def counted_categories(self) -> Categories | None:
+        """Categories with the combinations of these rows; None without any."""
+        if self.categories is None:
+            return None
+        return self.categories.counted(self.codes, self.weights)
 
     def _rows_to_keep(self, estimator: Any) -> Array | None:
         """Which rows are complete; None for all."""
@@ -200,6 +234,15 @@ class Variables:
                         "label, or set missing='drop' to leave these rows out."
                     )
                 keep.append(~gone)
+        for column, codes in self.codes.items():
+            if (codes < 0).any():  # of a single category, which makes no column
+                if not drop:
+                    raise ValueError(
+                        f"The categories of {column!r} are missing in "
+                        f"{int((codes < 0).sum())} rows. Give them one, or set "
+                        "missing='drop' to leave these rows out."
+                    )
+                keep.append(codes >= 0)
         if drop:
             gone = np.isnan(self.y)
             for columns in (self.X, self.extra):

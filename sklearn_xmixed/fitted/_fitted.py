@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ..design._categories import Categories
 from ..design._compile import Compiled
 from ..design._factors import factor_index
 from ..design._levels import path_frame
@@ -52,6 +53,7 @@ class FittedModel(RowAnswers):
     df_method: str | None = None
     robust: ClusterRobust | None = None
     offset_mean: float = 0.0
+    categories: Categories | None = None
 
     @classmethod
     def of(
@@ -108,6 +110,7 @@ class FittedModel(RowAnswers):
             dependence=compiled.dependence,
             fixed_means=compiled.means,
             offset_mean=0.0 if design.offset is None else float(design.offset.mean()),
+            categories=compiled.categories,
         )
 
     @property

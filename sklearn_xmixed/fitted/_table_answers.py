@@ -2,81 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
 import narwhals.stable.v2 as nw
 import numpy as np
-import pandas as pd
 
-from ..design._levels import path_frame
 from ..tables import Table, is_missing
 from ._fitted import FittedModel
+from ._level_table import LevelTable
+from ._table_errors import of_fixed_part, of_rows, stage_columns
 
-__all__ = ["PREDICTION", "predict_table", "score_table"]
+__all__ = ["PREDICTION", "STD_ERROR", "predict_table", "score_table"]
 
 Array = np.ndarray
 
-#: name of the column that is added
-PREDICTION = "prediction"
-
-
-@dataclass(frozen=True, eq=False)
-class LevelTable:
-    """Random effects of one level, a row per group.
-
-    Parameters
-    ----------
-    group : str
-    keys : list of str
-        Columns whose labels make the path of a group; empty for one group of all rows.
-    index : Index
-        Paths of the groups.
-    effects : ndarray of shape (G, q)
-        In the pool's columns: there intercepts and slopes do not cancel.
-    columns : ndarray of shape (k + 1, q)
-        These as combinations of [1, raw - shift].
-    """
-
-    group: str
-    keys: list[str]
-    index: pd.Index
-    effects: Array
-    columns: Array
-
-    @classmethod
-    def of(cls, fitted: FittedModel) -> Iterator[LevelTable]:
-        """Every level with random effects, top level first."""
-        if any(e.factor is not None for e in fitted.equations):
-            raise NotImplementedError(
-                "Predictions of models with crossed factors (factor=) are not supported "
-                "for a lazy table; read its rows into memory in parts and predict these."
-            )
-        names = [encoder.group for encoder in fitted.encoders]
-        depth = len(fitted.level_numbers)
-        for level, number in enumerate(fitted.level_numbers):
-            floor = depth - 1 - level
-            yield cls(
-                names[number],
-                [name for name in names[: number + 1] if name != "_all"],
-                path_frame(fitted.encoders, number),
-                _effects(fitted, floor, fitted.encoders[number].n_groups),
-                fitted.pool.matrix[:, fitted.pool.levels[floor].members],
-            )
-
-
-def _effects(fitted: FittedModel, floor: int, n_groups: int) -> Array:
-    """Random effects of a floor's groups, what the posterior says of unit rows."""
-    widths = [len(basis.members) for basis in fitted.pool.levels]
-    codes = [np.full(n_groups, -1) for _ in widths]
-    codes[floor] = np.arange(n_groups)
-    out = []
-    for a in range(widths[floor]):
-        Z = [np.zeros((n_groups, q)) for q in widths]
-        Z[floor][:, a] = 1.0
-        out.append(fitted.posterior.linear(codes, Z))
-    return np.column_stack(out)
+#: names of the columns that are added
+PREDICTION, STD_ERROR = "prediction", "std_error"
 
 
 def predict_table(
@@ -89,13 +31,9 @@ def predict_table(
     return_std: bool,
 ) -> Any:
     """The table with predictions beside its columns, by no pass over the rows."""
-    if return_std:
-        raise NotImplementedError(
-            "Standard errors of predictions are not supported with a lazy table yet; "
-            "read its rows into memory in parts and predict these."
-        )
-    frame = _predicted(fitted, estimator, table, kind, level)
-    return frame.select(*table.columns, PREDICTION).to_native()
+    frame = _predicted(fitted, estimator, table, kind, level, errors=return_std)
+    names = [PREDICTION, STD_ERROR] if return_std else [PREDICTION]
+    return frame.select(*table.columns, *names).to_native()
 
 
 def score_table(
@@ -137,95 +75,105 @@ def _predicted(
     table: Table,
     kind: str | None,
     level: str | None,
+    *,
+    errors: bool = False,
 ) -> nw.LazyFrame:
     """The table with predictions, and columns that were needed for them."""
     if kind not in (None, "blup", "fixed"):
         raise ValueError(f"kind must be 'blup', 'fixed' or None, got {kind!r}.")
-    if PREDICTION in table.schema:
-        raise ValueError(
-            f"X has a column {PREDICTION!r}, the name of the column that predict adds; "
-            "rename it."
-        )
+    _check_names(table, [PREDICTION, STD_ERROR] if errors else [PREDICTION])
     last = fitted._last_level(level, kind)
+    mean = _fixed_part(fitted, table)
+    levels, there = _levels(fitted, table, kind)
+    levels = [one for one in levels if one.level <= last]
+    if errors and levels:
+        levels = stage_columns(fitted, levels)
+    frame = _with_raw(fitted, table, there, errors=errors)
+    used: list[tuple[LevelTable, nw.Expr]] = []
+    joined: list[LevelTable] = []
+    for one in levels:
+        lost = nw.lit(True)
+        if set(one.keys) <= set(table.columns):
+            frame, effect, lost = one.join(frame, table)
+            mean = mean + effect
+            joined.append(one)
+        used.append((one, lost))
+    if estimator.unseen == "raise":
+        _check_known(table, frame, used)
+    columns: dict[str, nw.Expr] = {PREDICTION: mean}
+    if errors:
+        if levels:
+            frame, columns[STD_ERROR] = of_rows(fitted, frame, levels, joined)
+        else:
+            columns[STD_ERROR] = of_fixed_part(fitted)
+    if estimator.unseen == "nan":
+        for _, lost in used:
+            columns = {
+                name: nw.when(~lost).then(value).otherwise(nw.lit(float("nan")))
+                for name, value in columns.items()
+            }
+    return frame.with_columns(*[v.alias(name) for name, v in columns.items()])
+
+
+def _check_names(table: Table, added: Sequence[str]) -> None:
+    """Refuse a table that has the columns already."""
+    for name in added:
+        if name in table.schema:
+            raise ValueError(
+                f"X has a column {name!r}, the name of a column that predict adds; "
+                "rename it."
+            )
+
+
+def _fixed_part(fitted: FittedModel, table: Table) -> nw.Expr:
+    """x'beta and the offset."""
     mean = nw.lit(fitted.intercept)
     said = fitted.results.specification
     if said.offset and not said.offset_is_array:
         name = table.require(said.offset, "the offset")
         mean = mean + nw.col(name).cast(nw.Float64)
+    if fitted.categories is not None:
+        raise NotImplementedError(
+            "The model codes the categories of its columns "
+            f"{list(fitted.categories.known)}, and does not do that in a lazy table yet. "
+            "Read the rows into memory to predict them, such as X.collect()."
+        )
     for name, b in zip(fitted.fixed_names, fitted.coef, strict=True):
         table.require(name, "the column of the fixed part")
         mean = mean + nw.col(name).cast(nw.Float64) * float(b)
-    groups = [encoder.group for encoder in fitted.encoders]
-    levels = [] if kind == "fixed" else list(LevelTable.of(fitted))
+    return mean
+
+
+def _levels(
+    fitted: FittedModel, table: Table, kind: str | None
+) -> tuple[list[LevelTable], list[LevelTable]]:
+    """Levels and factors, none where there are no labels, and those with labels."""
+    if kind == "fixed":
+        return [], []
+    levels = list(LevelTable.of(fitted))
     there = [one for one in levels if set(one.keys) <= set(table.columns)]
+    if not any(one.keys for one in there) and any(e.factor for e in fitted.equations):
+        there = []  # as in memory, where the level of all rows is no label
     if kind == "blup" and not there:
+        wanted = list(dict.fromkeys(name for one in levels for name in one.keys))
         raise ValueError(
-            f"kind='blup' needs labels for the levels {[one.group for one in levels]}. "
-            f"{table.describe()}"
+            f"kind='blup' needs labels for the levels {wanted}. {table.describe()}"
         )
-    frame, unknown = _with_raw(fitted, table, there), []
-    for number, one in enumerate(levels if there else []):
-        if groups.index(one.group) > last:
-            continue
-        if one in there:
-            frame, effect, lost = _joined(frame, table, one, number)
-            mean = mean + effect
-        else:
-            lost = nw.lit(True)
-        unknown.append((one, lost))
-    if estimator.unseen == "raise":
-        _check_known(table, frame, unknown)
-    if estimator.unseen == "nan":
-        for _, lost in unknown:
-            mean = nw.when(~lost).then(mean).otherwise(nw.lit(float("nan")))
-    return frame.with_columns(mean.alias(PREDICTION))
-
-
-def _joined(
-    frame: nw.LazyFrame, table: Table, level: LevelTable, number: int
-) -> tuple[nw.LazyFrame, nw.Expr, nw.Expr]:
-    """The effects of a level beside the rows, their sum, and where there are none."""
-    columns = {f"__u{number}_{j}": u for j, u in enumerate(level.effects.T)}
-    if not level.keys:
-        only = [nw.lit(float(u[0])) for u in columns.values()]
-        return frame, _sum_of(level, only), nw.lit(False)
-    keys = [f"__k{number}_{i}" for i in range(len(level.keys))]
-    lent = {
-        key: _plain(table, name, level.index.get_level_values(name))
-        for key, name in zip(keys, level.keys, strict=True)
-    }
-    made = [_key(table, n).alias(k) for k, n in zip(keys, level.keys, strict=True)]
-    frame = frame.with_columns(*made)
-    types = frame.collect_schema()
-    other = table.lend(lent | columns)
-    other = other.with_columns(*[nw.col(k).cast(types[k]) for k in keys])
-    frame = frame.join(other, on=keys, how="left")
-    known = [nw.col(name).fill_null(0.0) for name in columns]
-    return frame, _sum_of(level, known), nw.col(next(iter(columns))).is_null()
-
-
-def _sum_of(level: LevelTable, u: list[nw.Expr]) -> nw.Expr:
-    """z'u of the rows."""
-    total = nw.lit(0.0)
-    for column, effect in zip(level.columns.T, u, strict=True):
-        z = nw.lit(float(column[0]))
-        for j in column[1:].nonzero()[0]:
-            z = z + nw.col(f"__x{j}") * float(column[1 + j])
-        total = total + effect * z
-    return total
+    return (levels if there else []), there
 
 
 def _with_raw(
-    fitted: FittedModel, table: Table, levels: list[LevelTable]
+    fitted: FittedModel, table: Table, levels: list[LevelTable], *, errors: bool
 ) -> nw.LazyFrame:
-    """The table with the raw columns less their shift that random effects go with."""
+    """The table with the raw columns less their shift that random effects go with.
+
+    And with those of the fixed part where its ``errors`` are wanted.
+    """
     names = [n for n, k in zip(fitted.fixed_names, fitted.kept, strict=True) if k]
     names += fitted.extra_names
-    used = {
-        int(j)
-        for one in levels
-        for j in np.flatnonzero(np.any(one.columns[1:], axis=1))
-    }
+    asked = [one.columns for one in levels]
+    asked += [fitted.pool.matrix[:, :-1]] if errors else []
+    used = {int(j) for one in asked for j in np.flatnonzero(one[1:].any(axis=1))}
     made = []
     for j in sorted(used):
         table.require(names[j], "the random coefficient")
@@ -234,42 +182,16 @@ def _with_raw(
     return table.frame.with_columns(*made) if made else table.frame
 
 
-def _key(table: Table, name: str) -> nw.Expr:
-    """Labels to join by; of categories their text."""
-    column = nw.col(name)
-    if table.schema[name] in (nw.Categorical, nw.Enum):
-        return column.cast(nw.String)
-    return column
-
-
-def _plain(table: Table, name: str, labels: pd.Index) -> Any:
-    """Labels in a form that every engine takes.
-
-    Raises
-    ------
-    TypeError
-        If they are numbers there and text here.
-    """
-    numeric = pd.api.types.is_numeric_dtype(labels) or labels.dtype == bool
-    if numeric != (table.kind(name) == "numbers"):
-        here, there = ("text", "numbers") if numeric else ("numbers", "text")
-        raise TypeError(
-            f"The labels of level {name!r} are {here} here and were {there} in the "
-            "training data. Convert them to the same type."
-        )
-    return labels.to_numpy() if numeric else list(labels)
-
-
 def _check_known(
     table: Table, frame: nw.LazyFrame, unknown: list[tuple[LevelTable, nw.Expr]]
 ) -> None:
     """Refuse labels that were not in the training data."""
-    for level, lost in unknown:
+    for level, lost in sorted(unknown, key=lambda pair: pair[0].level):
         asked = lost.cast(nw.Int64).alias("lost")
         count = table.one([nw.col("lost").sum()], frame.select(asked))["lost"]
         if count > 0:
             raise ValueError(
-                f"{count:.0f} rows have labels of level {level.group!r} that were not in "
+                f"{count:.0f} rows have labels of {level.title} that were not in "
                 "the training data. Set unseen='zero' to predict their random effects "
                 "as zero, or unseen='nan'."
             )

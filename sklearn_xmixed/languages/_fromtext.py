@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pandas as pd
-from sklearn.utils.metaestimators import available_if
 
 from .._regressor import MixedLinearRegressor
+from ..compat import available_if
 from ..design._labels import Source
 
 __all__ = ["TextRegressor"]
@@ -114,8 +114,9 @@ class TextRegressor(MixedLinearRegressor):
     @available_if(_columns_of_their_own)
     def partial_fit(
         self, X: Any, y: Any = None, sample_weight: Any = None, *, groups: Any = None
-    ) -> Any:
+    ) -> MixedLinearRegressor:
         """Not there: columns made from other rows could mean something else."""
+        raise NotImplementedError  # available_if has told why
 
     def _named(self, X: Any, groups: Any) -> Source:
         return Source.of(X, groups)

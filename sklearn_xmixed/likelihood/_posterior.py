@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -11,9 +12,29 @@ import numpy as np
 from ._basis import Pool
 from ._pieces import Pieces
 
-__all__ = ["Posterior"]
+__all__ = ["Posterior", "Stage"]
 
 Array = np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Stage:
+    """What a row goes through on one floor: its random effects given those above.
+
+    Parameters
+    ----------
+    own : ndarray of shape (q, q, G)
+        Their variance over sigma^2.
+    above : list of ndarray of shape (q, q_above, G)
+        What a row with z on this floor loses of its columns of every floor above, the
+        nearest first: z'above.
+    x : ndarray of shape (q, p, G)
+        The same of X in the basis Q.
+    """
+
+    own: Array
+    above: list[Array]
+    x: Array
 
 
 class Posterior(ABC):
@@ -106,6 +127,11 @@ class Posterior(ABC):
         X : ndarray of shape (n, p)
             Rows in the basis Q.
         """
+
+    def stages(self) -> list[Stage]:
+        """What leads rows through the elimination, where one floor follows another."""
+        self.require("stages")
+        raise NotImplementedError("Only trees have floors.")
 
     def sums(
         self, own: int, common: int, parents: Array, *, fixed_known: bool

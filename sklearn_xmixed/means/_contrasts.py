@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -15,6 +15,9 @@ from ._page import EstimatesPage
 from ._shown import BackTransformed, Shown, transformed_table
 from ._transformation import transformation_of
 from .multiplicity import TITLES, Family
+
+if TYPE_CHECKING:
+    from ..plotting import MarginalMeansDisplay
 
 __all__ = ["Contrasts"]
 
@@ -191,7 +194,7 @@ class Contrasts(Shown, LinearEstimates):
             title, self._table, self.by, self.confidence_level, self._notes()
         )
 
-    def plot(self, ax: Any = None, **options: Any) -> Any:
+    def plot(self, ax: Any = None, **options: Any) -> MarginalMeansDisplay:
         """Draw the contrasts with their intervals.
 
         Parameters

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -28,6 +28,9 @@ from .grid import (
     targets_of,
 )
 from .multiplicity import ADJUSTMENTS, TITLES, Family, compact_letters
+
+if TYPE_CHECKING:
+    from ..plotting import MarginalMeansDisplay
 
 __all__ = ["MarginalMeans", "marginal_means"]
 
@@ -334,7 +337,7 @@ class MarginalMeans(Shown, LinearEstimates):
             self._notes(),
         )
 
-    def plot(self, ax: Any = None, **options: Any) -> Any:
+    def plot(self, ax: Any = None, **options: Any) -> MarginalMeansDisplay:
         """Draw the means with their intervals, in one panel per by-level.
 
         Parameters

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from scipy.special import betaincinv
 
 from ..inference import check_level
+
+if TYPE_CHECKING:
+    from ..plotting import PowerCurveDisplay
 
 __all__ = ["PowerResult"]
 
@@ -107,7 +110,7 @@ class PowerResult:
         values = self.table["power"].to_numpy()
         return float(values[0]) if len(values) == 1 else values
 
-    def plot(self, ax: Any = None, **options: Any) -> Any:
+    def plot(self, ax: Any = None, **options: Any) -> PowerCurveDisplay:
         """Draw power against the size of the study.
 
         Parameters

@@ -39,7 +39,8 @@ class FittedMethods:
         check_is_fitted(self)
         source = Source.of(X, groups, list(self._fitted.columns))
         validate_data(self, X, skip_check_array=True, reset=False)
-        return source
+        coding = self._fitted.categories
+        return source if coding is None else coding.over(source)
 
     def _named(self, X: Any, groups: Any) -> Source:
         """Rows to look up variables in that the model may not use."""
@@ -87,9 +88,17 @@ class FittedMethods:
         return None
 
     def _codings(self) -> tuple[Coding, ...]:
-        """Terms of the fixed part; without a text every column is one."""
+        """Terms of the fixed part; without a text every column of X is one."""
         check_is_fitted(self)
-        return single_columns(self._fitted.fixed_names)
+        fitted = self._fitted
+        if fitted.categories is None:
+            return single_columns(fitted.fixed_names)
+        return tuple(
+            Coding.of_columns(term.name, term.columns)
+            if term.coding is None
+            else Coding.of_factor(term.name, term.columns, term.coding)
+            for term in fitted.categories.terms(fitted.fixed_names)
+        )
 
     def _as_compiled(
         self, X: Any, y: Any, sample_weight: Any, groups: Any
@@ -100,11 +109,22 @@ class FittedMethods:
     def _fixed_variables(self) -> FixedVariables:
         """The variables of the fixed part: of a plain estimator its columns."""
         fitted = self._fitted
-        return FixedVariables.of_columns(fitted.fixed_names, fitted.fixed_means)
+        if fitted.categories is None:
+            return FixedVariables.of_columns(fitted.fixed_names, fitted.fixed_means)
+        return FixedVariables.of_categories(
+            fitted.fixed_names, fitted.fixed_means, fitted.categories
+        )
 
     def _fixed_rows(self, frame: pd.DataFrame) -> tuple[Array, Array]:
         """Columns of the coefficients, and what rows have of cells that no data had."""
-        rows = frame[list(self._fitted.fixed_names)].to_numpy(dtype=float)
+        names, coding = list(self._fitted.fixed_names), self._fitted.categories
+        if coding is None:
+            rows = frame[names].to_numpy(dtype=float)
+        else:
+            coded = coding.over(Source.of(frame))
+            rows = np.column_stack(
+                [np.asarray(coded.column(name), dtype=float) for name in names]
+            )
         return self._with_constant(rows), np.zeros((len(rows), 0))
 
     def _with_constant(self, rows: Array) -> Array:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sklearn.utils.validation import check_is_fitted
 
 from ._base import FittedMethods
+
+if TYPE_CHECKING:
+    from ..diagnostics import Diagnosis, Influence
 
 __all__ = ["DiagnosticMethods"]
 
@@ -22,7 +25,7 @@ class DiagnosticMethods(FittedMethods):
         *,
         groups: Any = None,
         level: str | None = None,
-    ) -> Any:
+    ) -> Influence:
         """Leverage, Cook's distance and estimates without each group or row.
 
         From this one fit: coefficients are exact at its variance parameters, variance
@@ -68,7 +71,7 @@ class DiagnosticMethods(FittedMethods):
         sample_weight: Any = None,
         *,
         groups: Any = None,
-    ) -> Any:
+    ) -> Diagnosis:
         """Say in plain words what is wrong or fragile, and propose a simpler model.
 
         Parameters

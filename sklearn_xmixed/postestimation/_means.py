@@ -89,11 +89,11 @@ class MeansMethods(FittedMethods):
 
         Notes
         -----
-        Models that were written as a formula or a command know their factors.  A plain
-        estimator knows columns of numbers, all of them covariates: give values in
-        ``at``; columns that are products of others need a frame.  Frequencies are sums of
-        ``sample_weight``, but for precision weights, which count nothing.  An offset is
-        held at its mean.
+        Models that were written as a formula or a command know their factors, and so do
+        those with ``categorical="treatment"``.  All other columns are covariates: give
+        values in ``at``; columns that are products of others need a frame.  Frequencies
+        are sums of ``sample_weight``, but for precision weights, which count nothing.  An
+        offset is held at its mean.
 
         Where a combination of levels did not occur, or columns are collinear, some means
         cannot be estimated: they are nan, and the output says which.  Where every level

@@ -318,3 +318,70 @@ class TestMethods(FittedMethods):
         1805.64
         """
         return information_criteria(self._results(), n)
+
+    def conditional_aic(
+        self, X: Any, y: Any = None, sample_weight: Any = None, *, groups: Any = None
+    ) -> pd.Series:
+        """Conditional AIC, for predictions within the groups that are there.
+
+        AIC asks how well the fixed part and the variances foretell other groups. Where
+        the groups of the data are of interest themselves, and their predicted effects,
+        the likelihood is that of the responses given these effects, and what they cost
+        is their effective number.
+
+        Parameters
+        ----------
+        X : array-like or data frame of shape (n_samples, n_features)
+            Exactly what was passed to ``fit``; a fitted model keeps no rows.
+        y : array-like of shape (n_samples,), default=None
+        sample_weight, groups : default=None
+            As passed to ``fit``.
+
+        Returns
+        -------
+        Series
+            log_likelihood (given the predicted effects), hat_trace (the trace of
+            d y_hat / d y at given variances, Vaida and Blanchard's effective number),
+            correction (what the estimation of the variances adds to it, Greven and
+            Kneib), df = hat_trace + correction + 1 for the residual variance, and
+            caic = -2 log_likelihood + 2 df.
+
+        Raises
+        ------
+        ValueError
+            If the data are not those of the fit, or the fit is exact.
+        NotImplementedError
+            With residual structures, sampling weights and weights of groups.
+
+        See Also
+        --------
+        information_criteria : The marginal AIC and BIC.
+
+        Notes
+        -----
+        hat_trace + correction is the trace of d y_hat / d y with the variances
+        re-estimated, which is exact here: no refits, no simulation.  At a variance of
+        zero that stays zero there is nothing to add.  Without the correction the larger
+        of two models that differ in a variance is chosen whenever that variance is
+        estimated positive (Greven and Kneib 2010).  Criteria of ML and of REML fits
+        both predict responses, and fixed parts may differ; compare those of one method.
+
+        Examples
+        --------
+        >>> from sklearn_xmixed import MixedLinearRegressor, RandomEffects
+        >>> from sklearn_xmixed.datasets import load_sleepstudy
+        >>> X, y = load_sleepstudy(return_X_y=True)
+        >>> model = MixedLinearRegressor("subject", method="reml").fit(X, y)
+        >>> model.conditional_aic(X, y).round(2)
+        log_likelihood   -864.53
+        hat_trace          17.89
+        correction          0.13
+        df                 19.02
+        caic             1767.10
+        Name: value, dtype: float64
+        """
+        from ..diagnostics import conditional_aic
+
+        self._results()
+        self._check_offset("Conditional criteria")
+        return conditional_aic(self, X, y, sample_weight, groups)

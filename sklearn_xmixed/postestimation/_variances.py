@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 import pandas as pd
@@ -39,9 +39,19 @@ class VarianceMethods(FittedMethods):
         """
         return group_table(self._results())
 
+    @overload
+    def recovariance(
+        self, level: None = None, *, correlation: bool = False
+    ) -> dict[str, pd.DataFrame]: ...
+
+    @overload
+    def recovariance(
+        self, level: str, *, correlation: bool = False
+    ) -> pd.DataFrame: ...
+
     def recovariance(
         self, level: str | None = None, *, correlation: bool = False
-    ) -> Any:
+    ) -> pd.DataFrame | dict[str, pd.DataFrame]:
         """Covariance matrices of the random effects, the manual's ``estat recovariance``.
 
         Parameters

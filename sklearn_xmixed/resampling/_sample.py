@@ -18,8 +18,10 @@ from sklearn.utils import check_consistent_length, column_or_1d
 from sklearn.utils.validation import check_is_fitted
 
 from .._spec import RandomEffects
+from ..design._categories import read_categories
 from ..design._compile import Compiled, compile_design
-from ..design._labels import Source, missing_rows
+from ..design._fixed import choose_fixed
+from ..design._labels import Source
 from ..design._validation import check_parameters, equations_of
 from ..design._variables import variables_in_X
 from ..exceptions import MixedModelWarning
@@ -90,11 +92,14 @@ class Sample:
         spec = estimator.get_params(deep=False)["random_effects"]
         equations = equations_of(spec)
         source = Source.of(X, groups)
-        names = dict.fromkeys(source.columns)
-        columns = {name: source.column(name) for name in names}
+        special = variables_in_X(estimator, equations)
+        # coded once for all, so that every draw has the same columns
+        coding = read_categories(estimator, equations, source, special | set(aside))
+        source = source if coding is None else coding.over(source)
+        fixed = choose_fixed(estimator, source, special | set(aside))
+        columns = {name: source.column(name) for name in [*source.columns, *fixed]}
         wanted = dict.fromkeys(e.group for e in equations if e.group != "_all")
         found = source.levels(list(wanted))
-        special = variables_in_X(estimator, equations)
         random = [c for e in equations for c in e.columns]
         for name in (*wanted, *sorted(special), *random, *aside, *besides):
             if name not in columns:
@@ -109,9 +114,6 @@ class Sample:
             if label in columns:  # occasions keep the order of their categories
                 columns[label] = source.categorized(label)
         frame = pd.DataFrame(columns)
-        fixed = estimator.fixed
-        if fixed is None:
-            fixed = [c for c in source.columns if c not in special | set(aside)]
         if y is None:
             raise ValueError("y is None; the response is needed.")
         target = getattr(y, "name", None)
@@ -125,15 +127,14 @@ class Sample:
             check_consistent_length(frame, weight)
         if estimator.missing == "drop":
             used = list(dict.fromkeys([*fixed, *special, *random]))
-            gone = np.array(response.isna())
-            for name in used:
-                gone |= missing_rows(frame[name].array)
+            gone = np.array(response.isna() | frame[used].isna().any(axis=1))
             if weight is not None:
                 gone |= ~(weight > 0)
                 weight = weight[~gone]
             frame = frame[~gone].reset_index(drop=True)
             response = response[~gone].reset_index(drop=True)
         model = clone(estimator).set_params(fixed=list(fixed), verbose=0)
+        model.set_params(categorical="raise")
         return cls(model, frame, response, weight)
 
     @classmethod

@@ -148,10 +148,17 @@ class TableSums:
             out[a, b] = out[b, a] = got[f"s{a}_{b}"]
         return out
 
-    def by_group(self, shift: Array, matrix: Array, left: Sequence[int]) -> GroupSums:
-        """The same by group, of the columns ``left`` with all."""
+    def by_group(
+        self,
+        shift: Array,
+        matrix: Array,
+        left: Sequence[int],
+        right: Sequence[int] | None = None,
+    ) -> GroupSums:
+        """The same by group, of the columns ``left`` with ``right``, by default all."""
         frame = self._columns(shift, matrix)
-        pairs = _pairs(left, matrix.shape[1])
+        right = range(matrix.shape[1]) if right is None else right
+        pairs = _pairs(left, right)
         keys = [f"k{i}" for i in range(len(self.keys))]
         asked = self._products(matrix, pairs)
         if self.table.elementary and keys:
@@ -162,15 +169,17 @@ class TableSums:
         answer = self.table.collect(
             frame.group_by(*keys).agg(*asked) if keys else frame.select(*asked)
         )
-        labels = answer[keys]
-        labels.columns = list(self.keys)
+        labels = None
+        if keys:
+            labels = answer[keys]
+            labels.columns = list(self.keys)
         n = np.asarray(answer["n"], dtype=float)
-        sums = np.empty((len(left), matrix.shape[1], len(n)))
-        place = {a: i for i, a in enumerate(left)}
-        for a, b in pairs:
-            sums[place[a], b] = answer[f"s{a}_{b}"]
-            if b in place:
-                sums[place[b], a] = sums[place[a], b]
+        sums = np.empty((len(left), len(right), len(n)))
+        known = set(pairs)
+        for i, a in enumerate(left):
+            for j, b in enumerate(right):
+                pair = (a, b) if (a, b) in known else (b, a)
+                sums[i, j] = answer[f"s{pair[0]}_{pair[1]}"]
         return GroupSums(labels, n, sums)
 
     def _columns(self, shift: Array, matrix: Array) -> nw.LazyFrame:
@@ -218,10 +227,11 @@ class GroupSums:
 
     Parameters
     ----------
-    labels : data frame of shape (G, number of keys)
+    labels : data frame of shape (G, number of keys) or None
+        None without keys.
     n : ndarray of shape (G,)
         Number of rows.
-    sums : ndarray of shape (len(left), w, G)
+    sums : ndarray of shape (len(left), len(right), G)
     """
 
     labels: Any
@@ -229,10 +239,14 @@ class GroupSums:
     sums: Array
 
 
-def _pairs(left: Sequence[int], w: int) -> list[tuple[int, int]]:
-    """Every product of one of ``left`` with any column, once."""
-    seen = set(left)
-    return [(a, b) for a in left for b in range(w) if b not in seen or a <= b]
+def _pairs(left: Sequence[int], right: Sequence[int]) -> list[tuple[int, int]]:
+    """Every product of one of ``left`` with one of ``right``, once."""
+    pairs: dict[tuple[int, int], None] = {}
+    for a in left:
+        for b in right:
+            if (b, a) not in pairs:
+                pairs[a, b] = None
+    return list(pairs)
 
 
 def _is_one(column: Array) -> bool:

@@ -15,7 +15,7 @@ from ._nested_sample import NestedSample
 from ._sample import Sample
 from ._structured import StructuredSample
 
-__all__ = ["sample_of"]
+__all__ = ["NOT_THE_SAME", "sample_of"]
 
 #: by kind of model
 SAMPLES: dict[str, type[Sample]] = {
@@ -51,17 +51,17 @@ def sample_of(
         and bool(compiled.design.terms) == crossed
     )
     if not same:
-        raise ValueError(_NOT_THE_SAME)
+        raise ValueError(NOT_THE_SAME)
     sample = SAMPLES[fitted.posterior.kind].of(fitted, compiled, Source.of(X, groups))
     root = fitted.posterior.pieces.root
     scale = np.sqrt(np.append(np.ones(sample.p), root.c))
     S = sample.total / np.outer(scale, scale)
     if not np.allclose(S, np.eye(len(S)), atol=1e-5):
-        raise ValueError(_NOT_THE_SAME)
+        raise ValueError(NOT_THE_SAME)
     return sample
 
 
-_NOT_THE_SAME = (
+NOT_THE_SAME = (
     "X, y (and sample_weight, groups) are not the data that the model was fitted to. "
     "Pass exactly what was passed to fit; a fitted model keeps no rows."
 )

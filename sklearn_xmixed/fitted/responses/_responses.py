@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import chdtrc
 
+from ...design._categories import Categories
 from ...inference import LinearHypothesis
 from .._fitted import FittedModel
 from ._part import ResponsePart
@@ -103,6 +104,14 @@ class FittedResponses:
     def fixed_names(self) -> tuple[str, ...]:
         """Columns of the fixed part."""
         return self.template.fixed_names
+
+    @property
+    def categories(self) -> Categories | None:
+        """Categories of coded columns, with the combinations of all responses' rows."""
+        first, *others = (part.model.categories for part in self.parts)
+        for more in others:
+            first = first if first is None or more is None else first.plus(more)
+        return first
 
     @property
     def equation_names(self) -> list[str]:

@@ -75,6 +75,8 @@ def tokens(text: str, names: Names) -> list[Token]:
             out.append(_name(whole, text, at, run.end(), names))
         elif number := _NUMBER.match(text, at):
             out.append(Token("number", number.group(), at, number.end()))
+        elif whole := _bracketed(text, at, names):
+            out.append(_name(whole, text, at, at + len(whole), names))
         elif run := _RUN.match(text, at):
             word = run.group()
             called = text[run.end() :].lstrip().startswith("(")
@@ -97,6 +99,15 @@ def tokens(text: str, names: Names) -> list[Token]:
             )
         at = out[-1].end
     return out
+
+
+def _bracketed(text: str, at: int, names: Names) -> str:
+    """A name such as color[T.red]; empty where there is no such estimate."""
+    run = _RUN.match(text, at)
+    if run is None or not text.startswith("[", run.end()):
+        return ""
+    name = text[at : _closing(text, run.end()) + 1]
+    return "" if names.find(name) is None else name
 
 
 def _closing(text: str, opened: int) -> int:

@@ -103,6 +103,15 @@ class Coding:
             products=tuple(Product((), (k,)) for k in range(len(columns))),
         )
 
+    @classmethod
+    def of_factor(cls, name: str, columns: Sequence[str], coding: Array) -> Coding:
+        """Columns of one factor, with their values at its levels (rows of ``coding``)."""
+        return cls(
+            Term(name, (name,), (), tuple(columns)),
+            n_levels=(len(coding),),
+            products=tuple(Product((column,)) for column in coding.T),
+        )
+
 
 def single_columns(names: Sequence[str]) -> tuple[Coding, ...]:
     """Every column as a term of its own."""

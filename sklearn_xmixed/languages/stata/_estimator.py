@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -18,6 +18,9 @@ from .._fromtext import TextRegressor
 from .columns import Data, Labelled, codings_of
 from .grammar import Variable
 from .lines import CommandLines
+
+if TYPE_CHECKING:
+    pass
 
 __all__ = ["CommandRegressor"]
 
@@ -66,7 +69,7 @@ class CommandRegressor(CommandLines, TextRegressor):
         """What is to be said about options without effect and the numbers of levels."""
         return self._recipe().notes
 
-    def fit(
+    def fit(  # type: ignore[override]  # the command names its offset
         self,
         X: Any,
         y: Any = None,

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from ..._regressor import MixedLinearRegressor
 from ..._spec import RandomEffects, Residuals
 from ...design._validation import equations_of
+from ...fitted._fitted import FittedModel
 from ...inference import Specification
 from .columns import Recipe
 from .grammar import METHODS, NAMES, RESIDUALS, word_of
@@ -164,6 +166,7 @@ def _from_columns(
                 "estimator, or set fixed=[...]."
             )
         fixed = fitted.fixed_names
+    fixed, factors = _factors(spec, fitted, fixed)
     if target is None:
         if fitted is None:
             raise ValueError("Pass target=, the name of the response.")
@@ -171,7 +174,13 @@ def _from_columns(
     residuals = spec["residuals"]
     if fitted is not None:
         _check_occasions(fitted.results.specification)
-    names = [target, *fixed, *(n for n in (weight, spec["offset"]) if n is not None)]
+    plain = [name for name in fixed if name not in factors]
+    names = [
+        target,
+        *plain,
+        *factors.values(),
+        *(n for n in (weight, spec["offset"]) if n is not None),
+    ]
     for e in equations:
         own = [] if e.group == "_all" else [e.group]
         names += [*own, *e.columns, *(n for n in (e.factor, e.weight) if n)]
@@ -188,6 +197,31 @@ def _from_columns(
     if weight is not None:
         first += f" [{_WEIGHTS[spec['weight_type']]}={weight}]"
     return NAMES[0], first, []
+
+
+def _factors(
+    spec: dict[str, Any], fitted: FittedModel | None, fixed: Sequence[str]
+) -> tuple[Sequence[str], dict[str, str]]:
+    """The fixed part with coded categories as i.variable, and variables by such words."""
+    if spec["categorical"] == "raise":
+        return fixed, {}
+    if fitted is None:
+        raise ValueError(
+            "With categorical='treatment' the columns that are coded are known only after "
+            "fit; fit the estimator."
+        )
+    if fitted.categories is None:
+        return fixed, {}
+    words, factors = [], {}
+    for term in fitted.categories.terms(fitted.fixed_names):
+        word = term.name
+        if term.categories is not None:
+            # without a constant the first factor has no base
+            base = len(term.columns) < len(term.categories)
+            word = f"{'i' if base else 'ibn'}.{term.name}"
+            factors[word] = term.name
+        words.append(word)
+    return words, factors
 
 
 def _check_residuals(residuals: Residuals) -> None:

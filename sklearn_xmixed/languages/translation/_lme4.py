@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ._factors import FactorsInR
 from ._model import Model, Part, model_of
 from ._r_syntax import joined, quoted
 from ._translation import (
@@ -69,17 +70,22 @@ def _translate(model: Model, data: str) -> Translation:
             "independent with one variance. See to_nlme()."
         )
     refuse_weights(model, "lme4")
-    said = {(model.target, n): f'fixef(fit)["{n}"]' for n in model.fixed}
+    factors = FactorsInR.of(model, data)
+    said = {
+        (model.target, n): f'fixef(fit)["{factors.names.get(n, n)}"]'
+        for n in model.fixed
+    }
     said[(model.target, "_cons")] = 'fixef(fit)["(Intercept)"]'
     terms = []
     for part in model.parts:
         own, read = _terms(part)
         terms += own
         said |= read
-    right = " + ".join([joined(model.fixed, model.constant), *terms])
+    right = " + ".join([joined(factors.right, model.constant), *terms])
     formula = model.formula or f"{quoted(model.target)} ~ {right}"
     given = [f"data = {data}", *_known_parts(model)]
     lines = ["library(lme4)"] if terms else []
+    lines += factors.lines
     if terms:
         method = "TRUE" if model.reml else "FALSE"
         call = ", ".join([formula, *given, f"REML = {method}"])

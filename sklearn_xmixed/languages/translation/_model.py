@@ -7,6 +7,7 @@ from typing import Any
 
 from sklearn.utils.validation import check_is_fitted
 
+from ...design._categories import FixedTerm
 from ...design._validation import equations_of
 from ._r_syntax import quoted
 
@@ -73,6 +74,8 @@ class Model:
         Name of the precision weights; None without any.
     offset : str or None
         Name of the offset.
+    terms : tuple of FixedTerm
+        The user's columns behind those of the fixed part.
     """
 
     target: str
@@ -88,6 +91,12 @@ class Model:
     df_method: str | None = None
     weight: str | None = None
     offset: str | None = None
+    terms: tuple[FixedTerm, ...] = ()
+
+    @property
+    def factors(self) -> tuple[FixedTerm, ...]:
+        """Terms of categories."""
+        return tuple(t for t in self.terms if t.categories is not None)
 
     @property
     def net_target(self) -> str:
@@ -137,7 +146,16 @@ def model_of(estimator: Any, weight: str | None = None) -> Model:
         estimator.df_method,
         _weight_of(estimator, weight),
         results.specification.offset or None,
+        _terms_of(estimator),
     )
+
+
+def _terms_of(estimator: Any) -> tuple[FixedTerm, ...]:
+    """The user's columns; those of a model without coded categories are its columns."""
+    fitted = estimator._fitted
+    if fitted.categories is None:
+        return tuple(FixedTerm(name, (name,)) for name in fitted.fixed_names)
+    return tuple(fitted.categories.terms(fitted.fixed_names))
 
 
 def _weight_of(estimator: Any, given: str | None) -> str | None:

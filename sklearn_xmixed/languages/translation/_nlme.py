@@ -6,6 +6,7 @@ from typing import Any
 
 from ..._spec import Residuals
 from ...residuals import Exponential, Power
+from ._factors import FactorsInR
 from ._model import Model, Part, model_of
 from ._r_syntax import joined, quoted
 from ._translation import (
@@ -67,13 +68,17 @@ def to_nlme(
 
 def _translate(model: Model, data: str) -> Translation:
     refuse_weights(model, "nlme")
-    made: list[str] = []
+    factors = FactorsInR.of(model, data)
+    made = [*factors.lines]
     arguments = [
-        f"{model.net_target} ~ {joined(model.fixed, model.constant)}",
+        f"{model.net_target} ~ {joined(factors.right, model.constant)}",
         f"data = {data}",
         f'method = "{"REML" if model.reml else "ML"}"',
     ]
-    said = {(model.target, n): f'"{n}" of the coefficients' for n in model.fixed}
+    said = {
+        (model.target, n): f'"{factors.names.get(n, n)}" of the coefficients'
+        for n in model.fixed
+    }
     said[(model.target, "_cons")] = '"(Intercept)" of the coefficients'
     more = []
     random, levels = _random(model, data, made)

@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from ..._spec import Residuals
+from ._factors import refuse_categories
 from ._model import Model, Part, model_of
 from ._translation import (
     CannotSayError,
@@ -81,6 +82,7 @@ def to_sas(
 
 def _translate(model: Model, data: str) -> Translation:
     refuse_weights(model, "SAS")
+    refuse_categories(model, "SAS")
     _check_names(model)
     classes = dict.fromkeys(model.path)
     lines = []

@@ -18,6 +18,7 @@ import numpy as np
 from scipy import sparse
 
 from ...design._design import Design
+from ...design._products import Products
 from .._basis import Pool
 from .._stream import row_blocks
 
@@ -146,7 +147,9 @@ class Crossing:
 
 
 def build_crossing(design: Design, pool: Pool) -> Crossing:
-    """One pass over the rows."""
+    """One pass over the rows, or sums by terms and by pairs of them."""
+    if design.products is not None:
+        return _crossing_of_products(design, pool, design.products)
     n, m = design.n_rows, pool.p + 1
     W = np.empty((n, pool.width))
     for _, _, block, rows in row_blocks(design, pool):
@@ -159,9 +162,7 @@ def build_crossing(design: Design, pool: Pool) -> Crossing:
         codes.append(term.codes)
         sizes.append(term.n_groups)
     q = tuple(1 if c is None else c.shape[1] for c in columns)
-    wide = [a * b for a, b in zip(q, sizes, strict=True)]
-    first = int(np.argmax(wide))
-    rest = tuple(t for t in range(len(wide)) if t != first)
+    first, rest = _elimination_order(q, sizes)
     Z = [_wide(c, z, G) for c, z, G in zip(codes, columns, sizes, strict=True)]
     Z_first = Z[first]
     Z_rest = (
@@ -190,6 +191,78 @@ def build_crossing(design: Design, pool: Pool) -> Crossing:
         A_rest,
         np.asarray(left @ top),
         np.asarray(other @ top),
+    )
+
+
+def _elimination_order(
+    q: Sequence[int], sizes: Sequence[int]
+) -> tuple[int, tuple[int, ...]]:
+    """The term with most columns, and the others."""
+    wide = [a * b for a, b in zip(q, sizes, strict=True)]
+    first = int(np.argmax(wide))
+    return first, tuple(t for t in range(len(wide)) if t != first)
+
+
+def _crossing_of_products(design: Design, pool: Pool, products: Products) -> Crossing:
+    """The same of rows that are elsewhere."""
+    m, shift = pool.p + 1, pool.shift
+    one = np.zeros((len(pool.matrix), 1))
+    one[0] = 1.0
+    with_one = np.concatenate([one, pool.matrix], axis=1)
+    members = [np.zeros(1, dtype=int) if c is None else 1 + c for c in pool.members]
+    q = tuple(len(c) for c in members)
+    sizes = [level.n_groups for level in design.levels[::-1]]
+    sizes += [term.n_groups for term in design.terms]
+    first, rest = _elimination_order(q, sizes)
+    total = products.total(shift, with_one)
+    A: list[Array] = []
+    B: list[Array] = []
+    for t, own in enumerate(members):
+        sums = products.by_term(t, shift, with_one, own.tolist())
+        A.append(np.ascontiguousarray(sums[:, own].transpose(2, 0, 1)))
+        B.append(np.ascontiguousarray(sums[:, -m:].transpose(2, 0, 1)).reshape(-1, m))
+
+    def crossed(s: int, t: int) -> sparse.csr_array:
+        """Products of the columns of two terms."""
+        left, right = with_one[:, members[s]], with_one[:, members[t]]
+        i, j, sums = products.by_pair((s, t), shift, left, right)
+        rows = i * q[s] + np.arange(q[s])[:, None, None]
+        columns = j * q[t] + np.arange(q[t])[:, None]
+        at = [np.broadcast_to(x, sums.shape).ravel() for x in (rows, columns)]
+        shape = (sizes[s] * q[s], sizes[t] * q[t])
+        return sparse.coo_array((sums.ravel(), tuple(at)), shape=shape).tocsr()
+
+    pairs = {(s, t): crossed(s, t) for s in rest for t in rest if s < t}
+    blocks = [
+        [
+            block_diagonal(A[s])
+            if s == t
+            else pairs[s, t]
+            if s < t
+            else pairs[t, s].T.tocsr()
+            for t in rest
+        ]
+        for s in rest
+    ]
+    if not rest:
+        none = sparse.csr_array((sizes[first] * q[first], 0))
+        A_cross, A_rest, B_rest = none, sparse.csr_array((0, 0)), np.zeros((0, m))
+    else:
+        A_cross = sparse.hstack([crossed(first, t) for t in rest], format="csr")
+        A_rest = sparse.block_array(blocks, format="csr")
+        B_rest = np.concatenate([B[t] for t in rest])
+    return Crossing(
+        float(total[0, 0]),
+        total[-m:, -m:],
+        q,
+        tuple(sizes),
+        first,
+        rest,
+        A[first],
+        sparse.csr_array(A_cross),
+        sparse.csr_array(A_rest),
+        B[first],
+        B_rest,
     )
 
 

@@ -73,6 +73,11 @@ class CrossedPosterior(Posterior):
     kind: ClassVar[str] = "crossed"
     refusals: ClassVar[Mapping[str, str]] = {
         "replicates": "crossed factors",
+        "stages": (
+            "Standard errors of predictions of a lazy table are not there for models with "
+            "crossed factors, where they hang on every pair of groups. Read the rows into "
+            "memory in parts and predict these, or set kind='fixed'."
+        ),
         "lags": "Correlations by lag are not there for models with crossed factors.",
         "one step": (
             "One-step variance parameters are not there for crossed factors. "

@@ -15,7 +15,7 @@ import numpy as np
 
 from .._basis import Pool
 from .._pieces import Pieces
-from .._posterior import Posterior
+from .._posterior import Posterior, Stage
 from ._tree import Tree, ascend, descend
 
 __all__ = ["LevelEffects", "NestedPosterior"]
@@ -135,29 +135,28 @@ class NestedPosterior(Posterior):
         if not self.sigma2 > 0:
             return np.zeros(n)
         variance = np.zeros(n)
-        p = self.tree.p
         # coefficients of the row on what is still to be eliminated:
         # its own columns of each floor, and X
         left = [z.astype(float).copy() for z in Z]
         x = X.copy()
-        own = self._own_stage()
+        own = self.stages()
         for k, code in enumerate(codes):
             known = code >= 0
             z = left[k]
             at = np.where(known, code, 0)
-            K, U_up, U_x = own[k]
+            K, U_up, U_x = own[k].own, own[k].above, own[k].x
             prior = np.einsum("na,ab,nb->n", z, self.D[k], z)
             given = np.einsum("na,abn,nb->n", z, K[:, :, at], z)
             variance += np.where(known, given, prior)
             zk = np.where(known[:, None], z, 0.0)
             for up, U in enumerate(U_up):
                 left[k + 1 + up] -= np.einsum("na,abn->nb", zk, U[:, :, at])
-            x -= np.einsum("na,abn->nb", zk, U_x[:, :p, at])
+            x -= np.einsum("na,abn->nb", zk, U_x[:, :, at])
         half = x @ self.pieces.root.F
         return self.sigma2 * (variance + (half**2).sum(axis=1))
 
-    def _own_stage(self) -> list[tuple[Array, list[Array], Array]]:
-        """K, and U on the ancestors' columns and on X, per floor."""
+    def stages(self) -> list[Stage]:
+        """What leads rows through the elimination, lowest floor first."""
         tree, D = self.tree, self.D
         m = tree.p + 1
         parts: list[list[tuple[Array, list[Array], Array]]] = []
@@ -174,7 +173,7 @@ class NestedPosterior(Posterior):
                 U = np.einsum("ab,bcg->acg", D[k], E)
                 row.append((K, [U[:, z] for z in floor.z_in_rest], U[:, -m:]))
             parts.append(row)
-        out = []
+        out: list[Stage] = []
         for floors in zip(*parts, strict=True):
             K = np.concatenate([f[0] for f in floors], axis=-1)
             ups = [
@@ -182,5 +181,5 @@ class NestedPosterior(Posterior):
                 for i in range(len(floors[0][1]))
             ]
             x = np.concatenate([f[2] for f in floors], axis=-1)
-            out.append((K, ups, x))
+            out.append(Stage(K, ups, x[:, : tree.p]))
         return out

@@ -152,11 +152,7 @@ def _innermost_first(parents: Mapping[str, Any]) -> list[str]:
 
 
 def _no_rows(known: FixedVariables) -> str:
-    if len(known.factors) == 0 and known.rows is None:
-        why = "Of columns of numbers only the means are kept"
-    else:
-        why = "The data have too many distinct rows to keep them"
-    return f"{why}; for weights='observed' pass the rows: at=data."
+    return f"{known.no_rows}; for weights='observed' pass the rows: at=data."
 
 
 def _index(targets: Sequence[str], keys: Sequence[tuple[Any, ...]]) -> pd.Index:

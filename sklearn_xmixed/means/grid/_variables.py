@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ...design._categories import Categories
 from ._nesting import Nesting
 
 __all__ = ["DeferredVariables", "FixedVariables", "Variable"]
@@ -65,6 +66,8 @@ class FixedVariables:
     row_weights : ndarray or None
     whole : FixedVariables or None
         Those of all rows, where these are of a part of them.
+    no_rows : str
+        Why there are none.
     """
 
     variables: dict[str, Variable]
@@ -74,6 +77,7 @@ class FixedVariables:
     rows: pd.DataFrame | None = None
     row_weights: Array | None = None
     whole: FixedVariables | None = None
+    no_rows: str = "The data have too many distinct rows to keep them"
 
     @classmethod
     def of(
@@ -129,7 +133,43 @@ class FixedVariables:
             {
                 name: Variable(name, None, float(mean))
                 for name, mean in zip(names, means, strict=True)
-            }
+            },
+            no_rows="Of columns of numbers only the means are kept",
+        )
+
+    @classmethod
+    def of_categories(
+        cls, names: Collection[str], means: Array, coding: Categories
+    ) -> FixedVariables:
+        """Columns of numbers, and those of which categories were made.
+
+        Categories that no row had are left out.
+        """
+        mean = dict(zip(names, means, strict=True))
+        variables: dict[str, Variable] = {}
+        kept: list[str] = []
+        cells: list[Array] = []
+        assert coding.cells is not None
+        order = list(coding.known)
+        for term in coding.terms(list(names)):
+            if term.categories is None:
+                found = Variable(term.name, None, float(mean[term.name]))
+            else:
+                at = coding.cells.codes[:, order.index(term.name)]
+                used, own = np.unique(at, return_inverse=True)
+                cells.append(own)
+                kept.append(term.name)
+                levels = tuple(term.categories[k] for k in used)
+                found = Variable(term.name, levels)
+            variables[term.name] = found
+        return cls(
+            variables,
+            tuple(kept),
+            np.column_stack(
+                [np.zeros((len(coding.cells.codes), 0), dtype=int), *cells]
+            ),
+            coding.cells.weights,
+            no_rows="Of columns only means and frequencies are kept",
         )
 
     @cached_property

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ....inference import WaldFTest, WaldTest
+
+if TYPE_CHECKING:
+    from ....means import Contrasts
+    from ....plotting import MarginalMeansDisplay
 
 __all__ = ["CommandLines"]
 
@@ -126,7 +130,7 @@ class CommandLines:
 
         return margins(self, line)
 
-    def contrast(self, line: str) -> Any:
+    def contrast(self, line: str) -> Contrasts:
         """Contrasts of marginal means, as the line says.
 
         Parameters
@@ -177,7 +181,9 @@ class CommandLines:
 
         return pwcompare(self, line)
 
-    def marginsplot(self, line: str = "margins", ax: Any = None) -> Any:
+    def marginsplot(
+        self, line: str = "margins", ax: Any = None
+    ) -> MarginalMeansDisplay:
         """Draw what ``margins`` computes.
 
         Parameters

@@ -94,7 +94,7 @@ class _Heads:
         ]
 
 
-def contrast(estimator: Any, text: Any) -> Any:
+def contrast(estimator: Any, text: Any) -> Contrasts:
     """See ``CommandRegressor.contrast``."""
     line = _Line.read(
         text, "contrast", "contrasts", _COMPARED | {"nowald", "noeffects"}
