@@ -334,6 +334,7 @@ class TestMethods(FittedMethods):
         X : array-like or data frame of shape (n_samples, n_features)
             Exactly what was passed to ``fit``; a fitted model keeps no rows.
         y : array-like of shape (n_samples,), default=None
+            As passed to ``fit``; None takes that of a formula or a command.
         sample_weight, groups : default=None
             As passed to ``fit``.
 
