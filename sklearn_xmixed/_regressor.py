@@ -895,6 +895,7 @@ n_levels), default=None
         X, groups
             As for ``predict``.
         y : array-like of shape (n_samples,), or str
+            Responses of these rows; the name of a column where X is a lazy table.
         sample_weight : array-like of shape (n_samples,) or str, default=None
             Names where X is not in memory.
         offset : array-like of shape (n_samples,), default=None

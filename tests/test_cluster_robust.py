@@ -17,7 +17,7 @@ from scipy import stats
 from sklearn_xmixed import MixedLinearRegressor, RandomEffects, Residuals, lrtest
 from sklearn_xmixed.design._clusters import CORRECTED
 from sklearn_xmixed.exceptions import ExactFitWarning
-from sklearn_xmixed.inference import _cluster_moments, _corrections
+from sklearn_xmixed.inference.robust import _cluster_moments, _corrections
 from sklearn_xmixed.languages.stata import to_command
 from sklearn_xmixed.languages.translation import to_nlme
 from sklearn_xmixed.likelihood import _cluster_rows

@@ -11,7 +11,7 @@ from sklearn_xmixed import xtmixed
 from sklearn_xmixed.reporting import FixedBlock, FixedRow
 from sklearn_xmixed.stata import generate, to_command
 from tests.conftest import manual_data
-from tests.test_summary_manual import NUMBER, OTHERS, PRINTED, printed_lines
+from tests.test_summary_manual import PRINTED, assert_printed
 
 # as they stand there; the names of the weights in the last two are those of the data,
 # which the text has in several spellings
@@ -128,17 +128,7 @@ def test_the_output_is_the_printed_one(name):
     # last digits belong to the optimum, not to where the search ended
     model = model.set_params(tol=1e-18).fit(data(COMMANDS[name][0]))
     text = str(model.summary(fixed_blocks=one_line_each(model)))
-    ours, theirs = printed_lines(text), PRINTED[name]
-    assert [NUMBER.sub("N", line) for line in ours] == [
-        NUMBER.sub("N", line) for line in theirs
-    ]
-    for our_line, their_line in zip(ours, theirs, strict=True):
-        for cell, number in zip(our_line.split(), their_line.split(), strict=True):
-            if cell != number:
-                assert number in OTHERS[name], (our_line, their_line)
-                listed, tolerance = OTHERS[name][number]
-                assert float(cell) == pytest.approx(float(number), rel=tolerance)
-                assert float(cell) == pytest.approx(float(listed), rel=1e-6)
+    assert_printed(text, name)
 
 
 @pytest.mark.parametrize("name", PRINTED)

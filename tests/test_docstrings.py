@@ -28,7 +28,6 @@ IGNORED = {
     "PR03",  # "X, y, groups: as for ``fit``", together and without types
     "PR04",
     "PR06",
-    "PR07",  # X, y and groups are what they are everywhere
     "PR08",  # descriptions may start with a symbol
     "PR09",
     "RT02",  # several values are named

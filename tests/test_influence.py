@@ -668,7 +668,7 @@ def test_penicillin():
 
 
 def test_groups_that_are_too_large_where_factors_cross(monkeypatch):
-    from sklearn_xmixed.diagnostics import _crossed
+    from sklearn_xmixed.diagnostics.samples import _crossed
 
     monkeypatch.setattr(_crossed, "MAX_ROWS", 10)
     X, y = crossed_data()

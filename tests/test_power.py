@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import sys
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from sklearn_xmixed import (
 from sklearn_xmixed.datasets import load_penicillin, load_sleepstudy
 from sklearn_xmixed.inference import linear_hypothesis
 from sklearn_xmixed.planning._layout import resized
+from sklearn_xmixed.resampling import _responses
 
 REFERENCE = json.loads(
     (Path(__file__).parent / "reference" / "power.json").read_text(encoding="utf-8")
@@ -311,6 +313,24 @@ def test_structured_residuals_of_a_pilot():
     result = power(model, frame, effect={"treated": 50.0}, n_sims=4, n_groups=8)
     assert result.table["n_obs"].tolist() == [32]
     assert result.power == 1.0
+
+
+def test_small_samples_of_fits_that_workers_made(monkeypatch):
+    """They come back without the rows, from which degrees of freedom are computed."""
+    frame = clusters(10, 4).assign(visit=np.tile(np.arange(4), 10))
+    model = spec(residuals=Residuals("ar", time="visit"))
+    model.fit(frame, np.random.default_rng(0).normal(size=40).cumsum())
+    study = {"effect": {"treated": 1.0}, "n_sims": 4, "n_groups": 8, "random_state": 1}
+    alone = power(model, frame, **study)
+    here = _responses._fitted
+    monkeypatch.setattr(
+        _responses,
+        "_fitted",
+        lambda *args: pickle.loads(pickle.dumps(here(*args))),  # as from a worker
+    )
+    shared = power(model, frame, **study)
+    assert np.isfinite(alone.p_values).all()
+    np.testing.assert_array_equal(shared.p_values, alone.p_values)
 
 
 # -- what is shown and refused ---------------------------------------------------------

@@ -135,6 +135,28 @@ def some_theta(objective, seed: int):
         return theta
 
 
+def random_terms(frame, design, x):
+    """(Z, group, Sigma) of every equation at log sds and atanh correlations."""
+    at, terms = 0, []
+    for equation in design.equations:
+        q, places = len(equation.effects), equation.structure.places
+        alpha = x[at : at + len(places)]
+        at += len(places)
+        sd, R = np.exp(alpha[:q]), np.eye(q)
+        for value, (i, j) in zip(alpha, places, strict=True):
+            if i != j:
+                R[i, j] = R[j, i] = np.tanh(value)
+        Z = np.column_stack(
+            [
+                np.ones(len(frame)) if c == "_cons" else frame[c]
+                for c in equation.effects
+            ]
+        )
+        group = frame[design.levels[equation.level].group].to_numpy()
+        terms.append((Z, group, R * np.outer(sd, sd)))
+    return terms
+
+
 def dense_lambda(model, within, psi):
     """Lambda of all rows in the order of the frame."""
     n = len(within.codes)
@@ -312,24 +334,7 @@ def test_information_by_differences_of_the_definition(name, effects, by, method)
 
     def log_likelihood(x):
         """At log sds and atanh correlations, psi and log sigma."""
-        at, terms = 0, []
-        for equation in design.equations:
-            q = len(equation.effects)
-            places = equation.structure.places
-            alpha = x[at : at + len(places)]
-            at += len(places)
-            sd, R = np.exp(alpha[:q]), np.eye(q)
-            for value, (i, j) in zip(alpha, places, strict=True):
-                if i != j:
-                    R[i, j] = R[j, i] = np.tanh(value)
-            Z = np.column_stack(
-                [
-                    np.ones(len(frame)) if c == "_cons" else frame[c]
-                    for c in equation.effects
-                ]
-            )
-            codes = frame[design.levels[equation.level].group].to_numpy()
-            terms.append((Z, codes, R * np.outer(sd, sd)))
+        terms = random_terms(frame, design, x)
         Lambda = dense_lambda(residual, design.residual, x[m:-1])
         sigma2 = np.exp(2 * x[-1])
         return oracle(

@@ -26,6 +26,7 @@ from tests.test_residuals import (
     dense_lambda,
     engine,
     everyday,
+    random_terms,
     residuals_of,
     some_theta,
 )
@@ -83,24 +84,8 @@ def dense_by_cluster(frame, design, residual, clusters):
 
     def by_cluster(x):
         V = np.exp(2.0 * x[-1]) * dense_lambda(residual, design.residual, x[p + m : -1])
-        at = p
-        for equation in design.equations:
-            q, places = len(equation.effects), equation.structure.places
-            alpha = x[at : at + len(places)]
-            at += len(places)
-            sd, R = np.exp(alpha[:q]), np.eye(q)
-            for value, (i, j) in zip(alpha, places, strict=True):
-                if i != j:
-                    R[i, j] = R[j, i] = np.tanh(value)
-            Z = np.column_stack(
-                [
-                    np.ones(len(frame)) if c == "_cons" else frame[c]
-                    for c in equation.effects
-                ]
-            )
-            group = frame[design.levels[equation.level].group].to_numpy()
-            same = group[:, None] == group
-            V = V + same * (Z @ (R * np.outer(sd, sd)) @ Z.T)
+        for Z, group, Sigma in random_terms(frame, design, x[p:]):
+            V = V + (group[:, None] == group) * (Z @ Sigma @ Z.T)
         out = []
         for k in range(int(clusters.max()) + 1):
             rows = np.flatnonzero(clusters == k)

@@ -215,10 +215,8 @@ def printed_lines(text):
     return [line for line in lines if line.strip("-+")]
 
 
-@pytest.mark.parametrize("name", PRINTED)
-def test_output_is_the_manual_s_line_by_line(name):
-    text = str(manual_fit(name).summary(**MODELS[name][-1]))
-    assert max(map(len, text.splitlines())) == 78
+def assert_printed(text, name):
+    """Line by line the manual's, but for the numbers that are listed as others."""
     ours, theirs = printed_lines(text), PRINTED[name]
     assert [NUMBER.sub("N", line) for line in ours] == [
         NUMBER.sub("N", line) for line in theirs
@@ -230,6 +228,13 @@ def test_output_is_the_manual_s_line_by_line(name):
                 listed, tolerance = OTHERS[name][number]
                 assert float(cell) == pytest.approx(float(number), rel=tolerance)
                 assert float(cell) == pytest.approx(float(listed), rel=1e-6)
+
+
+@pytest.mark.parametrize("name", PRINTED)
+def test_output_is_the_manual_s_line_by_line(name):
+    text = str(manual_fit(name).summary(**MODELS[name][-1]))
+    assert max(map(len, text.splitlines())) == 78
+    assert_printed(text, name)
 
 
 def test_models_and_printed_output_belong_together():

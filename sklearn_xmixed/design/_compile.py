@@ -17,10 +17,11 @@ from ._factors import check_factors, compile_factors, lay_terms
 from ._from_table import compile_table
 from ._labels import Encoder
 from ._levels import make_levels
+from ._structure_checks import check_residuals
 from ._validation import equation_names, equations_of
 from ._variables import Variables
 from ._weights import check_zeros, group_sizes, weigh
-from ._within import check_residuals, compile_residuals
+from ._within import compile_residuals
 
 __all__ = ["Compiled", "compile_design"]
 

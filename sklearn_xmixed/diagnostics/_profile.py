@@ -65,7 +65,13 @@ class Profile:
         return self.zeta**2
 
     def to_frame(self) -> pd.DataFrame:
-        """Value, zeta and deviance."""
+        """Value, zeta and deviance.
+
+        Returns
+        -------
+        DataFrame
+            One row per value of the parameter.
+        """
         return pd.DataFrame(
             {"value": self.value, "zeta": self.zeta, "deviance": self.deviance}
         )
@@ -75,6 +81,16 @@ class Profile:
 
         Ends at the bound of the parameter's range where the likelihood never falls
         far enough; nan beyond what was profiled.
+
+        Parameters
+        ----------
+        confidence_level : float, default=0.95
+            Between 0 and 1.
+
+        Returns
+        -------
+        tuple of float
+            Both ends.
         """
         if not 0 < confidence_level < 1:
             raise ValueError(
@@ -109,6 +125,7 @@ def profile(
     Parameters
     ----------
     estimator : MixedLinearRegressor
+        Fitted.
     X, y, sample_weight, groups
         Exactly what was passed to ``fit``.
     parameter : str or (level, term)

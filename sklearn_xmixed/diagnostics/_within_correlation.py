@@ -36,6 +36,7 @@ def within_correlation(
     Parameters
     ----------
     estimator : MixedLinearRegressor
+        Fitted.
     X, y, groups
         Exactly what was passed to ``fit``.
     level : str, default=None

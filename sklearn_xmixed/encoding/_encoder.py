@@ -143,7 +143,9 @@ class MixedEffectsEncoder(TransformerMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like or data frame of shape (n_samples, n_features)
+            Rows with the columns to encode.
         y : array-like of shape (n_samples,)
+            Numbers or classes, which the effects are to predict.
 
         Returns
         -------
@@ -166,7 +168,9 @@ class MixedEffectsEncoder(TransformerMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like or data frame of shape (n_samples, n_features)
+            Rows with the columns to encode.
         y : array-like of shape (n_samples,)
+            Numbers or classes, which the effects are to predict.
         **params : dict
             What the splitter asks for, such as ``groups``; with metadata routing it is
             handed on as that says.
@@ -201,6 +205,7 @@ class MixedEffectsEncoder(TransformerMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like or data frame of shape (n_samples, n_features)
+            Rows, with the columns of ``fit``.
 
         Returns
         -------

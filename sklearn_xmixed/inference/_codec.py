@@ -134,6 +134,15 @@ class Portable:
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """The object out of what ``to_dict`` returned.
 
+        Parameters
+        ----------
+        data : mapping
+            Such as JSON gives it back.
+
+        Returns
+        -------
+        object of this class
+
         Raises
         ------
         ValueError

@@ -211,6 +211,16 @@ class Results(Portable):
     def fixed_table(self, confidence_level: float = 0.95) -> pd.DataFrame:
         """Coefficients with standard errors, z tests and intervals.
 
+        Parameters
+        ----------
+        confidence_level : float, default=0.95
+            Of the intervals, between 0 and 1.
+
+        Returns
+        -------
+        DataFrame
+            Columns estimate, std_error, z, p_value, ci_lower and ci_upper.
+
         Raises
         ------
         ValueError
@@ -237,7 +247,20 @@ class Results(Portable):
     def variance_table(
         self, metric: str = "variance", confidence_level: float = 0.95
     ) -> VarianceTable:
-        """Variance parameters in the metric "variance", "sd" or "estimation".
+        """Variance parameters in one metric.
+
+        Parameters
+        ----------
+        metric : {"variance", "sd", "estimation"}, default="variance"
+            Variances and covariances, standard deviations and correlations, or what
+            the standard errors are symmetric in.
+        confidence_level : float, default=0.95
+            Of the intervals, between 0 and 1.
+
+        Returns
+        -------
+        VarianceTable
+            Arrays with one element per parameter.
 
         Raises
         ------
@@ -255,7 +278,19 @@ class Results(Portable):
     def variance_frame(
         self, metric: str = "variance", confidence_level: float = 0.95
     ) -> pd.DataFrame:
-        """The same as a frame indexed by (level, term)."""
+        """The same as a frame.
+
+        Parameters
+        ----------
+        metric, confidence_level
+            As of ``variance_table``.
+
+        Returns
+        -------
+        DataFrame
+            Indexed by (level, term), with columns estimate, std_error, ci_lower and
+            ci_upper.
+        """
         table = self.variance_table(metric, confidence_level)
         index = pd.MultiIndex.from_tuples(
             [(p.level, p.term(metric)) for p in table.parameters],
@@ -295,6 +330,7 @@ class Results(Portable):
         metric : {"sd", "variance", "estimation"}, default="sd"
             Of the variance parameters.
         confidence_level : float, default=0.95
+            Of the intervals, between 0 and 1.
 
         Returns
         -------

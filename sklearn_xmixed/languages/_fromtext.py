@@ -69,7 +69,18 @@ class TextRegressor(MixedLinearRegressor):
         return {"text/plain": repr(self)}
 
     def response(self, X: Any, groups: Any = None) -> pd.Series:
-        """The response as the text has it."""
+        """The response as the text has it.
+
+        Parameters
+        ----------
+        X, groups
+            As for ``fit``.
+
+        Returns
+        -------
+        Series
+            One number for each row of X.
+        """
         raise NotImplementedError
 
     def score(
@@ -90,6 +101,7 @@ class TextRegressor(MixedLinearRegressor):
         y : array-like of shape (n_samples,), default=None
             The response; None takes that of the text.
         sample_weight, offset : array-like of shape (n_samples,), default=None
+            Weights, and known parts of the predictions, of the rows.
 
         Returns
         -------

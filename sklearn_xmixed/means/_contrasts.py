@@ -200,6 +200,7 @@ class Contrasts(Shown, LinearEstimates):
         Parameters
         ----------
         ax : Axes or array of Axes, default=None
+            To draw into; None makes a new figure.
         **options : dict
             As of ``MarginalMeansDisplay.plot``.
 

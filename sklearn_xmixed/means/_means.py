@@ -234,6 +234,7 @@ class MarginalMeans(Shown, LinearEstimates):
         by, adjust
             As of ``contrasts``.
         alpha : float, default=0.05
+            Means whose adjusted p-value is below it get different letters.
 
         Returns
         -------
@@ -342,6 +343,7 @@ class MarginalMeans(Shown, LinearEstimates):
         Parameters
         ----------
         ax : Axes or array of Axes, default=None
+            To draw into; None makes a new figure.
         **options : dict
             As of ``MarginalMeansDisplay.plot``.
 

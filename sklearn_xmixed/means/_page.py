@@ -12,11 +12,9 @@ import numpy as np
 import pandas as pd
 
 from ..reporting._format import decimal, general, level_percent
-from ..reporting._html import _STYLE
-from ..reporting._html import _table as html_table
+from ..reporting._html import STYLE, html_table
 from ..reporting._tables import Row, Section, Table
-from ..reporting._text import WIDTH, Layout, _fill
-from ..reporting._text import _table as text_table
+from ..reporting._text import WIDTH, Layout, fill, text_table
 from ._coefficients import label_of
 
 __all__ = ["EstimatesPage"]
@@ -98,14 +96,14 @@ class EstimatesPage:
         lines = text_table(table, self._layout(table))
         # "not estimable" is wider than its column
         lines = [line.replace("|not estimable", "| not estimable") for line in lines]
-        parts = ["\n".join(_fill(self.title, WIDTH)), "\n".join(lines)]
-        parts += ["\n".join(_fill(note, WIDTH)) for note in self.notes]
+        parts = ["\n".join(fill(self.title, WIDTH)), "\n".join(lines)]
+        parts += ["\n".join(fill(note, WIDTH)) for note in self.notes]
         return "\n".join(parts)
 
     def html(self) -> str:
         """The page as an HTML fragment."""
         parts: Sequence[str] = [
-            f"<style>\n{_STYLE}\n</style>",
+            f"<style>\n{STYLE}\n</style>",
             f"<p>{escape(self.title)}</p>",
             html_table(self._table(), spans=2),
             *(f"<p>{escape(note)}</p>" for note in self.notes),

@@ -89,6 +89,7 @@ def power(
     confidence_level : float, default=0.95
         Of the intervals for what is due to simulation.
     random_state : int, numpy Generator or RandomState, default=None
+        Seed of what is drawn; None makes every call another.
     verbose : bool, default=False
         Whether to print a line for each design.
 

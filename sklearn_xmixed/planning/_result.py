@@ -116,6 +116,7 @@ class PowerResult:
         Parameters
         ----------
         ax : Axes, default=None
+            To draw into; None makes a new figure.
         **options : dict
             As of ``PowerCurveDisplay.plot``.
 

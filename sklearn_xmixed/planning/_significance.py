@@ -58,7 +58,8 @@ class SignificanceTest:
             return self._ratio(sample, Y, template)
         hypothesis = linear_hypothesis(template.results_, list(self.hypothesis))
         df = None if self.method == LARGE else self.method
-        fit = _fit(sample, Y)
+        # said beforehand: what a worker fits comes back without its rows
+        fit = _fit(sample, Y, **({} if df is None else {"df_method": df}))
         p = fit._fitted.p_values(hypothesis, df)
         return np.where(fit.converged_, p, np.nan)
 

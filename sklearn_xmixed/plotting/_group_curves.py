@@ -30,6 +30,7 @@ class GroupCurvesDisplay:
         Columns ``group``, ``x``, ``observed``, ``fitted`` (random effects included)
         and ``fixed`` (nan where it is not known), sorted by group and x.
     x_name, y_name, group_name : str
+        Labels of the axes, and what the groups are called.
 
     Attributes
     ----------
@@ -86,8 +87,11 @@ class GroupCurvesDisplay:
         Parameters
         ----------
         estimator : MixedLinearRegressor
+            Fitted.
         X : data frame of shape (n_samples, n_features)
+            Rows, with the columns of ``fit``.
         y : array-like of shape (n_samples,)
+            The responses of these rows.
         x : str
             Column of the horizontal axis.
         groups : array-like or data frame, default=None
@@ -96,6 +100,7 @@ class GroupCurvesDisplay:
             Level whose groups are drawn, its random effects and those above included;
             None is the lowest.
         ax : Axes or array of Axes, default=None
+            To draw into; None makes a new figure.
         **options : dict
             Passed to ``plot``.
 
@@ -155,12 +160,15 @@ class GroupCurvesDisplay:
         Parameters
         ----------
         x, y, fitted : array-like of shape (n_samples,)
+            The column to draw against, the response and the fitted values.
         groups : sequence of length n_samples
             Labels.
         fixed : array-like of shape (n_samples,), default=None
             Predictions of the fixed part.
         x_name, y_name, group_name : str
+            Labels of the axes, and what the groups are called.
         ax : Axes or array of Axes, default=None
+            To draw into; None makes a new figure.
         **options : dict
             Passed to ``plot``.
 
@@ -207,6 +215,7 @@ class GroupCurvesDisplay:
         Parameters
         ----------
         ax : Axes or array of Axes, default=None
+            To draw into; None makes a new figure.
         layout : {"panels", "overlay"}, default=None
             A panel per group, or all groups in one; None is panels for up to 24 groups.
         max_groups : int, default=None

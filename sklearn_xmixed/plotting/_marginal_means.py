@@ -79,9 +79,11 @@ class MarginalMeansDisplay:
         Parameters
         ----------
         estimator : MixedLinearRegressor
+            Fitted.
         specs, by
             As of ``marginal_means``.
         ax : Axes or array of Axes, default=None
+            To draw into; None makes a new figure.
         plot_kwargs : dict, default=None
             Passed to ``plot``.
         **options : dict

@@ -62,6 +62,7 @@ class PowerCurveDisplay:
         Parameters
         ----------
         ax : Axes, default=None
+            To draw into; None makes a new figure.
         x : {"n_groups", "n_rows"}, default=None
             What the horizontal axis has; the other makes lines.  None: the groups,
             unless it is the rows alone that differ.

@@ -31,7 +31,9 @@ class ProfileDisplay:
     Parameters
     ----------
     profile : Profile
+        As from ``sklearn_xmixed.diagnostics.profile``.
     confidence_level : float, default=0.95
+        Of the interval that is marked, between 0 and 1.
 
     Attributes
     ----------
@@ -75,13 +77,16 @@ class ProfileDisplay:
         Parameters
         ----------
         estimator : MixedLinearRegressor
+            Fitted.
         X, y, sample_weight, groups
             Exactly what was passed to ``fit``.
         parameter : str or (level, term)
             A coefficient, or a variance parameter such as
             ``("subject", "sd(days)")``; see ``sklearn_xmixed.diagnostics.profile``.
         confidence_level : float, default=0.95
+            Of the interval that is marked, between 0 and 1.
         ax : Axes, default=None
+            To draw into; None makes a new figure.
         **options : dict
             Passed to ``plot``.
 
@@ -108,6 +113,7 @@ class ProfileDisplay:
         Parameters
         ----------
         ax : Axes, default=None
+            To draw into; None makes a new figure.
         kind : {"zeta", "deviance"}, default="zeta"
             The signed root of the rise in deviance, a straight line where the
             likelihood is a parabola, or the rise itself.

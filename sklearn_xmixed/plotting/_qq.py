@@ -132,6 +132,7 @@ class QQDisplay:
         Parameters
         ----------
         estimator : MixedLinearRegressor
+            Fitted.
         X, y, groups
             Exactly what was passed to ``fit``; not needed for random effects.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -139,6 +140,7 @@ class QQDisplay:
         level : str, default=None
             Equation whose random effects are drawn; None draws the residuals.
         ax : Axes or array of Axes, default=None
+            To draw into; None makes a new figure.
         **options : dict
             Passed to ``plot``.
 
@@ -209,8 +211,10 @@ class QQDisplay:
         Parameters
         ----------
         ax : Axes or array of Axes, default=None
+            To draw into; None makes a new figure.
         band : {"simultaneous", "pointwise", None}, default="simultaneous"
         confidence_level : float, default=0.95
+            Of the band, between 0 and 1.
         scatter_kwargs, line_kwargs, band_kwargs : dict, default=None
             Style of the points, the line and the band.
 

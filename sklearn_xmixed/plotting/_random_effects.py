@@ -40,6 +40,7 @@ class RandomEffectsDisplay:
     level : str
         Name of the level.
     confidence_level : float, default=0.95
+        Of the intervals, between 0 and 1.
 
     Attributes
     ----------
@@ -88,6 +89,7 @@ class RandomEffectsDisplay:
         Parameters
         ----------
         estimator : MixedLinearRegressor
+            Fitted.
         level : str, default=None
             Name of the equation; None is the first.
         effects : sequence of str, default=None
@@ -95,6 +97,7 @@ class RandomEffectsDisplay:
         confidence_level : float, default=0.95
             Of the intervals, each group for itself.
         ax : Axes or array of Axes, default=None
+            To draw into; None makes a new figure.
         **options : dict
             Passed to ``plot``.
 
@@ -140,6 +143,7 @@ class RandomEffectsDisplay:
         ax : Axes or array of Axes, default=None
             One per effect, or one to be divided; None makes a new figure.
         effects : sequence of str, default=None
+            Which of the effects; None draws all.
         sort : bool or str, default=True
             Order of the groups, the same in all panels: by the first effect drawn,
             by the effect named, or (False) as they are.

@@ -57,6 +57,7 @@ class ResidualsDisplay:
     Parameters
     ----------
     fitted, residuals : ndarray of shape (n_samples,)
+        One of each row.
     label : str, default="residual"
         Of the vertical axis.
 
@@ -100,6 +101,7 @@ class ResidualsDisplay:
         Parameters
         ----------
         estimator : MixedLinearRegressor
+            Fitted.
         X, y, groups
             Data, as for ``fit``.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -111,6 +113,7 @@ default="standardized"
             (training data only); conditional ones are in units of the response, random
             effects taken out; marginal ones have only the fixed part taken out.
         ax : Axes, default=None
+            To draw into; None makes a new figure.
         **options : dict
             Passed to ``plot``.
 
@@ -132,7 +135,9 @@ default="standardized"
         Parameters
         ----------
         y_true, y_pred : array-like of shape (n_samples,)
+            Responses and predictions of the same rows.
         ax : Axes, default=None
+            To draw into; None makes a new figure.
         **options : dict
             Passed to ``plot``.
 
@@ -158,6 +163,7 @@ default="standardized"
         Parameters
         ----------
         ax : Axes, default=None
+            To draw into; None makes a new figure.
         smoother : bool, default=True
             Whether to draw a local linear smoother.
         share : float, default=0.6

@@ -33,6 +33,7 @@ class WithinCorrelationDisplay:
     table : DataFrame
         As from ``sklearn_xmixed.diagnostics.within_correlation``.
     lag_name : str, default="lag"
+        Label of the horizontal axis.
 
     Attributes
     ----------
@@ -74,6 +75,7 @@ class WithinCorrelationDisplay:
         Parameters
         ----------
         estimator : MixedLinearRegressor
+            Fitted.
         X, y, groups
             Exactly what was passed to ``fit``.
         level : str, default=None
@@ -82,7 +84,9 @@ class WithinCorrelationDisplay:
             Variable that lags are measured in; None is that of the residual
             structure, or else the place of a row within its group.
         n_bins : int, default=12
+            With more than 15 distinct lags, bins with equal numbers of pairs.
         ax : Axes, default=None
+            To draw into; None makes a new figure.
         **options : dict
             Passed to ``plot``.
 
@@ -113,6 +117,7 @@ class WithinCorrelationDisplay:
         Parameters
         ----------
         ax : Axes, default=None
+            To draw into; None makes a new figure.
         confidence_level : float, default=0.95
             Of the intervals of the observed correlations.
         scatter_kwargs, line_kwargs : dict, default=None

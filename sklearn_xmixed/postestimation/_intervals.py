@@ -45,6 +45,7 @@ class IntervalMethods(FittedMethods):
             From standard errors, those of variances on the log scale; from the profile
             of the likelihood; or percentiles of the parametric bootstrap.
         confidence_level : float, default=0.95
+            Of the intervals, between 0 and 1.
         X, y, sample_weight, groups : default=None
             Exactly what was passed to ``fit``, for "profile" and "bootstrap"; a fitted
             model keeps no rows.

@@ -74,6 +74,7 @@ class MeansMethods(FittedMethods):
             Method of the degrees of freedom, such as "kenward-roger"; None takes
             ``df_method``, and without it the normal distribution.
         confidence_level : float, default=0.95
+            Of the intervals, between 0 and 1.
 
         Returns
         -------

@@ -76,7 +76,9 @@ class RowMethods(FittedMethods):
         Parameters
         ----------
         X : array-like or data frame of shape (n_samples, n_features)
+            Rows, with the columns of ``fit``.
         y : array-like of shape (n_samples,)
+            Their responses.
         groups : array-like or data frame, default=None
             Labels, as for ``fit``.
         kind : {"blup", "fixed"}, default=None
@@ -145,7 +147,9 @@ class RowMethods(FittedMethods):
         Parameters
         ----------
         X : array-like or data frame of shape (n_samples, n_features)
+            Rows, with the columns of ``fit``.
         confidence_level : float, default=0.95
+            Of the intervals, between 0 and 1.
         groups : array-like or data frame, default=None
             Labels, as for ``fit``.
         kind : {"blup", "fixed"}, default=None
@@ -215,7 +219,9 @@ class RowMethods(FittedMethods):
         Parameters
         ----------
         X : array-like or data frame of shape (n_samples, n_features)
+            Rows, with the columns of ``fit``.
         y : array-like of shape (n_samples,)
+            Their responses.
         groups : array-like or data frame, default=None
             Labels, as for ``fit``.
         sample_weight : array-like of shape (n_samples,), default=None

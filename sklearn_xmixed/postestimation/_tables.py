@@ -45,6 +45,7 @@ class TableMethods(FittedMethods):
             Variance parameters as standard deviations and correlations, variances and
             covariances, or log standard deviations and atanh correlations.
         confidence_level : float, default=0.95
+            Of the intervals, between 0 and 1.
         header, group_table, fixed_table, random_table, lr_test : bool, default=True
             Which parts to show.
         cformat, pformat, sformat : str, default="%9.0g", "%5.3f", "%8.2f"
@@ -118,6 +119,7 @@ class TableMethods(FittedMethods):
         Parameters
         ----------
         confidence_level : float, default=0.95
+            Of the intervals, between 0 and 1.
         df : str, default=None
             Degrees of freedom for small samples: a method as of ``df_method`` in the
             constructor, which is the default; "asymptotic" is the large sample.

@@ -112,6 +112,7 @@ class TestMethods(FittedMethods):
         expression : str, list of str or dict of str
             Such as ``"_cons + 10 * days"``; the keys of a dict name the rows.
         confidence_level : float, default=0.95
+            Of the intervals, between 0 and 1.
         df : str, default=None
             Degrees of freedom for small samples: a method as of ``df_method`` in the
             constructor, which is the default; "asymptotic" is the large sample.
@@ -333,6 +334,7 @@ class TestMethods(FittedMethods):
         X : array-like or data frame of shape (n_samples, n_features)
             Exactly what was passed to ``fit``; a fitted model keeps no rows.
         y : array-like of shape (n_samples,), default=None
+            As passed to ``fit``; None takes that of a formula or a command.
         sample_weight, groups : default=None
             As passed to ``fit``.
 

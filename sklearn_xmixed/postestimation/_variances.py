@@ -106,6 +106,7 @@ class VarianceMethods(FittedMethods):
         Parameters
         ----------
         confidence_level : float, default=0.95
+            Of the intervals, between 0 and 1.
 
         Returns
         -------

@@ -8,9 +8,9 @@ from html import escape
 from ._page import Fact, Header, Page
 from ._tables import Row, Table
 
-__all__ = ["render_html"]
+__all__ = ["STYLE", "html_table", "render_html"]
 
-_STYLE = """
+STYLE = """
 .xmixed-summary table {
   background: transparent; border: 0; border-collapse: collapse;
   color: inherit; margin: 0 0 1em 0; font-variant-numeric: tabular-nums;
@@ -37,17 +37,17 @@ _STYLE = """
 
 def render_html(page: Page) -> str:
     """The page as an HTML fragment without outside assets."""
-    parts = [f"<style>\n{_STYLE}\n</style>"]
+    parts = [f"<style>\n{STYLE}\n</style>"]
     if page.header is not None:
         parts.append(_header(page.header))
         if page.header.groups is not None:
-            parts.append(_table(page.header.groups, spans=1))
+            parts.append(html_table(page.header.groups, spans=1))
         if page.header.clusters:
             parts.append(f"<p>{escape(page.header.clusters)}</p>")
     if page.fixed is not None:
-        parts.append(_table(page.fixed, spans=_spans(page.fixed)))
+        parts.append(html_table(page.fixed, spans=_spans(page.fixed)))
     if page.random is not None:
-        parts.append(_table(page.random, spans=_spans(page.random)))
+        parts.append(html_table(page.random, spans=_spans(page.random)))
     if page.lr_test is not None:
         told = "&ensp;".join(f"{_text(f)} = {escape(f.value)}" for f in page.lr_test)
         parts.append(f"<p>LR test vs. linear regression: {told}</p>")
@@ -86,7 +86,7 @@ def _header(header: Header) -> str:
     return _element("table", [caption, _element("tbody", rows)])
 
 
-def _table(table: Table, *, spans: int) -> str:
+def html_table(table: Table, *, spans: int) -> str:
     """A table whose last heading stands above ``spans`` cells."""
     *single, last = (" ".join(head.split("\n")) for head in table.columns)
     heads = [f'<th scope="col">{escape(c)}</th>' for c in (table.stub, *single)]

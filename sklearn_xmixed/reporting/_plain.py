@@ -10,11 +10,9 @@ from typing import Any
 import pandas as pd
 
 from ._format import count, decimal, general, level_percent
-from ._html import _STYLE
-from ._html import _table as html_table
+from ._html import STYLE, html_table
 from ._tables import Row, Section, Table
-from ._text import WIDTH, _fill, _layouts
-from ._text import _table as text_table
+from ._text import WIDTH, fill, layouts, text_table
 
 __all__ = ["PlainPage"]
 
@@ -98,16 +96,16 @@ class PlainPage:
             lines.append(f"{left:<{width - len(right)}}{right}")
         parts = [
             "\n".join(lines),
-            "\n".join(text_table(self._table(), _layouts(width)[0])),
+            "\n".join(text_table(self._table(), layouts(width)[0])),
         ]
-        parts += ["\n".join(_fill(note, width)) for note in self.notes]
+        parts += ["\n".join(fill(note, width)) for note in self.notes]
         return "\n\n".join(parts)
 
     def html(self) -> str:
         """The page as an HTML fragment."""
         facts = "&ensp;".join(f"{escape(n)} = {escape(v)}" for n, v in self._facts())
         parts = [
-            f"<style>\n{_STYLE}\n</style>",
+            f"<style>\n{STYLE}\n</style>",
             f"<p>{escape(self.title)}: {facts}</p>",
         ]
         parts.append(html_table(self._table(), spans=2))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ._page import Fact, Header, Page
 from ._tables import Table
 
-__all__ = ["WIDTH", "render_text"]
+__all__ = ["WIDTH", "fill", "layouts", "render_text", "text_table", "wrap_name"]
 
 #: characters per line of the manual's output
 WIDTH = 78
@@ -59,7 +59,7 @@ class Layout:
         return "-" * (self.name + 1) + "+" + "-" * sum(self.cells)
 
 
-def _layouts(width: int) -> tuple[Layout, Layout, Layout]:
+def layouts(width: int) -> tuple[Layout, Layout, Layout]:
     """Of the tables of fixed effects, random effects and groups."""
     more = width - WIDTH
     return (
@@ -71,18 +71,18 @@ def _layouts(width: int) -> tuple[Layout, Layout, Layout]:
 
 def render_text(page: Page, width: int = WIDTH) -> str:
     """The page as text; all lines have at most ``width`` characters."""
-    fixed, random, groups = _layouts(width)
+    fixed, random, groups = layouts(width)
     parts: list[list[str]] = []
     if page.header is not None:
         parts.append(_header(page.header, width, groups))
     if page.fixed is not None:
-        parts.append(_table(page.fixed, fixed))
+        parts.append(text_table(page.fixed, fixed))
     lr = [] if page.lr_test is None else [_lr_test(page.lr_test, width)]
     if page.random is not None:
-        parts.append(_table(page.random, random, centred=True) + lr)
+        parts.append(text_table(page.random, random, centred=True) + lr)
     elif lr:
         parts.append(lr)
-    parts += [_fill(note, width) for note in page.notes]
+    parts += [fill(note, width) for note in page.notes]
     return "\n\n".join("\n".join(lines) for lines in parts)
 
 
@@ -90,7 +90,7 @@ def _header(header: Header, width: int, layout: Layout) -> list[str]:
     def line(left: str, label: str, value: str) -> list[str]:
         right = f"{label:<19}={value:>10}"
         room = width - len(right)
-        above = [] if len(left) < room else _fill(left, width)
+        above = [] if len(left) < room else fill(left, width)
         return [*above, f"{'' if above else left:<{room}}{right}"]
 
     lines = line(header.title, header.n_obs.label, header.n_obs.value)
@@ -113,7 +113,7 @@ def _header(header: Header, width: int, layout: Layout) -> list[str]:
     lines += ["", *line("", statistic.label, statistic.value)]
     lines += line(f"{likelihood.label} = {likelihood.value}", p.label, p.value)
     if header.clusters:
-        lines += ["", *(part.rjust(width) for part in _fill(header.clusters, width))]
+        lines += ["", *(part.rjust(width) for part in fill(header.clusters, width))]
     return lines
 
 
@@ -130,7 +130,8 @@ def _group_table(table: Table, layout: Layout) -> list[str]:
     ]
 
 
-def _table(table: Table, layout: Layout, *, centred: bool = False) -> list[str]:
+def text_table(table: Table, layout: Layout, *, centred: bool = False) -> list[str]:
+    """Lines of a table; ``centred`` has its headings in the middle of columns."""
     if table.columns[-1] == "Legend":
         layout = layout.legend
     *above, stub = wrap_name(table.stub, layout.name)
@@ -208,7 +209,8 @@ def _lr_test(test: Sequence[Fact], width: int) -> str:
     return f"{left}{middle:>{width - len(left)}}"
 
 
-def _fill(text: str, width: int) -> list[str]:
+def fill(text: str, width: int) -> list[str]:
+    """A text in lines that are not longer; words stay whole."""
     return textwrap.wrap(text, width, break_on_hyphens=False)
 
 

@@ -55,6 +55,7 @@ def bootstrap(
           given the estimated covariance, and drawn with replacement (Carpenter,
           Goldstein and Rasbash 2003); nested levels and independent residuals.
     n_resamples : int, default=500
+        How many replicates, at least 2.
     statistic : callable, default=None
         From a fitted estimator to a number, a sequence, a dict or a Series.  None stands
         for the coefficients and the parameters of the random effects and residuals.
@@ -64,6 +65,7 @@ def bootstrap(
     interval : {"normal", "percentile", "basic", "bca"}, default="normal"
         Intervals of the table; "bca" takes a jackknife besides.
     confidence_level : float, default=0.95
+        Of the intervals, between 0 and 1.
     random_state : int, numpy Generator or RandomState, default=None
         The same seed gives the same replicates, whatever ``n_jobs`` is.
     n_jobs : int, default=None

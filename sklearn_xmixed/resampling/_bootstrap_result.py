@@ -54,7 +54,12 @@ class BootstrapResult(Resampled):
         return self._series(of_known(sample_sd, self._numbers()))
 
     def covariance(self) -> pd.DataFrame:
-        """Covariance matrix of the statistics, over complete replicates."""
+        """Covariance matrix of the statistics, over complete replicates.
+
+        Returns
+        -------
+        DataFrame
+        """
         complete = self.replicates.dropna()
         names = self.estimate.index
         V = np.cov(complete.to_numpy(float), rowvar=False, ddof=1)
@@ -73,6 +78,7 @@ class BootstrapResult(Resampled):
             corrected for bias and acceleration (Efron 1987); needs
             ``bootstrap(..., interval="bca")``.  None takes that of the table.
         confidence_level : float, default=None
+            None takes that of the call of ``bootstrap``.
 
         Returns
         -------
@@ -109,6 +115,13 @@ class BootstrapResult(Resampled):
         self, interval: str | None = None, confidence_level: float | None = None
     ) -> pd.DataFrame:
         """Estimate, bias, standard error, z test and interval of every statistic.
+
+        Parameters
+        ----------
+        interval : {"normal", "percentile", "basic", "bca"}, default=None
+            None takes that of the call of ``bootstrap``.
+        confidence_level : float, default=None
+            None takes that of the call of ``bootstrap``.
 
         Returns
         -------

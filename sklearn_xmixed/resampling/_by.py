@@ -63,6 +63,10 @@ class FitsByCategory(Mapping):
         ----------
         statistic, metric
             As for ``bootstrap``.
+
+        Returns
+        -------
+        DataFrame
         """
         rows = [values_of(fit, statistic, metric) for fit in self.fits.values()]
         return _frame(rows, _index(list(self.fits), self.names))
@@ -74,6 +78,10 @@ class FitsByCategory(Mapping):
         ----------
         **options : dict
             As for ``MixedLinearRegressor.summary``.
+
+        Returns
+        -------
+        str
         """
         parts = []
         for category, fit in self.fits.items():
@@ -113,6 +121,7 @@ def by(
         Variables, in X or ``groups``.  They are left out of the fixed part unless
         ``fixed`` names them.  Rows without a value are left out.
     n_jobs : int, default=None
+        Processes at a time, as joblib counts them; None is one.
 
     Returns
     -------

@@ -92,6 +92,7 @@ class PooledResult:
             Of the variance parameters; standard errors by the delta method, intervals
             mapped from the metric of estimation.
         confidence_level : float, default=None
+            None takes that of the call of ``mi_estimate``.
 
         Returns
         -------
@@ -193,7 +194,12 @@ class PooledResult:
         )
 
     def summary(self) -> str:
-        """The table as text."""
+        """The table as text.
+
+        Returns
+        -------
+        str
+        """
         return self._page().text()
 
     def __repr__(self) -> str:
@@ -225,7 +231,9 @@ def mi_estimate(
         those of Barnard and Rubin.  None takes the number of observations minus the
         number of parameters; ``numpy.inf`` is the large-sample rule.
     confidence_level : float, default=0.95
+        Of the intervals, between 0 and 1.
     n_jobs : int, default=None
+        Processes at a time, as joblib counts them; None is one.
 
     Returns
     -------

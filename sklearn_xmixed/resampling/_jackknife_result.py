@@ -63,7 +63,12 @@ class JackknifeResult(Resampled):
         return self._series(of_known(_acceleration, self._numbers()))
 
     def covariance(self) -> pd.DataFrame:
-        """Covariance matrix of the statistics, over complete replicates."""
+        """Covariance matrix of the statistics, over complete replicates.
+
+        Returns
+        -------
+        DataFrame
+        """
         x = self.replicates.dropna().to_numpy(float)
         G, names = len(x), self.estimate.index
         V = np.atleast_2d(np.cov(x, rowvar=False, ddof=0)) * (G - 1)
@@ -71,6 +76,11 @@ class JackknifeResult(Resampled):
 
     def to_frame(self, confidence_level: float | None = None) -> pd.DataFrame:
         """Estimate, bias, standard error, t test with G - 1 df and interval.
+
+        Parameters
+        ----------
+        confidence_level : float, default=None
+            None takes that of the call of ``jackknife``.
 
         Returns
         -------

@@ -90,7 +90,12 @@ class Resampled:
         raise NotImplementedError
 
     def summary(self) -> str:
-        """The table as text."""
+        """The table as text.
+
+        Returns
+        -------
+        str
+        """
         return self._page().text()
 
     def __str__(self) -> str:

@@ -30,6 +30,7 @@ def compare_residuals(
     estimator : MixedLinearRegressor
         Is left as it is; its clones are fitted.
     candidates : iterable of Residuals, or dict of these by name
+        Structures to fit in place of the estimator's; a list is named by the structures.
     X, y, **fit_params
         As for ``fit``.
 

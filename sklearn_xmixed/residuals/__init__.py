@@ -2,7 +2,7 @@
 
 from ._function import Exponential, Power, VarianceFunction
 from ._groups import Groups, patterns
-from ._model import ResidualModel, Within
+from ._model import ResidualModel
 from ._structure import (
     NotPositiveDefiniteError,
     ResidualParameter,
@@ -12,6 +12,7 @@ from ._structure import (
 from ._table import STRUCTURES, make_structure
 from ._variance import by_category, by_covariate
 from ._white import WhiteResiduals
+from ._within import Within
 
 __all__ = [
     "STRUCTURES",

@@ -101,6 +101,18 @@ def _derived(recipe: dict[str, Any], sources: pd.DataFrame) -> Any:
     raise ValueError(f"unknown recipe {recipe['op']!r}")
 
 
+def fit_case(
+    case: dict[str, Any], frame: pd.DataFrame, effects: list[RandomEffects]
+) -> MixedLinearRegressor:
+    """Our fit of a case with structured residuals."""
+    return MixedLinearRegressor(
+        effects,
+        fixed=case["fixed"],
+        method=case["method"],
+        residuals=Residuals(**case["residuals"]),
+    ).fit(frame.drop(columns=case["response"]), frame[case["response"]])
+
+
 REFERENCES = {case["id"]: Reference(case) for case in DOCUMENT["cases"]}
 
 

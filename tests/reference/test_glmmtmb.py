@@ -11,8 +11,9 @@ import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
 
-from sklearn_xmixed import MixedLinearRegressor, RandomEffects, Residuals
+from sklearn_xmixed import MixedLinearRegressor, RandomEffects
 from sklearn_xmixed.datasets import load_orthodont
+from tests.reference.conftest import fit_case
 
 HERE = Path(__file__).parent
 DOCUMENT = json.loads((HERE / "glmmtmb.json").read_text())
@@ -36,14 +37,9 @@ def frame_of(name: str) -> pd.DataFrame:
 @cache
 def fitted(name: str) -> MixedLinearRegressor:
     case = CASES[name]
-    frame = frame_of(case["data"])
     above = [RandomEffects(case["above"])] if case["above"] else []
-    return MixedLinearRegressor(
-        [*above, RandomEffects("g", intercept=False)],
-        fixed=case["fixed"],
-        method=case["method"],
-        residuals=Residuals(**case["residuals"]),
-    ).fit(frame.drop(columns=case["response"]), frame[case["response"]])
+    effects = [*above, RandomEffects("g", intercept=False)]
+    return fit_case(case, frame_of(case["data"]), effects)
 
 
 @pytest.fixture(params=CASES, ids=str)

@@ -12,8 +12,9 @@ import pytest
 from numpy.testing import assert_allclose
 from sklearn.base import clone
 
-from sklearn_xmixed import MixedLinearRegressor, RandomEffects, Residuals
+from sklearn_xmixed import MixedLinearRegressor, RandomEffects
 from tests.conftest import manual_data
+from tests.reference.conftest import fit_case
 
 HERE = Path(__file__).parent
 DOCUMENT = json.loads((HERE / "nlme.json").read_text())
@@ -51,13 +52,8 @@ def frame_of(name: str) -> pd.DataFrame:
 @cache
 def fitted(name: str) -> MixedLinearRegressor:
     case = CASES[name]
-    frame = frame_of(case["data"])
-    return MixedLinearRegressor(
-        [RandomEffects(**e) for e in case["equations"]],
-        fixed=case["fixed"],
-        method=case["method"],
-        residuals=Residuals(**case["residuals"]),
-    ).fit(frame.drop(columns=case["response"]), frame[case["response"]])
+    effects = [RandomEffects(**e) for e in case["equations"]]
+    return fit_case(case, frame_of(case["data"]), effects)
 
 
 @pytest.fixture(params=CASES, ids=str)

@@ -71,7 +71,13 @@ class Diagnosis:
         return tuple(f.kind for f in self.findings)
 
     def to_frame(self) -> pd.DataFrame:
-        """One row per finding."""
+        """One row per finding.
+
+        Returns
+        -------
+        DataFrame
+            Columns are the attributes of ``Finding``.
+        """
         columns = list(Finding.__dataclass_fields__)
         return pd.DataFrame([asdict(f) for f in self.findings], columns=columns)
 

@@ -129,7 +129,7 @@ def code_of(obj: Any, indent: int = 0) -> str:
 
 def _plain(estimator: Any) -> Any:
     """A copy, without the command or the formula that makes its columns."""
-    kinds = type(estimator).__mro__
+    kinds = [k for k in type(estimator).__mro__ if issubclass(k, BaseEstimator)]
     kind = next(k for k in kinds if not _takes_anything(k))
     if kind is type(estimator):
         return clone(estimator)

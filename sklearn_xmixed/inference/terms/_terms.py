@@ -38,6 +38,15 @@ class Term:
         """Whether the other is marginal to it.
 
         Both have the same covariates, and this one has all factors of the other and more.
+
+        Parameters
+        ----------
+        other : Term
+            A term of the same model.
+
+        Returns
+        -------
+        bool
         """
         return sorted(self.covariates) == sorted(other.covariates) and (
             set(self.factors) > set(other.factors)

@@ -207,6 +207,7 @@ class FormulaRegressor(TextRegressor):
         y : array-like of shape (n_samples,), default=None
             The response; None takes that of the formula.
         sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows.
         groups : data frame, default=None
             More columns.
         offset : array-like of shape (n_samples,), default=None

@@ -25,6 +25,7 @@ def xtmixed(
         ``depvar [indepvars] [if] [in] [weight] [, noconstant] || levelvar: [varlist]
         [, options] ...``.  A pasted log with its prompts and ``///`` are understood.
     data : data frame, or mapping of names to arrays
+        With the variables of the command.
     xtset : str or (str, str), default=None
         Time variable, or panel and time variable, of time-series operators.
     show : bool, default=True

@@ -289,7 +289,18 @@ class CommandRegressor(CommandLines, TextRegressor):
         return super().lincom(without_small(self, expression), confidence_level, df=df)
 
     def response(self, X: Any, groups: Any = None) -> pd.Series:
-        """The response as the command has it."""
+        """The response as the command has it.
+
+        Parameters
+        ----------
+        X, groups
+            As for ``fit``.
+
+        Returns
+        -------
+        Series
+            One number for each row of X.
+        """
         return pd.Series(self._recipe().read(X, groups).response())
 
     def _source(self, X: Any, groups: Any) -> Source:

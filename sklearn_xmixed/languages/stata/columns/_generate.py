@@ -36,6 +36,7 @@ def generate(expression: str, data: Any, *, xtset: Any = None) -> np.ndarray:
         ``!girl``, ``boy*age``, ``inlist(day, 0, 4)``, or a variable under time-series
         operators, ``L2.x``.  Missing values are larger than all numbers.
     data : data frame, or mapping of names to arrays
+        With the variables of the expression.
     xtset : str or (str, str), default=None
         Time variable, or panel and time variable.
 

@@ -191,6 +191,7 @@ class CommandLines:
         line : str, default="margins"
             As of ``margins``.
         ax : Axes, default=None
+            To draw into; None makes a new figure.
 
         Returns
         -------

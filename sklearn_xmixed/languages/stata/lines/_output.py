@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from html import escape
 
 from ....reporting._format import decimal, general, level_percent
-from ....reporting._html import _STYLE
-from ....reporting._text import WIDTH, Layout, _fill, wrap_name
+from ....reporting._html import STYLE
+from ....reporting._text import WIDTH, Layout, fill, wrap_name
 
 __all__ = ["Output", "OutputRow", "OutputTable", "estimates_table", "wald_table"]
 
@@ -124,7 +124,7 @@ class Output:
         parts = [title, *("\n".join(lines) for lines in self.legend)]
         parts += ["\n".join(table.lines()) for table in self.tables]
         text = "\n\n".join(parts)
-        return "\n".join([text, *("\n".join(_fill(n, WIDTH)) for n in self.notes)])
+        return "\n".join([text, *("\n".join(fill(n, WIDTH)) for n in self.notes)])
 
     def html(self) -> str:
         """The output as an HTML fragment."""
@@ -132,7 +132,7 @@ class Output:
         if self.n_obs is not None:
             title += f"; number of obs = {self.n_obs}"
         legend = [line for lines in self.legend for line in lines]
-        parts = [f"<style>\n{_STYLE}\n</style>", f"<p>{escape(title)}</p>"]
+        parts = [f"<style>\n{STYLE}\n</style>", f"<p>{escape(title)}</p>"]
         parts += [f"<p>{'<br>'.join(map(escape, legend))}</p>"] if legend else []
         parts += [table.html() for table in self.tables]
         parts += [f"<p>{escape(note)}</p>" for note in self.notes]
