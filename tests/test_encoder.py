@@ -40,6 +40,7 @@ from sklearn_xmixed import (
     RandomEffects,
 )
 from sklearn_xmixed.exceptions import LinearProbabilityWarning, MixedModelWarning
+from tests.conftest import slow
 
 CROSSED = [RandomEffects("_all", factor=name) for name in ("shop", "town")]
 SLOPES = RandomEffects("shop", ["price"], covariance="unstructured")
@@ -112,7 +113,9 @@ def by_hand(model, X, outputs):
     return out
 
 
-@pytest.mark.parametrize("case", SPECIFICATIONS)
+@pytest.mark.parametrize(
+    "case", [slow(case) if case == "all" else case for case in SPECIFICATIONS]
+)
 def test_effects_are_those_of_the_estimator(data, case):
     X, y = data
     spec = SPECIFICATIONS[case]

@@ -15,8 +15,6 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
-from sklearn_xmixed.formula import FormulaError
-from sklearn_xmixed.stata import to_command
 
 from sklearn_xmixed import (
     MixedLinearRegressor,
@@ -32,10 +30,13 @@ from sklearn_xmixed import (
     xtmixed,
 )
 from sklearn_xmixed.datasets import load_orthodont, load_sleepstudy
+from sklearn_xmixed.formula import FormulaError
 from sklearn_xmixed.languages._commandline import main
 from sklearn_xmixed.languages.formula._foreign import WORDS
 from sklearn_xmixed.languages.formula._parser import parse_formula
 from sklearn_xmixed.residuals import STRUCTURES
+from sklearn_xmixed.stata import to_command
+from tests.conftest import examples
 
 GLMMTMB = json.loads((Path(__file__).parent / "reference/glmmtmb.json").read_text())
 
@@ -182,7 +183,7 @@ def test_a_residual_term_cannot_be_taken_away():
         parse_formula("y ~ x - residuals(ar, time=t | id)")
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(
     st.lists(
         st.sampled_from(

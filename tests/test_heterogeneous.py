@@ -9,7 +9,6 @@ import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
 from sklearn.base import clone
-from sklearn_xmixed.stata import to_command
 
 from sklearn_xmixed import (
     MixedLinearRegressor,
@@ -20,6 +19,8 @@ from sklearn_xmixed import (
     to_sas,
 )
 from sklearn_xmixed.residuals import Exponential, Power
+from sklearn_xmixed.stata import to_command
+from tests.conftest import slow
 from tests.test_residuals import data
 
 NONE = RandomEffects("g", intercept=False)
@@ -168,8 +169,15 @@ def test_fifteen_occasions_of_sixty_patients():
     assert unstructured.log_likelihood_ > ante.log_likelihood_
 
 
-@pytest.mark.parametrize("method", ["ml", "reml"])
-@pytest.mark.parametrize("fixed", [("t",), ("t", "last")])
+@pytest.mark.parametrize(
+    ("method", "fixed"),
+    [
+        ("ml", ("t", "last")),
+        ("reml", ("t",)),
+        slow("ml", ("t",)),
+        slow("reml", ("t", "last")),
+    ],
+)
 @pytest.mark.parametrize(
     "spec",
     [

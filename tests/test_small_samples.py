@@ -19,7 +19,7 @@ from scipy.stats import f as f_distribution
 from scipy.stats import t as t_distribution
 
 from sklearn_xmixed import MixedLinearRegressor, RandomEffects
-from tests.conftest import STRUCTURES
+from tests.conftest import STRUCTURES, slow
 from tests.small_sample_oracle import METHODS, Tied, of_model
 from tests.test_residuals import EFFECTS, residuals_of
 from tests.test_robust_residuals import correlated
@@ -145,6 +145,21 @@ STRUCTURED = [
     ("exponential", "intercept", None),
     ("exponential", "three", None),
 ]
+#: each structure once, and all kinds of effects
+EVERYDAY = [
+    ("independent", "three", "b"),
+    ("exchangeable", "none", "b"),
+    ("ar", "slope", None),
+    ("ar2", "none", "b"),
+    ("ar3", "above", None),
+    ("ma", "intercept", None),
+    ("ma2", "above", "b"),
+    ("unstructured", "none", None),
+    ("banded", "none", "b"),
+    ("toeplitz", "above", "b"),
+    ("toeplitz_all", "none", None),
+    ("exponential", "three", None),
+]
 CASES = [
     *(("nested", name, seed) for name in NESTED for seed in (1, 2)),
     *(("crossed", name, 3) for name in CROSSED),
@@ -157,6 +172,14 @@ def ids(case):
     return (
         f"{kind}: {name if isinstance(name, str) else '-'.join(map(str, name))} {seed}"
     )
+
+
+def everyday(cases):
+    """Cases as parameters, those marked that are for the whole suite."""
+    daily = {("nested", name, 1) for name in NESTED}
+    daily |= {("crossed", name, 3) for name in CROSSED}
+    daily |= {("structured", case, 11) for case in EVERYDAY}
+    return [case if case in daily else slow(case) for case in cases]
 
 
 def spec_of(case):
@@ -197,7 +220,7 @@ def both(case):
 # ------------------------------------------------------------------------------- tests
 
 
-@pytest.mark.parametrize("case", CASES, ids=ids)
+@pytest.mark.parametrize("case", everyday(CASES), ids=ids)
 def test_the_oracle_is_at_the_same_model(case):
     """Likelihood, coefficients and their unadjusted variances: no df needed."""
     model, oracle = both(case)
@@ -217,7 +240,7 @@ def rows_of(p):
 
 
 @pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("case", CASES, ids=ids)
+@pytest.mark.parametrize("case", everyday(CASES), ids=ids)
 def test_tables_and_tests_are_those_of_the_definition(case, method):
     model, oracle = both(case)
     table = model.coef_table(df=method)
