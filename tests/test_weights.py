@@ -221,6 +221,7 @@ def test_pseudolikelihood_is_the_integral_of_the_manual():
     np.testing.assert_allclose(robust, found, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_three_levels_are_the_nested_integral():
     """Eq. (14) with one more level, both integrals by the trapezoidal rule.
 
