@@ -26,6 +26,7 @@ from sklearn.model_selection import (
 from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import (
     check_dataframe_column_names_consistency,
+    check_estimator,
     check_get_feature_names_out_error,
     check_set_output_transform_pandas,
     check_set_output_transform_polars,
@@ -73,11 +74,21 @@ def data():
 @pytest.mark.filterwarnings("ignore::sklearn_xmixed.exceptions.MixedModelWarning")
 @pytest.mark.filterwarnings("ignore:Can't check dok sparse matrix")
 @parametrize_with_checks(
-    [MixedEffectsEncoder(cv=3), MixedEffectsEncoder(cv=3, method="ml")],
-    expected_failed_checks=lambda estimator: {},
+    [MixedEffectsEncoder(cv=3)], expected_failed_checks=lambda estimator: {}
 )
 def test_common_checks(estimator, check):
     check(estimator)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::sklearn_xmixed.exceptions.MixedModelWarning")
+@pytest.mark.filterwarnings("ignore:Can't check dok sparse matrix")
+def test_common_checks_by_ml():
+    encoder = MixedEffectsEncoder(cv=3, method="ml")
+    found = check_estimator(encoder, on_skip=None, on_fail=None)
+    failed = [one["check_name"] for one in found if one["status"] == "failed"]
+    assert len(found) > 40
+    assert not failed, failed
 
 
 @pytest.mark.filterwarnings("ignore::sklearn_xmixed.exceptions.MixedModelWarning")

@@ -82,7 +82,7 @@ def test_unstructured_has_its_variances_by_time_anyway(frame):
         assert_allclose(ours[column], tables[0][column], rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("method", ["ml", "reml"])
+@pytest.mark.parametrize("method", [slow("ml"), "reml"])
 @pytest.mark.parametrize(
     "spec",
     [

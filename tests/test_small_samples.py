@@ -25,6 +25,8 @@ from tests.test_residuals import EFFECTS, residuals_of
 from tests.test_robust_residuals import correlated
 
 TOLERANCE = 1e-6
+USUAL = ("satterthwaite", "kenward-roger")
+OTHERS = [method for method in METHODS if method not in USUAL]
 
 
 # ------------------------------------------------------------------------------ models
@@ -174,12 +176,11 @@ def ids(case):
     )
 
 
-def everyday(cases):
-    """Cases as parameters, those marked that are for the whole suite."""
-    daily = {("nested", name, 1) for name in NESTED}
-    daily |= {("crossed", name, 3) for name in CROSSED}
-    daily |= {("structured", case, 11) for case in EVERYDAY}
-    return [case if case in daily else slow(case) for case in cases]
+DAILY = {
+    *(("nested", name, 1) for name in NESTED),
+    *(("crossed", name, 3) for name in CROSSED),
+    *(("structured", case, 11) for case in EVERYDAY),
+}
 
 
 def spec_of(case):
@@ -220,7 +221,9 @@ def both(case):
 # ------------------------------------------------------------------------------- tests
 
 
-@pytest.mark.parametrize("case", everyday(CASES), ids=ids)
+@pytest.mark.parametrize(
+    "case", [case if case in DAILY else slow(case) for case in CASES], ids=ids
+)
 def test_the_oracle_is_at_the_same_model(case):
     """Likelihood, coefficients and their unadjusted variances: no df needed."""
     model, oracle = both(case)
@@ -239,8 +242,21 @@ def rows_of(p):
     return [np.eye(p)[:2], np.eye(p)[: p - 1], rng.normal(size=(2, p)), np.eye(p)]
 
 
-@pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("case", everyday(CASES), ids=ids)
+def every_table():
+    """All cases by all methods; every day by the two usual ones and one more in turn."""
+    for number, case in enumerate(CASES):
+        usual = (*USUAL, OTHERS[number % len(OTHERS)])
+        for method in METHODS:
+            daily = case in DAILY and method in usual
+            yield pytest.param(
+                case,
+                method,
+                id=f"{ids(case)}-{method}",
+                marks=() if daily else pytest.mark.slow,
+            )
+
+
+@pytest.mark.parametrize(("case", "method"), every_table())
 def test_tables_and_tests_are_those_of_the_definition(case, method):
     model, oracle = both(case)
     table = model.coef_table(df=method)
