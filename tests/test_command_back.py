@@ -10,6 +10,7 @@ from sklearn_xmixed.languages.stata.columns._data import Data
 from sklearn_xmixed.languages.stata.grammar._dfmethods import METHODS
 from sklearn_xmixed.stata import parse, plan, to_code, to_command
 from tests.command_frame import DATA, XTSET
+from tests.conftest import examples
 
 NUMBERS = ["x", "z", "t", "w", "longer_name"]
 DF_METHODS = [*METHODS.values(), "kenward-roger-observed"]
@@ -88,7 +89,11 @@ def same(value):
 
 
 @given(estimators())
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(
+    max_examples=examples(200),
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 def test_there_and_back(estimator):
     line = to_command(estimator, target="y")
     parameters, _ = plan(parse(line), Data(DATA))

@@ -5,11 +5,12 @@ import warnings
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sklearn_xmixed.stata import Command, CommandRegressor, generate, parse
 
 from sklearn_xmixed import xtmixed
 from sklearn_xmixed.exceptions import CommandError
+from sklearn_xmixed.stata import Command, CommandRegressor, generate, parse
 from tests.command_frame import DATA
+from tests.conftest import examples
 
 WORDS = (
     "y x z g h t s k w f i. c. ib2. ibn. ib(last). L. D. F2. L(0/2). R. S4. 2. 1b. "
@@ -96,7 +97,9 @@ def attempt(text):
 
 
 quick = settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=examples(150),
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
 )
 
 

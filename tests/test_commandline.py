@@ -46,6 +46,7 @@ def test_the_output_is_printed_of_standard_input(folder):
     assert done.stdout == str(xtmixed(COMMAND, SLEEP, show=False)) + "\n"
 
 
+@pytest.mark.slow
 def test_a_pipe_that_closes(folder):
     command = (
         f"'{sys.executable}' -m sklearn_xmixed '{COMMAND}' --data sleep.csv | true"

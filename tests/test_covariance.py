@@ -13,7 +13,7 @@ from sklearn_xmixed.covariance import (
     get_structure,
     to_sd_corr,
 )
-from tests.conftest import STRUCTURES, differences, seeds
+from tests.conftest import STRUCTURES, differences, examples, seeds
 
 structures = st.builds(get_structure, st.sampled_from(STRUCTURES), st.integers(1, 5))
 maps = st.sampled_from(sorted(PARAMETERIZATIONS)).map(PARAMETERIZATIONS.get)
@@ -157,7 +157,7 @@ def test_first_derivatives(structure, map_, seed, size):
     close(first, np.moveaxis(right, -1, 0), 1e-8)
 
 
-@settings(max_examples=20)
+@settings(max_examples=examples(20))
 @given(structures, maps, seeds, sizes)
 def test_second_derivatives(structure, map_, seed, size):
     gamma = draw(structure, seed, size)

@@ -144,6 +144,7 @@ def test_everything_but_the_log_determinant_is_exact(frame, name, monkeypatch):
         assert (np.abs(many.slope(t) - one.slope(t)) <= 4.5 * noise + 1e-9).all()
 
 
+@pytest.mark.slow
 def test_reported_error_is_honest(frame):
     """Over draws of the signs the estimates scatter as much as each fit says."""
     exact = fit(frame)

@@ -26,6 +26,7 @@ from sklearn.model_selection import (
 from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import (
     check_dataframe_column_names_consistency,
+    check_estimator,
     check_get_feature_names_out_error,
     check_set_output_transform_pandas,
     check_set_output_transform_polars,
@@ -40,6 +41,7 @@ from sklearn_xmixed import (
     RandomEffects,
 )
 from sklearn_xmixed.exceptions import LinearProbabilityWarning, MixedModelWarning
+from tests.conftest import slow
 
 CROSSED = [RandomEffects("_all", factor=name) for name in ("shop", "town")]
 SLOPES = RandomEffects("shop", ["price"], covariance="unstructured")
@@ -72,11 +74,21 @@ def data():
 @pytest.mark.filterwarnings("ignore::sklearn_xmixed.exceptions.MixedModelWarning")
 @pytest.mark.filterwarnings("ignore:Can't check dok sparse matrix")
 @parametrize_with_checks(
-    [MixedEffectsEncoder(cv=3), MixedEffectsEncoder(cv=3, method="ml")],
-    expected_failed_checks=lambda estimator: {},
+    [MixedEffectsEncoder(cv=3)], expected_failed_checks=lambda estimator: {}
 )
 def test_common_checks(estimator, check):
     check(estimator)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::sklearn_xmixed.exceptions.MixedModelWarning")
+@pytest.mark.filterwarnings("ignore:Can't check dok sparse matrix")
+def test_common_checks_by_ml():
+    encoder = MixedEffectsEncoder(cv=3, method="ml")
+    found = check_estimator(encoder, on_skip=None, on_fail=None)
+    failed = [one["check_name"] for one in found if one["status"] == "failed"]
+    assert len(found) > 40
+    assert not failed, failed
 
 
 @pytest.mark.filterwarnings("ignore::sklearn_xmixed.exceptions.MixedModelWarning")
@@ -103,16 +115,19 @@ def test_checks_of_scikit_learns_own_transformers(check):
 def by_hand(model, X, outputs):
     """Effects looked up row by row in the estimator's own tables."""
     out = np.zeros((len(X), len(outputs)))
+    tables = {name: model.random_effects_[name] for name, _ in outputs}
     for i, (_, row) in enumerate(X.iterrows()):
         for j, (name, term) in enumerate(outputs):
-            table = model.random_effects_[name]
+            table = tables[name]
             key = tuple(row[list(table.index.names)])
             key = key if len(key) > 1 else key[0]
             out[i, j] = table.loc[key, term] if key in table.index else 0.0
     return out
 
 
-@pytest.mark.parametrize("case", SPECIFICATIONS)
+@pytest.mark.parametrize(
+    "case", [slow(case) if case == "all" else case for case in SPECIFICATIONS]
+)
 def test_effects_are_those_of_the_estimator(data, case):
     X, y = data
     spec = SPECIFICATIONS[case]

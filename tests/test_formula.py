@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from sklearn.base import clone
 from sklearn.model_selection import cross_val_score
-from sklearn_xmixed.formula import FormulaError
 
 from sklearn_xmixed import (
     MixedLinearRegressor,
@@ -36,7 +35,9 @@ from sklearn_xmixed.datasets import (
     load_penicillin,
     load_sleepstudy,
 )
+from sklearn_xmixed.formula import FormulaError
 from sklearn_xmixed.languages.formula._parser import parse_formula
+from tests.conftest import examples
 from tests.reference.conftest import REFERENCES
 
 SLEEP = load_sleepstudy().frame
@@ -131,7 +132,7 @@ def test_rejected_formulas_are_marked(text):
     assert str(again) == str(error)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(st.text(alphabet="yxg~|()+-*/:0 1`'[]{}a", max_size=30))
 def test_any_text_gives_a_formula_or_the_own_error(text):
     try:

@@ -36,6 +36,7 @@ from sklearn_xmixed.languages.formula._foreign import WORDS
 from sklearn_xmixed.languages.formula._parser import parse_formula
 from sklearn_xmixed.residuals import STRUCTURES
 from sklearn_xmixed.stata import to_command
+from tests.conftest import examples
 
 GLMMTMB = json.loads((Path(__file__).parent / "reference/glmmtmb.json").read_text())
 
@@ -182,7 +183,7 @@ def test_a_residual_term_cannot_be_taken_away():
         parse_formula("y ~ x - residuals(ar, time=t | id)")
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(
     st.lists(
         st.sampled_from(

@@ -122,7 +122,7 @@ NAMES = [
 ]
 
 
-QUICK = ("independent_x", "ar_t", "antedependence_t", "gaussian_places")
+QUICK = ("independent_x", "ar_t", "gaussian_places")
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from sklearn_xmixed.datasets import (
     load_productivity,
     load_sleepstudy,
 )
-from tests.conftest import Case, cases, simulate
+from tests.conftest import Case, cases, simulate, slow
 
 # ------------------------------------------------------------ by definition
 
@@ -606,8 +606,17 @@ def crossed_data(seed=0, slopes=False):
     return frame, y + rng.normal(size=150)
 
 
-@pytest.mark.parametrize("method", ["ml", "reml"])
-@pytest.mark.parametrize("kind", ["two factors", "level and factor", "slopes"])
+@pytest.mark.parametrize(
+    ("kind", "method"),
+    [
+        ("two factors", "reml"),
+        ("level and factor", "ml"),
+        ("slopes", "reml"),
+        slow("two factors", "ml"),
+        slow("level and factor", "reml"),
+        slow("slopes", "ml"),
+    ],
+)
 def test_crossed_factors(kind, method):
     X, y = crossed_data(3, slopes=kind == "slopes")
     a = RandomEffects("_all", factor="a")

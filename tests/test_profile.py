@@ -20,7 +20,7 @@ from sklearn_xmixed.datasets import (
 )
 from sklearn_xmixed.diagnostics import profile, within_correlation
 from sklearn_xmixed.diagnostics._held import HeldCovariance
-from tests.conftest import Case, differences, simulate
+from tests.conftest import Case, differences, simulate, slow
 from tests.test_boundary import DYESTUFF2
 
 REFERENCE = {
@@ -58,8 +58,8 @@ def test_sleepstudy_by_lme4(parameter, name):
     ("parameter", "name"),
     [
         (("plate", "sd(R.plate)"), "sd_(Intercept)|plate"),
-        (("sample", "sd(R.sample)"), "sd_(Intercept)|sample"),
-        (("Residual", "sd(Residual)"), "sigma"),
+        slow(("sample", "sd(R.sample)"), "sd_(Intercept)|sample"),
+        slow(("Residual", "sd(Residual)"), "sigma"),
         ("_cons", "(Intercept)"),
     ],
     ids=str,
@@ -229,8 +229,8 @@ def test_parameters_of_an_autoregression():
     ("effects", "residuals"),
     [
         ("subject", Residuals("ar", time="days")),
-        (RandomEffects("subject", intercept=False), Residuals("exchangeable")),
-        ("subject", Residuals(by="half")),
+        slow(RandomEffects("subject", intercept=False), Residuals("exchangeable")),
+        slow("subject", Residuals(by="half")),
         (
             RandomEffects("subject", intercept=False),
             Residuals("exponential", time="days"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -143,27 +144,34 @@ def test_what_is_there_for_one_response_says_so():
 
 
 TWO = ["top", RandomEffects("g", ["x"])]
+EFFECTS = {"g": "g", "slopes": SLOPES, "two": TWO}
 METHODS = ("satterthwaite", "kenward-roger", "kenward-roger-linear-observed")
 
 
-@pytest.mark.parametrize("effects", ["g", SLOPES, TWO], ids=["g", "slopes", "two"])
+@cache
+def restricted(effects):
+    """Responses fitted together, and each alone."""
+    X, Y = responses(8, seed=3, slopes=effects != "g")
+    model = MixedLinearRegressor(EFFECTS[effects], fixed=["x"], method="reml")
+    return X, Y, clone(model).fit(X, Y), {n: clone(model).fit(X, Y[n]) for n in Y}
+
+
+@pytest.mark.parametrize("effects", EFFECTS)
 @pytest.mark.parametrize("df", [*METHODS, "residual", "containment", "between-within"])
 def test_small_samples(effects, df):
     """Degrees of freedom and standard errors of single fits, at the boundary too."""
-    X, Y = responses(8, seed=3, slopes=effects != "g")
-    model = {"random_effects": effects, "fixed": ["x"], "method": "reml"}
-    many = MixedLinearRegressor(**model).fit(X, Y)
+    X, Y, many, alone = restricted(effects)
     together = max(len(part.numbers) for part in many._fitted.parts)
     assert together >= 7
     table = many.coef_table(df=df, adjust="fdr")
     assert list(table)[:4] == ["estimate", "std_error", "t", "df"]
     for name in Y:
-        one = MixedLinearRegressor(**model).fit(X, Y[name]).coef_table(df=df)
+        one = alone[name].coef_table(df=df)
         for column in ("std_error", "df", "p_value"):
             np.testing.assert_allclose(
                 table.loc[name, column], one[column], rtol=1e-4, atol=1e-12
             )
-    default = MixedLinearRegressor(**model, df_method=df).fit(X, Y)
+    default = clone(many).set_params(df_method=df).fit(X, Y)
     pd.testing.assert_frame_equal(default.coef_table(), many.coef_table(df=df))
 
 

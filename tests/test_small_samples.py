@@ -19,12 +19,14 @@ from scipy.stats import f as f_distribution
 from scipy.stats import t as t_distribution
 
 from sklearn_xmixed import MixedLinearRegressor, RandomEffects
-from tests.conftest import STRUCTURES
+from tests.conftest import STRUCTURES, slow
 from tests.small_sample_oracle import METHODS, Tied, of_model
 from tests.test_residuals import EFFECTS, residuals_of
 from tests.test_robust_residuals import correlated
 
 TOLERANCE = 1e-6
+USUAL = ("satterthwaite", "kenward-roger")
+OTHERS = [method for method in METHODS if method not in USUAL]
 
 
 # ------------------------------------------------------------------------------ models
@@ -145,6 +147,21 @@ STRUCTURED = [
     ("exponential", "intercept", None),
     ("exponential", "three", None),
 ]
+#: each structure once, and all kinds of effects
+EVERYDAY = [
+    ("independent", "three", "b"),
+    ("exchangeable", "none", "b"),
+    ("ar", "slope", None),
+    ("ar2", "none", "b"),
+    ("ar3", "above", None),
+    ("ma", "intercept", None),
+    ("ma2", "above", "b"),
+    ("unstructured", "none", None),
+    ("banded", "none", "b"),
+    ("toeplitz", "above", "b"),
+    ("toeplitz_all", "none", None),
+    ("exponential", "three", None),
+]
 CASES = [
     *(("nested", name, seed) for name in NESTED for seed in (1, 2)),
     *(("crossed", name, 3) for name in CROSSED),
@@ -157,6 +174,13 @@ def ids(case):
     return (
         f"{kind}: {name if isinstance(name, str) else '-'.join(map(str, name))} {seed}"
     )
+
+
+DAILY = {
+    *(("nested", name, 1) for name in NESTED),
+    *(("crossed", name, 3) for name in CROSSED),
+    *(("structured", case, 11) for case in EVERYDAY),
+}
 
 
 def spec_of(case):
@@ -197,7 +221,9 @@ def both(case):
 # ------------------------------------------------------------------------------- tests
 
 
-@pytest.mark.parametrize("case", CASES, ids=ids)
+@pytest.mark.parametrize(
+    "case", [case if case in DAILY else slow(case) for case in CASES], ids=ids
+)
 def test_the_oracle_is_at_the_same_model(case):
     """Likelihood, coefficients and their unadjusted variances: no df needed."""
     model, oracle = both(case)
@@ -216,8 +242,21 @@ def rows_of(p):
     return [np.eye(p)[:2], np.eye(p)[: p - 1], rng.normal(size=(2, p)), np.eye(p)]
 
 
-@pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("case", CASES, ids=ids)
+def every_table():
+    """All cases by all methods; every day by the two usual ones and one more in turn."""
+    for number, case in enumerate(CASES):
+        usual = (*USUAL, OTHERS[number % len(OTHERS)])
+        for method in METHODS:
+            daily = case in DAILY and method in usual
+            yield pytest.param(
+                case,
+                method,
+                id=f"{ids(case)}-{method}",
+                marks=() if daily else pytest.mark.slow,
+            )
+
+
+@pytest.mark.parametrize(("case", "method"), every_table())
 def test_tables_and_tests_are_those_of_the_definition(case, method):
     model, oracle = both(case)
     table = model.coef_table(df=method)

@@ -19,6 +19,7 @@ from sklearn_xmixed.exceptions import ExpressionError, MixedModelWarning
 from sklearn_xmixed.inference.hypotheses._dual import FUNCTIONS, Dual
 from sklearn_xmixed.inference.hypotheses._expression import read
 from sklearn_xmixed.inference.hypotheses._symbols import Symbols
+from tests.conftest import examples
 from tests.test_summary_manual import manual_fit
 
 INPUTS = ["private", "emp", "hwy", "water", "other", "unemp"]
@@ -137,7 +138,7 @@ def test_chains_are_pairs():
     assert_allclose(chain.chi2, pairs.chi2, rtol=1e-9)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 5))
 def test_the_way_of_writing_makes_no_difference(seed, rows):
     """Nor do redundant rows: the statistic is that of the space they span."""
@@ -564,7 +565,7 @@ class TwoNames:
         return ["x", "y"]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(expressions(), st.floats(0.3, 2.0), st.floats(0.3, 2.0))
 def test_slopes_are_those_of_differences(text, x, y):
     at = np.array([x, y])

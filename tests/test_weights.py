@@ -11,7 +11,7 @@ from scipy.integrate import quad
 from scipy.optimize import minimize
 
 from sklearn_xmixed import MixedLinearRegressor, RandomEffects
-from tests.conftest import differences
+from tests.conftest import differences, examples
 
 
 def _three_levels(rng: np.random.Generator) -> tuple[pd.DataFrame, np.ndarray]:
@@ -80,7 +80,7 @@ def _replicate(
 
 
 @pytest.mark.parametrize("vce", ["oim", "robust"])
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=examples(6), deadline=None)
 @given(seed=st.integers(0, 10_000))
 def test_frequency_weights_are_repetition_at_every_level(vce, seed):
     rng = np.random.default_rng(seed)
@@ -221,6 +221,7 @@ def test_pseudolikelihood_is_the_integral_of_the_manual():
     np.testing.assert_allclose(robust, found, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_three_levels_are_the_nested_integral():
     """Eq. (14) with one more level, both integrals by the trapezoidal rule.
 

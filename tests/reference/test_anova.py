@@ -15,6 +15,7 @@ from numpy.testing import assert_allclose
 
 from sklearn_xmixed import from_formula, xtmixed
 from sklearn_xmixed.exceptions import MixedModelWarning
+from tests.conftest import slow
 
 DOCUMENT = json.loads((Path(__file__).parent / "anova.json").read_text())
 CASES = {case["id"]: case for case in DOCUMENT["cases"]}
@@ -116,7 +117,7 @@ def test_against_lmertest(name, kind):
             assert_allclose(by_f["df_denom"], said["df_denom"], rtol=within)
 
 
-@pytest.mark.parametrize("coding", ["contr.sum", "contr.helmert"])
+@pytest.mark.parametrize("coding", ["contr.sum", slow("contr.helmert")])
 @pytest.mark.parametrize("name", CASES)
 def test_coding_does_not_matter(name, coding):
     base = fitted(name, "contr.treatment")
