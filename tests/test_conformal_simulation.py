@@ -146,9 +146,9 @@ def test_where_the_model_is_wrong_its_intervals_do_not_cover():
     """New groups are noisier than the rows of the large ones say."""
     found = study("groups", "wrong variance", 60, ["model", "split by rows", "CV+"])
     for level in LEVELS:
-        assert found.loc[(level, "model"), "coverage"] < 100 * level - 10
-        assert found.loc[(level, "split by rows"), "coverage"] < 100 * level - 5
+        assert found.loc[(level, "model"), "coverage"] < 100 * level - 8
         assert found.loc[(level, "CV+"), "coverage"] > 100 * level - 1.5
+    assert found.loc[(0.8, "split by rows"), "coverage"] < 70
 
 
 def main(n: int) -> None:

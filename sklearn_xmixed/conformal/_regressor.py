@@ -75,7 +75,8 @@ class ConformalMixedRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator)
         Share of the rows, or groups, that the scores are taken of, where ``cv`` is None.
     group_rows : {"all", "one"}, default="all"
         Where groups are exchangeable: all rows of a group share its weight, or one of
-        them is drawn.  Both cover; the latter leaves more to chance.
+        them is drawn.  Both cover; the former does so with more than the level where
+        groups are few, the latter leaves more to chance.
     random_state : int, RandomState or None, default=None
         Draws the split, the folds and the rows.
 
@@ -102,13 +103,13 @@ class ConformalMixedRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator)
     -----
     With n exchangeable rows and one split the coverage is at least the level of
     confidence, and where scores are not tied at most 1 / (n + 1) more (Vovk and others
-    2005; Lei and others 2018).  With K groups the same holds of a row drawn from a new
-    group (Dunn, Wasserman and Ramdas 2022; Lee, Barber and Willett 2023): a score of a
-    group with m rows has the share 1 / ((K + 1) m), and 1 / (K + 1) is left for the new
-    group, so that a level above K / (K + 1) has infinite intervals.  This is what repeated
-    subsampling of one row per group comes to when it is repeated for ever.  CV+ covers
-    with at least 2 * level - 1, less a term that is small where there are few folds of
-    many rows, and in practice with about the level (Barber and others 2021).
+    2005; Lei and others 2018).  With K groups a row drawn from a new group is covered at
+    the level at least (Dunn, Wasserman and Ramdas 2022; Lee, Barber and Willett 2023): a
+    score of a group with m rows has the share 1 / ((K + 1) m), and 1 / (K + 1) is left for
+    the new group, so that a level above K / (K + 1) has infinite intervals.  This is what
+    repeated subsampling of one row per group comes to when it is repeated for ever.  CV+
+    covers with at least 2 * level - 1, less a term that is small where there are few folds
+    of many rows, and in practice with about the level (Barber and others 2021).
 
     Coverage is that of new rows, or groups, on average: not at every x, nor in every
     group.  Weights of rows would break it, and there are none.
