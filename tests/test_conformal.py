@@ -131,6 +131,8 @@ def test_mapie_has_the_same_ends():
     own = own.fit(X.iloc[rest], y.iloc[rest])
     assert own.estimator_ is model
     ends = own.prediction_interval(X[:2], 0.9)[["lower", "upper"]].to_numpy()
+    new = X[:1].assign(subject=1)
+    own.prediction_interval(new)  # whose groups were there is not known: no warning
     theirs = [[229.93164162, 352.07752683], [240.60694711, 362.75283232]]
     assert_allclose(ends, theirs, rtol=1e-8)
 

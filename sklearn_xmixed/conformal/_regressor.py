@@ -201,18 +201,22 @@ class ConformalMixedRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator)
         if by_group and labels is not None:
             units = labels.factorize()[0]
         rng = check_random_state(self.random_state)
-        self._learn(X, y, groups, units, rng)
-        self._seen = None
-        if labels is not None and not (by_group and self.cv == "prefit"):
-            used = labels[self._fitted_rows] if by_group else labels
-            self._seen = used.unique()
-        del self._fitted_rows
+        fitted = self._learn(X, y, groups, units, rng)
+        self._seen = None  # of an estimator that was fitted before, nothing is known
+        if labels is not None and len(fitted):
+            self._seen = (labels[fitted] if by_group else labels).unique()
         return self
 
     def _learn(
         self, X: Any, y: Array, groups: Any, units: Array | None, rng: Any
-    ) -> None:
-        """The fits, and the scores of the rows that each has not seen."""
+    ) -> Array:
+        """The fits, and the scores of the rows that each has not seen.
+
+        Returns
+        -------
+        ndarray of int
+            The rows that some fit has seen.
+        """
         everything = np.arange(len(y))
         if isinstance(self.cv, str):
             check_is_fitted(self.estimator)
@@ -225,7 +229,6 @@ class ConformalMixedRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator)
         self.estimator_ = self._models[0]
         if self.cv is not None and len(parts[0][0]):
             self.estimator_ = self._fit_one(X, y, groups)
-        self._fitted_rows = np.unique(np.concatenate([train for train, _ in parts]))
         found = []
         for fold, (model, (_, test)) in enumerate(
             zip(self._models, parts, strict=True)
@@ -249,6 +252,7 @@ class ConformalMixedRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator)
             table, own = table.iloc[first], own[first]
         self.calibration_ = table.assign(share=shares(own)).reset_index(drop=True)
         self.n_calibration_ = len(np.unique(own))
+        return np.unique(np.concatenate([train for train, _ in parts]))
 
     def _fit_one(self, X: Any, y: Array, groups: Any) -> Any:
         given = {} if groups is None else {"groups": groups}

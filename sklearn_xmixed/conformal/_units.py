@@ -61,13 +61,7 @@ class Units:
         return self.names[-1]
 
     def labels(self, X: Any, groups: Any) -> pd.Index | None:
-        """Group of every row, with those above it; None without labels.
-
-        Raises
-        ------
-        ValueError
-            Where a label is missing.
-        """
+        """Group of every row, with those above it; None without labels."""
         source = Source.of(X, groups)
         found = source.levels(self.levels or self.names)
         parts = []
@@ -75,18 +69,17 @@ class Units:
             values = found[name] if name in found else source.column(name)
             if values is None:
                 return None
-            gone = missing_rows(values)
-            if gone.any():
-                raise ValueError(
-                    f"The label of {name!r} is missing in row {int(gone.argmax())}: "
-                    "which rows belong together must be known. Fill in labels, or leave "
-                    "such rows out."
-                )
             parts.append(pd.Index(values))
         return parts[0] if len(parts) == 1 else pd.MultiIndex.from_arrays(parts)
 
     def require(self, X: Any, groups: Any) -> pd.Index:
-        """The same, where there have to be labels."""
+        """The same, where every row has to have a label.
+
+        Raises
+        ------
+        ValueError
+            If one has none.
+        """
         labels = self.labels(X, groups)
         if labels is None:
             raise ValueError(
@@ -94,4 +87,12 @@ class Units:
                 f"them. {Source.of(X, groups).describe()} Put the labels into X or "
                 "groups, or name another variable by group=."
             )
+        for number, name in enumerate(self.names):
+            gone = missing_rows(labels.get_level_values(number))
+            if gone.any():
+                raise ValueError(
+                    f"The label of {name!r} is missing in row {int(gone.argmax())}: "
+                    "which rows belong together must be known. Fill in labels, or leave "
+                    "such rows out."
+                )
         return labels
