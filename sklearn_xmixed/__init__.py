@@ -5,6 +5,7 @@ import sys
 from . import datasets
 from ._regressor import MixedLinearRegressor
 from ._spec import RandomEffects, Residuals
+from .conformal import ConformalMixedRegressor
 from .encoding import MixedEffectsEncoder
 from .inference import compare_fits
 from .languages import formula, stata, translation
@@ -27,6 +28,7 @@ from .resampling import (
 __version__ = "0.1.0"
 
 __all__ = [
+    "ConformalMixedRegressor",
     "MixedEffectsEncoder",
     "MixedLinearRegressor",
     "RandomEffects",

@@ -27,7 +27,7 @@ FLOORS = [
     {"means", "planning"},
     {"postestimation"},
     {"_regressor"},
-    {"languages", "encoding"},
+    {"languages", "encoding", "conformal"},
     {"__main__"},
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}

@@ -21,9 +21,10 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from .._regressor import MixedLinearRegressor
 from .._spec import RandomEffects
 from ..design._validation import equations_of
+from ..resampling._folds import folds_of
 from ._columns import Columns, Roles, columns_of
 from ._effects import Effects, Told
-from ._folds import folds_of, splitter_of
+from ._folds import splitter_of
 from ._targets import Target
 
 __all__ = ["MixedEffectsEncoder"]
