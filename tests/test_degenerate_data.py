@@ -193,6 +193,53 @@ def test_perfect_fit_of_the_random_part(variant, X):
     assert not model.converged_
 
 
+CROSSED = {
+    **{name: VARIANTS[name] for name in ("newton", "reml", "lbfgs")},
+    "products": {"crossed": "iterative"},
+}
+
+
+@pytest.mark.parametrize(
+    ("variant", "slope"),
+    [
+        *((variant, 0.0) for variant in CROSSED),
+        pytest.param("newton", 0.5, marks=pytest.mark.slow),
+        pytest.param("lbfgs", 0.5, marks=pytest.mark.slow),
+    ],
+)
+def test_perfect_fit_of_crossed_factors(variant, slope):
+    """What nested models say, where the search may leave all digits behind."""
+    rng = np.random.default_rng(0)
+    rows, columns = np.repeat(np.arange(6), 10), np.tile(np.arange(10), 6)
+    frame = pd.DataFrame({"x": rng.normal(size=60), "row": rows, "column": columns})
+    u = rng.normal(size=6)[rows]
+    y = 1 + u + rng.normal(size=10)[columns] + (2 + slope * u) * frame["x"]
+    spec = [
+        RandomEffects("_all", ["x"] if slope else [], factor="row"),
+        RandomEffects("_all", factor="column"),
+    ]
+    model = MixedLinearRegressor(spec, fixed=["x"], **CROSSED[variant])
+    with pytest.warns(ExactFitWarning, match="residual variance goes to zero"):
+        model.fit(frame, y)
+    assert not model.converged_
+    flat = MixedLinearRegressor(method=model.method).fit(frame[["x"]], y)
+    assert_allclose(model.log_likelihood_, flat.log_likelihood_, rtol=1e-10)
+    assert_allclose(model.sigma_, flat.sigma_, rtol=1e-8)
+
+
+def test_a_crossed_search_that_is_cut_short_is_no_perfect_fit():
+    rng = np.random.default_rng(0)
+    rows, columns = np.repeat(np.arange(6), 10), np.tile(np.arange(10), 6)
+    frame = pd.DataFrame({"row": rows, "column": columns})
+    y = rng.normal(size=6)[rows] + rng.normal(size=10)[columns]
+    y = y + 1e-4 * rng.normal(size=60)
+    spec = [RandomEffects("_all", factor=name) for name in frame]
+    model = MixedLinearRegressor(spec, fixed=[], max_iter=8)
+    with pytest.warns(NotConvergedWarning, match="did not converge"):
+        model.fit(frame, y)
+    assert model.sigma_ < 1e-2
+
+
 @pytest.mark.parametrize("spec", [None, "g"])
 def test_more_columns_than_rows(spec, variant):
     rng = np.random.default_rng(0)

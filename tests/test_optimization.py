@@ -15,6 +15,7 @@ from scipy.optimize import minimize
 from sklearn_xmixed import MixedLinearRegressor, RandomEffects
 from sklearn_xmixed.datasets import load_sleepstudy
 from sklearn_xmixed.exceptions import NotConvergedWarning
+from sklearn_xmixed.likelihood import oracle
 from tests.conftest import STRUCTURES, simulate, slow
 
 # The searches are compared by -2 log likelihood.  scipy stops at about this much
@@ -147,6 +148,86 @@ def test_the_higher_of_two_maxima(covariance):
         61, groups=20, size=8, scales=(150.0,), sd=(0.1, 18.0), covariance=covariance
     )
     check_optimum(case, 61)
+
+
+def by_the_definition(frame, y, covariance, reml):
+    """The largest of many searches of the likelihood with V formed in full."""
+    X = np.column_stack([np.ones(len(y)), frame["x"]])
+    codes = frame["g"].to_numpy()
+    n = X.shape[0] - reml * X.shape[1]
+
+    def minus(theta):
+        a = np.exp(theta[0])
+        if covariance == "exchangeable":
+            c = a * np.tanh(theta[1])
+            D = np.array([[a, c], [c, a]])
+        else:
+            D = np.diag([a, np.exp(theta[-1])])
+        at = oracle(X, y, [(X, codes, D)], 1.0, reml=reml)
+        r = y - X @ at.beta
+        V = np.eye(len(y)) + (codes[:, None] == codes) * (X @ D @ X.T)
+        s = r @ np.linalg.solve(V, r) / n  # sigma^2 at its best
+        bent = -2.0 * at.log_likelihood - n * s
+        return bent + n * (np.log(s) + 1.0)
+
+    size = 1 if covariance == "identity" else 2
+    best = min(
+        minimize(minus, np.append(start, np.zeros(size - 1)), method="Nelder-Mead").fun
+        for start in np.log(10.0) * np.array([-2.0, 0.5, 3.0])
+    )
+    return -0.5 * best
+
+
+TWELVE = pd.DataFrame({"g": np.repeat(np.arange(4), 3), "x": np.tile([0, 0.7, 1.4], 4)})
+TWELVE_Y = np.array(
+    [1.57, 0.75, -0.29, -1.52, -0.71, -0.36, 0.02, 0.21, 0.69, -1.5, 0.66, 0.93]
+)
+
+
+def alike(covariance, method):
+    effects = RandomEffects("g", ["x"], covariance=covariance)
+    return MixedLinearRegressor(effects, fixed=["x"], method=method)
+
+
+@pytest.mark.parametrize("covariance", ["identity", "independent"])
+@pytest.mark.parametrize("method", ["ml", "reml"])
+def test_twelve_rows_with_two_maxima(covariance, method):
+    """Columns of the same size: a common variance of 0.03 and of 6.5 both are maxima."""
+    model = alike(covariance, method).fit(TWELVE, TWELVE_Y)
+    best = by_the_definition(TWELVE, TWELVE_Y, covariance, method == "reml")
+    assert model.log_likelihood_ >= best - 1e-6
+    assert model.converged_
+
+
+@pytest.mark.parametrize("seed", [7, 52])
+def test_shared_variances_of_columns_four_times_as_large(seed):
+    """One of two maxima has a correlation of one; it was lower by 22 and by 73."""
+    rng = np.random.default_rng(seed)
+    g, x = np.repeat(np.arange(24), 5), 0.23 * rng.normal(size=120)
+    sd, slope = 10.0 ** rng.uniform(-1.5, 1.0, 2)
+    y = rng.normal(size=120) + sd * rng.normal(size=24)[g]
+    y = y + slope / 0.23 * rng.normal(size=24)[g] * x
+    frame = pd.DataFrame({"g": g, "x": x})
+    model = alike("exchangeable", "ml").fit(frame, y)
+    best = by_the_definition(frame, y, "exchangeable", False)
+    assert model.log_likelihood_ >= best - 1e-6
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("covariance", ["identity", "exchangeable", "independent"])
+@pytest.mark.parametrize("method", ["ml", "reml"])
+def test_one_response_is_fitted_as_well_as_many_at_once(covariance, method):
+    rng = np.random.default_rng(3)
+    g = np.repeat(np.arange(5), 4)
+    frame = pd.DataFrame({"g": g, "x": rng.normal(1.0, 1.0, 20)})
+    size = 10.0 ** rng.uniform(-1.5, 1.0, (2, 150))
+    u = size[:, None] * rng.normal(size=(2, 5, 150))
+    Y = rng.normal(size=(20, 150)) + u[0][g] + u[1][g] * frame[["x"]].to_numpy()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotConvergedWarning)
+        together = alike(covariance, method).fit(frame, Y).log_likelihood_
+        alone = [alike(covariance, method).fit(frame, y).log_likelihood_ for y in Y.T]
+    assert (alone >= together - SAME * (1.0 + np.abs(together))).all()
 
 
 def test_few_iterations_where_the_model_is_well_posed():

@@ -150,7 +150,10 @@ def estimate(
         if watch is not None:
             watch(found.log[0], lambda: found)
         return found
-    return _Fit(kind, options, watch).run(_start_at(kind, design, start))
+    found = _Fit(kind, options, watch).run(_start_at(kind, design, start))
+    if found.log[-1].stopped or not kind.runs_out(found.D_blocks, found.pieces):
+        return found
+    return _without_search(kind, "within")
 
 
 class _Fit:

@@ -48,10 +48,10 @@ def convergence_message(
         )
     if certificate.exact and equations:
         return (
-            "The response does not vary within the lowest-level groups once the fixed "
-            "part is taken out: with random effects the residual variance goes to zero "
-            "and the likelihood grows without bound. Linear regression is reported "
-            "instead; fit one row per group."
+            "The fixed part and the random effects together fit the response exactly: "
+            "the residual variance goes to zero and the likelihood grows without bound. "
+            "Linear regression is reported instead. Where the response says the same in "
+            "all rows of a group, fit one row per group; else leave out a random effect."
         )
     border, residual = found.border, found.objective.residual
     if border is not None and border.unbounded:

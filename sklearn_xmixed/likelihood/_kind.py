@@ -90,6 +90,20 @@ class Kind(ABC):
         """Whether y does not vary within the lowest-level groups beyond ``noise``."""
         return False
 
+    def runs_out(self, D_blocks: list[Array], pieces: Pieces) -> bool:
+        """Whether the residual variance goes to zero where a search came to.
+
+        Fixed part and random effects together then fit the response, and the likelihood
+        grows without bound.
+
+        Parameters
+        ----------
+        D_blocks : list of ndarray
+        pieces : Pieces
+            At these.
+        """
+        return False
+
     @property
     def way(self) -> str:
         """How the fit is computed, where there is more than one way; else empty."""

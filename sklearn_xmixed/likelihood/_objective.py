@@ -30,6 +30,13 @@ NULL_SIZE = 1e-10
 ROUNDING = 1e-14
 #: observations up to which the likelihood is searched for more than one maximum
 FEW_ROWS = 100
+#: and up to which this is done whatever the columns are, if these share one variance
+SOME_ROWS = 1000
+#: sizes of columns that far apart may give several maxima, however many observations
+#: there are: in balanced groups from 3.6 on
+UNEVEN = 3.0
+#: how much larger and smaller all variances are to begin with
+SIZES = 100.0, 0.01
 
 
 class Objective:
@@ -287,38 +294,47 @@ class Objective:
     def starts(self) -> list[list[Array]]:
         """Start values, several where the likelihood may have several maxima.
 
-        That happens where columns of very different size share one variance:
-        what is large for one is nothing for another.  The scale of such an
-        equation is tried out on a grid and every hollow of -2 L in it is a start.
-        And it happens with few observations, which one large random effect may
-        explain as well as another: each is then given the lead in turn.
+        That happens where columns of different size share one variance: what is large
+        for one is nothing for another.  And it happens with few observations, which one
+        large random effect may explain as well as another: each is then given the lead
+        in turn.  In both cases the scale of the equation is tried out on a grid, and
+        hollows of -2 L in it are starts.
         """
         usual = self.start()
         out = [usual]
+        few = self.nn <= FEW_ROWS
         for k, block in enumerate(self.model.blocks):
-            if self.nn <= FEW_ROWS and block.structure.q > 1:
+            structure = block.structure
+            if structure.q == 1:
+                continue
+            shared = structure.n_variances < structure.q
+            leads = _leads(block, usual[k]) if few and not shared else []
+            out += [[*usual[:k], D, *usual[k + 1 :]] for D in leads]
+            if shared and (self.nn <= SOME_ROWS or _uneven(block)):
+                out = [*self._hollows(k, usual)[:3], *out]
+            elif few and structure.n_params == structure.n_variances:
+                # where a search begins already a hollow is no news
+                known = [usual[k][0, 0] * size for size in (1.0, *SIZES)]
                 out += [
-                    [*usual[:k], D, *usual[k + 1 :]] for D in _leads(block, usual[k])
+                    start
+                    for start in self._hollows(k, usual)[:2]
+                    if min(abs(np.log10(start[k][0, 0] / x)) for x in known) > 0.6
                 ]
-            if block.structure.n_variances == block.structure.q:
-                continue
-            sizes = np.sqrt((block.Lambda**2).sum(axis=0))
-            if sizes.max() < 5.0 * sizes.min():
-                continue
-            top = 2.0 * np.log10(1.0 / max(float(sizes.min()), 1e-8)) + 3.0
-            grid = 10.0 ** np.arange(-3.0, top, 0.5)
-            tried = [
-                [*usual[:k], x * np.eye(block.structure.q), *usual[k + 1 :]]
-                for x in grid
-            ]
-            values = np.array(
-                [self.deviance(self.pieces(D_blocks, order=0)) for D_blocks in tried]
-            )
-            walled = np.concatenate([[np.inf], values, [np.inf]])
-            hollow = (values <= walled[:-2]) & (values <= walled[2:])
-            best = np.flatnonzero(hollow)[np.argsort(values[hollow])][:3]
-            out = [*(tried[i] for i in best), *out]
         return out
+
+    def _hollows(self, k: int, usual: list[Array]) -> list[list[Array]]:
+        """Starts with equal variances in equation k where -2 L is low, lowest first."""
+        block = self.model.blocks[k]
+        least = max(float(_sizes(block).min()), 1e-8)
+        grid = 10.0 ** np.arange(-3.0, 2.0 * np.log10(1.0 / min(least, 1.0)) + 3.5, 0.5)
+        unit = np.eye(block.structure.q)
+        tried = [[*usual[:k], x * unit, *usual[k + 1 :]] for x in grid]
+        values = np.array(
+            [self.deviance(self.pieces(D_blocks, order=0)) for D_blocks in tried]
+        )
+        walled = np.concatenate([[np.inf], values, [np.inf]])
+        hollow = (values <= walled[:-2]) & (values <= walled[2:]) & np.isfinite(values)
+        return [tried[i] for i in np.flatnonzero(hollow)[np.argsort(values[hollow])]]
 
     def _first(self, gamma: Array) -> list[Array]:
         return self.model.first(gamma)
@@ -335,11 +351,19 @@ class Objective:
 def _leads(block: Block, D: Array) -> list[Array]:
     """Starts with all variances large, all small, and each the largest in turn."""
     q = block.structure.q
-    out = [100.0 * D, 0.01 * D]
-    if block.structure.n_variances == q:
-        sizes = np.full((q, q), 0.01) + 9.99 * np.eye(q)
-        out += [D * np.diag(size) for size in sizes]
-    return out
+    sizes = np.full((q, q), 0.01) + 9.99 * np.eye(q)
+    return [*(size * D for size in SIZES), *(D * np.diag(size) for size in sizes)]
+
+
+def _sizes(block: Block) -> Array:
+    """Sizes of the columns of an equation."""
+    return np.sqrt((block.Lambda**2).sum(axis=0))
+
+
+def _uneven(block: Block) -> bool:
+    """Whether its columns are of different size."""
+    sizes = _sizes(block)
+    return bool(sizes.max() >= UNEVEN * sizes.min())
 
 
 def null_space(D: Array) -> Array:

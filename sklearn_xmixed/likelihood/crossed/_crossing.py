@@ -16,13 +16,14 @@ from itertools import pairwise
 
 import numpy as np
 from scipy import sparse
+from scipy.sparse.linalg import lsmr
 
 from ...design._design import Design
 from ...design._products import Products
 from .._basis import Pool
 from .._stream import row_blocks
 
-__all__ = ["Crossing", "block_diagonal", "build_crossing"]
+__all__ = ["Crossing", "block_diagonal", "build_crossing", "remainder"]
 
 Array = np.ndarray
 
@@ -150,17 +151,8 @@ def build_crossing(design: Design, pool: Pool) -> Crossing:
     """One pass over the rows, or sums by terms and by pairs of them."""
     if design.products is not None:
         return _crossing_of_products(design, pool, design.products)
-    n, m = design.n_rows, pool.p + 1
-    W = np.empty((n, pool.width))
-    for _, _, block, rows in row_blocks(design, pool):
-        W[rows] = block
-    top = W[:, -m:]
-    codes: list[Array] = [level.codes for level in design.levels[::-1]]
-    columns = [None if m is None else W[:, m] for m in pool.members]
-    sizes = [level.n_groups for level in design.levels[::-1]]
-    for term in design.terms:
-        codes.append(term.codes)
-        sizes.append(term.n_groups)
+    n = design.n_rows
+    top, codes, columns, sizes = _rows_of(design, pool)
     q = tuple(1 if c is None else c.shape[1] for c in columns)
     first, rest = _elimination_order(q, sizes)
     Z = [_wide(c, z, G) for c, z, G in zip(codes, columns, sizes, strict=True)]
@@ -264,6 +256,37 @@ def _crossing_of_products(design: Design, pool: Pool, products: Products) -> Cro
         B[first],
         B_rest,
     )
+
+
+def remainder(design: Design, pool: Pool) -> float:
+    """Sum of squares that X and all random columns leave of y, as a share of the whole.
+
+    From the rows, because cross-products have half of the digits.
+    """
+    top, *terms = _rows_of(design, pool)
+    X, y = top[:, :-1], top[:, -1]
+    Z = [_wide(c, z, G) for c, z, G in zip(*terms, strict=True)]
+    left = y - X @ np.linalg.lstsq(X, y, rcond=None)[0]
+    whole = left @ left
+    columns = sparse.hstack([sparse.csr_array(X), *Z], format="csr")
+    found = lsmr(columns, left, atol=1e-12, btol=1e-12, conlim=0.0, maxiter=1000)
+    return float(found[3] ** 2 / whole) if whole > 0 else 0.0
+
+
+def _rows_of(
+    design: Design, pool: Pool
+) -> tuple[Array, list[Array], list[Array | None], list[int]]:
+    """[X y] by row, and of every term the groups, the columns and how many groups."""
+    W = np.empty((design.n_rows, pool.width))
+    for _, _, block, rows in row_blocks(design, pool):
+        W[rows] = block
+    codes: list[Array] = [level.codes for level in design.levels[::-1]]
+    sizes = [level.n_groups for level in design.levels[::-1]]
+    for term in design.terms:
+        codes.append(term.codes)
+        sizes.append(term.n_groups)
+    columns = [None if m is None else W[:, m] for m in pool.members]
+    return W[:, -pool.p - 1 :], codes, columns, sizes
 
 
 def _wide(codes: Array, columns: Array | None, G: int) -> sparse.csr_array:

@@ -9,7 +9,7 @@ from .._basis import Pool
 from .._kind import Kind
 from .._pieces import Pieces, Root
 from .._scores import Scores
-from ._crossing import Crossing
+from ._crossing import Crossing, remainder
 from ._objective import CrossedObjective
 from ._plan import Plan
 from ._posterior import CrossedPosterior
@@ -20,6 +20,9 @@ from ._trial import FEW_COLUMNS, PROBES, Trial
 __all__ = ["Crossed"]
 
 Array = np.ndarray
+#: shares of the response's sum of squares: above the first a residual variance is not on
+#: its way to zero, what rows leave below the second is nothing
+LITTLE, NOTHING = 1e-6, 1e-13
 
 
 class Crossed(Kind):
@@ -70,6 +73,17 @@ class Crossed(Kind):
         if self._trial is None:
             self._trial = Trial.of(self.objective.rough(PROBES), D_blocks)
         return self._trial.gamma
+
+    def runs_out(self, D_blocks: list[Array], pieces: Pieces) -> bool:
+        """Whether the residual variance goes to zero where a search came to."""
+        objective, whole = self.objective, float(self.tree.total[-1, -1])
+        if not 0.0 < pieces.c < LITTLE * whole:
+            return False
+        before = objective.pieces([1e-2 * D for D in D_blocks], order=0)
+        gained = objective.nn * np.log(before.c / pieces.c) + before.l - pieces.l
+        if self.design.products is not None:  # without rows sums have to do
+            return bool(gained > 1.0)
+        return bool(gained > 1.0) and remainder(self.design, self.pool) < NOTHING
 
     def posterior(
         self, D: list[Array], pieces: Pieces, sigma2: float

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -190,8 +191,28 @@ class CrossedObjective(Objective):
                     l_2[j, i] += np.sum((up.l_D[t] - down.l_D[t]) * M) / width
         return replace(at, c_2=0.5 * (c_2 + c_2.T), l_2=0.5 * (l_2 + l_2.T))
 
+    def value(self, gamma: Array) -> float:
+        """-2 L; infinite where effects are so large that products have no digits left."""
+        try:
+            return super().value(gamma)
+        except np.linalg.LinAlgError:
+            return math.inf
+
+    def gradient(self, gamma: Array) -> tuple[float, Array]:
+        """-2 L and its gradient."""
+        try:
+            return super().gradient(gamma)
+        except np.linalg.LinAlgError:
+            return math.inf, np.zeros(len(gamma))
+
     def hessian(self, gamma: Array) -> tuple[float, Array, Array]:
         """-2 L, its gradient and its average information."""
+        try:
+            return self._hessian(gamma)
+        except np.linalg.LinAlgError:
+            return math.inf, np.zeros(len(gamma)), np.eye(len(gamma))
+
+    def _hessian(self, gamma: Array) -> tuple[float, Array, Array]:
         model, nn = self.model, self.nn
         at = evaluate_crossed(
             self.sweep(model.floors(model.split(gamma))),
