@@ -13,7 +13,6 @@ from ._design import Equation, Level, Term
 from ._equations import Equations, lay_equations
 from ._factors import Factor, compile_factors
 from ._labels import Encoder, Source
-from ._products import Products
 from ._table_products import (
     Groups,
     TableColumns,
@@ -103,8 +102,7 @@ def cross_table(
     sums: TableSums,
     names: list[str],
     gram: Array,
-    n: int,
-) -> tuple[Equations, Groups, Products]:
+) -> tuple[Equations, Groups, TableProducts]:
     """Levels and factors of a table, and the sums by their groups.
 
     Parameters
@@ -113,8 +111,6 @@ def cross_table(
         Levels, top first.
     gram : ndarray of shape (k + 1, k + 1)
         Of the standard columns, all rows.
-    n : int
-        Number of rows.
     """
     index = {name: 1 + j for j, name in enumerate(columns.names)}
     of_levels = [e for e in equations if e.factor is None]
@@ -128,10 +124,16 @@ def cross_table(
         for k in used[::-1]
     ]
     products = TableCrossing(
-        n, sums, gram, left, got.sums, tuple(encoders), (*groupings, *of_factors)
+        sums.n_rows,
+        sums,
+        gram,
+        left,
+        got.sums,
+        tuple(encoders),
+        terms=(*groupings, *of_factors),
     )
-    sizes = got.n if sums.weight is None else got.sums[0, 0]
-    return laid, Groups(levels, encoders, sizes, terms), products
+    weights = None if sums.weight is None else got.sums[0, 0]
+    return laid, Groups(levels, encoders, got.n, weights, terms), products
 
 
 def _places(equations: Sequence[RandomEffects], index: dict[str, int]) -> Array:

@@ -29,7 +29,7 @@ def stage_columns(
     out = []
     for level in levels:
         stage, k = stages[level.term], level.term
-        beside = {}
+        beside: dict[str, Array] = {}
         for a, row in enumerate(stage.own):
             beside |= {f"__v{k}_{a}_{b}": row[b] for b in range(a + 1)}
             for up, on in enumerate(stage.above):

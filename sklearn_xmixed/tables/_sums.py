@@ -112,6 +112,7 @@ class TableSums:
         Name of the rows' weights.
     centre, unit : ndarray of shape (k,)
         Near the mean of each column, and its largest deviation.
+    n_rows : int
     """
 
     table: Table
@@ -120,6 +121,7 @@ class TableSums:
     weight: str | None
     centre: Array
     unit: Array
+    n_rows: int
 
     @property
     def standard(self) -> Array:
