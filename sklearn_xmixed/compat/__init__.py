@@ -1,15 +1,17 @@
-"""What older libraries lack or call otherwise: one file for each, with its reason.
+"""What older libraries lack, or systems call otherwise: one file for each, with its reason.
 
 Everybody else imports from here and asks for no version.
 """
 
 from ._callbacks import HAS_CALLBACKS, CallbackSupportMixin, with_callbacks
+from ._memory import available_memory
 from ._sobol import sobol
 from ._variables import variables_used
 
 __all__ = [
     "HAS_CALLBACKS",
     "CallbackSupportMixin",
+    "available_memory",
     "sobol",
     "variables_used",
     "with_callbacks",

@@ -10,7 +10,7 @@ import narwhals.stable.v2 as nw
 import numpy as np
 
 from .._spec import RandomEffects, Residuals
-from ..tables import Summary, Table, TableSums, is_missing
+from ..tables import Progress, Summary, Table, TableSums, is_missing
 from ._clusters import CORRECTED
 from ._compiled import Compiled
 from ._design import Design
@@ -28,6 +28,7 @@ from ._moments import Moments
 from ._products import Products
 from ._table_clusters import cluster_table
 from ._table_crossing import cross_table
+from ._table_memory import check_memory, count_of
 from ._table_products import (
     Groups,
     TableColumns,
@@ -118,6 +119,8 @@ def compile_table(
     refuse(estimator, equations, groups is not None, offset=offset)
     _refuse_of_table(estimator, equations)
     roles = find_roles(estimator, table, equations, y, sample_weight)
+    if estimator.verbose:
+        table = replace(table, progress=Progress())
     table, summary, n_lost = complete_table(estimator, table, roles)
     columns, sums, gram = _columns(estimator, table, roles, summary, equations)
     name_columns(estimator, roles)
@@ -163,7 +166,8 @@ def _nest(
         return laid, Groups([], [], n_none, weights), products
     places = {p for equation in laid.compiled for p in equation.positions}
     left = np.array(sorted({0, *places}), dtype=int)
-    levels, encoders, got = group_table(sums, names, left)
+    check_memory(sums, sums.keys, count_of(len(left), len(gram)))
+    levels, encoders, got = group_table(sums, names, left, gram)
     products = TableProducts(n, sums, gram, left, got.sums, tuple(encoders))
     weights = None if sums.weight is None else got.sums[0, 0]
     return laid, Groups(levels, encoders, got.n, weights), products

@@ -13,6 +13,7 @@ from ._design import Equation, Level, Term
 from ._equations import Equations, lay_equations
 from ._factors import Factor, compile_factors
 from ._labels import Encoder, Source
+from ._table_memory import check_memory, count_of
 from ._table_products import (
     Groups,
     TableColumns,
@@ -89,6 +90,8 @@ class TableCrossing(TableProducts):
         q, h = left.shape[1], right.shape[1]
         matrix = np.concatenate([left, right], axis=1)
         keys = list(dict.fromkeys([*own.keys, *other.keys]))
+        pairs = own.sums.shape[-1] * other.sums.shape[-1]
+        check_memory(self.sums, keys, q * h, pairs)
         got = self._keyed(keys).by_group(shift, matrix, range(q), range(q, q + h))
         return own.codes(got), other.codes(got), got.sums
 
@@ -115,7 +118,8 @@ def cross_table(
     index = {name: 1 + j for j, name in enumerate(columns.names)}
     of_levels = [e for e in equations if e.factor is None]
     left = _places(of_levels, index)
-    levels, encoders, got = group_table(sums, names, left)
+    check_memory(sums, sums.keys, count_of(len(left), len(gram)))
+    levels, encoders, got = group_table(sums, names, left, gram)
     found, terms, of_factors = _factors(equations, sums, levels, encoders, index)
     laid = lay_equations(equations, equation_names(equations), columns, names, found)
     used = [k for k in range(len(levels)) if any(e.level == k for e in laid.compiled)]
@@ -171,6 +175,7 @@ def _factors(
         keys = [e.group for e in above if e.group != "_all"]
         left = _places([spec], index)
         keyed = replace(sums, keys=tuple(dict.fromkeys([*keys, spec.factor])))
+        check_memory(keyed, keyed.keys, count_of(len(left), len(sums.standard)))
         got = keyed.by_group(sums.centre, sums.standard, left.tolist())
         values = Source.of(got.labels).column(spec.factor)
         laid, own = compile_factors(

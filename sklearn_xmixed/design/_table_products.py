@@ -307,7 +307,7 @@ def labels_of_groups(encoders: Sequence[Encoder]) -> dict[str, Any]:
 
 
 def group_table(
-    sums: TableSums, names: Sequence[str], left: Array
+    sums: TableSums, names: Sequence[str], left: Array, gram: Array
 ) -> tuple[list[Level], list[Encoder], GroupSums]:
     """Levels over the lowest groups, whose sums are in the order of their numbers.
 
@@ -317,8 +317,13 @@ def group_table(
         Levels, top first.
     left : ndarray of int
         Standard columns with random coefficients.
+    gram : ndarray of shape (k + 1, k + 1)
+        Of the standard columns, all rows.
     """
-    got = sums.by_group(sums.centre, sums.standard, [int(a) for a in left])
+    if sums.keys:
+        got = sums.by_group(sums.centre, sums.standard, [int(a) for a in left])
+    else:  # one group, whose sums are known
+        got = GroupSums(None, np.array([float(sums.n_rows)]), gram[left][:, :, None])
     levels, encoders = make_levels(labels_of(got, names), len(got.n))
     order = np.argsort(levels[-1].codes)
     levels = [replace(level, codes=level.codes[order]) for level in levels]
