@@ -160,7 +160,7 @@ def test_what_is_refused():
 
 
 def unseen_labels() -> pd.DataFrame:
-    new = DATA.copy()
+    new = DATA.iloc[:300].drop(columns="w")
     new.loc[:9, "rater"] = 99
     new.loc[5:19, "task"] = "none"
     new.loc[15:29, "school"] = 99

@@ -208,8 +208,6 @@ def test_bad_values(engine, change, match):
 @pytest.mark.parametrize(
     ("params", "match"),
     [
-        ({"vce": "robust"}, "needs sums by cluster"),
-        ({"weight_type": "sampling"}, "robust standard errors"),
         ({"residuals": Residuals("ar", time="year")}, "needs rows"),
         ({"random_effects": RandomEffects("school", weight="w")}, "Weights of groups"),
     ],

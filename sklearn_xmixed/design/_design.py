@@ -145,8 +145,8 @@ class Design:
     terms : tuple of Term
         Of the factors.
     products : Products or None
-        Instead of rows: X, extra and y are then empty, and codes and weights are those
-        of the lowest groups asked for.
+        Instead of rows: X, extra and y are then empty, codes and weights are those of
+        the lowest groups asked for, and precision is with the products.
     precision : ndarray of shape (n,) or None
         Precision weights: the residual variance of a row is sigma^2 over its weight.
         Rows are divided by their standard deviation, all columns and the constant with
@@ -177,9 +177,27 @@ class Design:
         return self.y.shape[0] if self.products is None else self.products.n_rows
 
     @property
+    def precise(self) -> bool:
+        """Whether there are precision weights."""
+        return self.mean_precision is not None
+
+    @property
+    def mean_precision(self) -> float | None:
+        """Mean of the precision weights; None without."""
+        if self.products is not None and self.products.precision is not None:
+            return self.products.precision[0]
+        return None if self.precision is None else float(self.precision.mean())
+
+    @property
     def log_det_rows(self) -> float:
         """log|W^-1| of the precision weights W; zero without."""
+        if self.products is not None and self.products.precision is not None:
+            return -self.products.precision[1]
         return 0.0 if self.precision is None else -float(np.log(self.precision).sum())
+
+    def count(self, total: float) -> float:
+        """Number of observations, of rows whose weights have this sum."""
+        return float(self.n_rows) if self.precise else total
 
     @property
     def row_roots(self) -> Array:

@@ -21,7 +21,6 @@ from ._from_table import (
     name_columns,
     over_sums,
     refuse,
-    refuse_known_parts,
 )
 from ._labels import Source
 from ._row_sums import RowSums
@@ -49,11 +48,21 @@ def adds_up(estimator: Any) -> bool:
     """
     equations = equations_of(estimator.__dict__["random_effects"])
     refuse(estimator, equations, where="by partial_fit", way_out=FIT)
-    if any(e.factor is not None for e in equations):
-        raise NotImplementedError(
-            f"Crossed factors (factor=) are not supported by partial_fit yet. {FIT}"
-        )
-    refuse_known_parts(estimator, where="by partial_fit", way_out=FIT)
+    reasons = {
+        f"Crossed factors (factor=) are not supported by partial_fit yet. {FIT}": any(
+            e.factor is not None for e in equations
+        ),
+        f"vce={estimator.vce!r} is not supported by partial_fit yet: a sandwich needs sums "
+        f"by cluster that are not asked for. {FIT}": estimator.vce != "oim",
+        "weight_type='sampling' is not supported by partial_fit yet: it implies robust "
+        f"standard errors. {FIT}": estimator.weight_type == "sampling",
+        "weight_type='precision' is not supported by partial_fit: its weights are no "
+        "numbers of copies, which the sums by group are made for. "
+        f"{FIT}": estimator.weight_type == "precision",
+    }
+    for reason, holds in reasons.items():
+        if holds:
+            raise NotImplementedError(reason)
     if "_fitted" in estimator.__dict__ and "_batches" not in estimator.__dict__:
         raise ValueError(
             "This estimator was fitted by fit, which keeps no sums of its rows that "
@@ -123,13 +132,13 @@ def compile_sums(estimator: Any, sums: RunningSums) -> Compiled:
     laid = lay_equations(
         equations, equation_names(equations), columns, roles.levels, {}
     )
-    sizes = sums.sums[0, 0] if sums.weighted else sums.n
+    weights = sums.sums[0, 0] if sums.weighted else None
     compiled = over_sums(
         estimator,
         roles,
         columns,
         laid,
-        Groups(sums.levels, sums.encoders, sizes),
+        Groups(sums.levels, sums.encoders, sums.n, weights),
         products,
         sums.n_dropped,
     )
@@ -207,7 +216,13 @@ def _table(
     name_columns(estimator, roles)
     one = np.ones(len(mean))
     sums = TableSums(
-        table, tuple(roles.raw), tuple(roles.labels), roles.weight, mean, one
+        table,
+        tuple(roles.raw),
+        tuple(roles.labels),
+        roles.weight,
+        mean,
+        one,
+        summary.n,
     )
     return Arrived(
         tuple(roles.columns),

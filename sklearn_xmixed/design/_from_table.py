@@ -10,7 +10,8 @@ import narwhals.stable.v2 as nw
 import numpy as np
 
 from .._spec import RandomEffects, Residuals
-from ..tables import Summary, Table, TableSums, is_missing
+from ..tables import Progress, Summary, Table, TableSums, is_missing
+from ._clusters import CORRECTED
 from ._compiled import Compiled
 from ._design import Design
 from ._equations import (
@@ -25,7 +26,9 @@ from ._factors import check_factors, lay_terms
 from ._fixed import NUMBERS, extra_names
 from ._moments import Moments
 from ._products import Products
+from ._table_clusters import cluster_table
 from ._table_crossing import cross_table
+from ._table_memory import check_memory, count_of
 from ._table_products import (
     Groups,
     TableColumns,
@@ -67,6 +70,8 @@ class Roles:
     y : str
     weight : str or None
     factors : tuple of str
+    cluster : str or None
+        Labels of the clusters of robust errors.
     """
 
     columns: list[str]
@@ -76,6 +81,7 @@ class Roles:
     y: str
     weight: str | None
     factors: tuple[str, ...] = ()
+    cluster: str | None = None
 
     @property
     def raw(self) -> list[str]:
@@ -95,7 +101,8 @@ class Roles:
     @property
     def labels(self) -> list[str]:
         """Columns of all labels."""
-        return list(dict.fromkeys([*self.keys, *self.factors]))
+        cluster = [] if self.cluster is None else [self.cluster]
+        return list(dict.fromkeys([*self.keys, *self.factors, *cluster]))
 
 
 def compile_table(
@@ -109,17 +116,36 @@ def compile_table(
     """Look the specification's columns up in a table and sum their products."""
     equations = equations_of(estimator.__dict__["random_effects"])
     check_factors(estimator, equations)
-    refuse(estimator, equations, groups is not None)
-    refuse_known_parts(estimator, offset)
+    refuse(estimator, equations, groups is not None, offset=offset)
+    _refuse_of_table(estimator, equations)
     roles = find_roles(estimator, table, equations, y, sample_weight)
+    if estimator.verbose:
+        table = replace(table, progress=Progress())
     table, summary, n_lost = complete_table(estimator, table, roles)
     columns, sums, gram = _columns(estimator, table, roles, summary, equations)
     name_columns(estimator, roles)
     lay = cross_table if roles.factors else _nest
-    laid, groups, products = lay(
-        equations, columns, sums, roles.levels, gram, summary.n
+    laid, groups, products = lay(equations, columns, sums, roles.levels, gram)
+    groups, products = cluster_table(
+        estimator, roles.cluster, roles.levels, groups, products
     )
+    if _precise(estimator, roles):
+        groups = replace(groups, weights=None)
+        products = replace(products, precision=_logarithms(table, summary, roles))
     return over_sums(estimator, roles, columns, laid, groups, products, n_lost)
+
+
+def _precise(estimator: Any, roles: Roles) -> bool:
+    """Whether weights say how exact rows are."""
+    return estimator.weight_type == "precision" and roles.weight is not None
+
+
+def _logarithms(table: Table, summary: Summary, roles: Roles) -> tuple[float, float]:
+    """Mean of the weights, and the sum of their logarithms."""
+    assert roles.weight is not None
+    log = nw.col(roles.weight).cast(nw.Float64).log().alias("log")
+    total = table.one([nw.col("log").sum()], table.frame.select(log))
+    return summary.mean[roles.weight], total["log"]
 
 
 def _nest(
@@ -128,20 +154,23 @@ def _nest(
     sums: TableSums,
     names: list[str],
     gram: Array,
-    n: int,
-) -> tuple[Equations, Groups, Products]:
+) -> tuple[Equations, Groups, TableProducts]:
     """Nested levels, and the sums by their lowest groups."""
     laid = lay_equations(equations, equation_names(equations), columns, names, {})
+    n = sums.n_rows
     if not names:
         none = np.zeros((1, len(gram), 0))
         products = TableProducts(n, sums, gram, np.zeros(1, dtype=int), none, ())
-        return laid, Groups([], [], np.zeros(0)), products
+        n_none = np.zeros(0)
+        weights = None if sums.weight is None else n_none
+        return laid, Groups([], [], n_none, weights), products
     places = {p for equation in laid.compiled for p in equation.positions}
     left = np.array(sorted({0, *places}), dtype=int)
-    levels, encoders, got = group_table(sums, names, left)
+    check_memory(sums, sums.keys, count_of(len(left), len(gram)))
+    levels, encoders, got = group_table(sums, names, left, gram)
     products = TableProducts(n, sums, gram, left, got.sums, tuple(encoders))
-    sizes = got.n if sums.weight is None else got.sums[0, 0]
-    return laid, Groups(levels, encoders, sizes), products
+    weights = None if sums.weight is None else got.sums[0, 0]
+    return laid, Groups(levels, encoders, got.n, weights), products
 
 
 def name_columns(estimator: Any, roles: Roles) -> None:
@@ -167,7 +196,7 @@ def over_sums(
         columns.X,
         columns.extra,
         np.empty(0),
-        None if roles.weight is None else groups.sizes,
+        groups.weights,
         bool(estimator.fit_intercept),
         with_effects,
         compiled,
@@ -183,11 +212,11 @@ def over_sums(
         tuple(roles.fixed),
         columns.kept,
         columns.extra_names,
-        group_sizes(groups.levels, groups.sizes, True),
+        group_sizes(groups.levels, groups.sizes(estimator.weight_type), True),
         laid.empty,
         roles.y,
         np.zeros(0, dtype=np.intp),
-        None,
+        groups.clusters,
         columns.dependence,
         laid.factors,
         columns.means,
@@ -200,6 +229,7 @@ def refuse(
     equations: Sequence[RandomEffects],
     groups: bool = False,
     *,
+    offset: Any = None,
     where: str = "with a lazy table",
     way_out: str = READ,
 ) -> None:
@@ -208,40 +238,46 @@ def refuse(
     plain = Residuals().get_params()
     structured = residuals is not None and residuals.get_params() != plain
     weighted = any(e.weight is not None for e in equations)
+    known = offset is not None or estimator.offset is not None
     reasons = {
         "groups= is not supported with a lazy table: its labels are columns of the "
         "table. Join them to it.": groups,
-        f"residuals={residuals!r} needs rows, and is not supported {where}, of which "
-        f"sums alone are kept. {way_out}": structured,
+        f"residuals={residuals!r} needs rows at every step of the search, and is not "
+        f"supported {where}, of which sums alone are kept. {way_out} A sample of whole "
+        "top-level groups is a smaller data set of the same model.": structured,
         "Weights of groups (weight= of an equation) are not supported "
         f"{where} yet. {way_out}": weighted,
-        f"vce={estimator.vce!r} is not supported {where} yet: a sandwich needs sums by "
-        f"cluster that are not asked for. {way_out}": estimator.vce != "oim",
-        f"weight_type='sampling' is not supported {where} yet: it implies robust "
-        f"standard errors. {way_out}": estimator.weight_type == "sampling",
+        f"An offset is not supported {where} yet. Pass the response less the offset as "
+        "y; predictions are then without it.": known,
     }
     for reason, holds in reasons.items():
         if holds:
             raise NotImplementedError(reason)
 
 
-def refuse_known_parts(
-    estimator: Any,
-    offset: Any = None,
-    where: str = "with a lazy table yet",
-    way_out: str = READ,
-) -> None:
-    """Precision weights and offsets, which belong to single rows."""
-    if estimator.weight_type == "precision":
-        raise NotImplementedError(
-            f"weight_type='precision' is not supported {where}: its weights are no numbers "
-            f"of copies, which the sums by group are made for. {way_out}"
-        )
-    if offset is not None or estimator.offset is not None:
-        raise NotImplementedError(
-            f"An offset is not supported {where}. Pass the response less the offset as y; "
-            "predictions are then without it."
-        )
+def _refuse_of_table(estimator: Any, equations: Sequence[RandomEffects]) -> None:
+    """What needs more of a table than sums by group and by cluster."""
+    vce, sampling = estimator.vce, estimator.weight_type == "sampling"
+    robust = vce != "oim" or sampling
+    what = f"vce={vce!r}" if vce != "oim" else "weight_type='sampling'"
+    factors = any(e.factor is not None for e in equations)
+    named = estimator.cluster is not None and vce == "cluster"
+    reasons = {
+        f"vce={vce!r} is not supported with a lazy table: it corrects by matrices of all "
+        "rows of a cluster. Use vce='robust' or 'cluster', for which sums by cluster "
+        f"suffice. {READ}": vce in CORRECTED,
+        f"{what} is not supported with a lazy table and factors (factor=) yet: the scores "
+        f"of a cluster need its rows there. {READ}": robust and factors,
+        f"{what} without random effects makes every row a cluster, whose sums are the "
+        "rows. Name a column of clusters, vce='cluster' and cluster=...; or read the "
+        "table into memory.": robust and not equations and not named,
+        f"weight_scaling={estimator.weight_scaling!r} is not supported with a lazy table "
+        "yet. Scale the weights in the table, by sums over the group, and set "
+        "weight_scaling=None.": estimator.weight_scaling is not None,
+    }
+    for reason, holds in reasons.items():
+        if holds:
+            raise NotImplementedError(reason)
 
 
 def find_roles(
@@ -284,7 +320,10 @@ def find_roles(
             "A column is named '_cons', which is the name of the constant in all "
             "results; rename the column."
         )
-    roles = Roles(columns, fixed, extra, levels, y, weight, factors)
+    cluster = None
+    if estimator.vce == "cluster":
+        cluster = table.require(estimator.cluster, "the cluster variable")
+    roles = Roles(columns, fixed, extra, levels, y, weight, factors, cluster)
     _check_kinds(table, roles, coded=estimator.categorical != "raise")
     return roles
 
@@ -381,7 +420,15 @@ def _columns(
     )
     unit = np.maximum(high - centre, centre - low)
     unit = np.where(unit > 0, unit, 1.0)
-    sums = TableSums(table, tuple(raw), tuple(roles.keys), roles.weight, centre, unit)
+    sums = TableSums(
+        table,
+        tuple(raw),
+        tuple(roles.keys),
+        roles.weight,
+        centre,
+        unit,
+        summary.n,
+    )
     gram = sums.total(centre, sums.standard)
     with np.errstate(all="ignore"):
         moments = moments_of(gram, sums)
@@ -404,7 +451,8 @@ def _columns(
         sums.names[:-1],
         None,
         dependence,
-        moments.mean[:k],
+        # weights that say how exact a row is do not count it
+        centre[:k] if _precise(estimator, roles) else moments.mean[:k],
         sums,
     )
     return columns, sums, gram[np.ix_(at, at)]

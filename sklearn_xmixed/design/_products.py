@@ -18,9 +18,12 @@ class Products(ABC):
     Attributes
     ----------
     n_rows : int
+    precision : (float, float) or None
+        Mean of the rows' precision weights, and the sum of their logarithms.
     """
 
     n_rows: int
+    precision: tuple[float, float] | None = None
 
     @abstractmethod
     def total(self, shift: Array, matrix: Array) -> Array:
@@ -38,6 +41,17 @@ class Products(ABC):
 
         Groups are those that the design's codes speak of, in the same order.
         """
+
+    def by_cluster(self, shift: Array, matrix: Array) -> tuple[Array, Array]:
+        """Sums of products by cluster of robust errors, of all columns.
+
+        Returns
+        -------
+        n : ndarray of shape (M,)
+            Rows.
+        sums : ndarray of shape (w, w, M)
+        """
+        raise NotImplementedError("No clusters were asked for.")
 
     def by_term(
         self, term: int, shift: Array, matrix: Array, left: Sequence[int]

@@ -13,7 +13,7 @@ from ._design import Equation, Level, Term
 from ._equations import Equations, lay_equations
 from ._factors import Factor, compile_factors
 from ._labels import Encoder, Source
-from ._products import Products
+from ._table_memory import check_memory, count_of
 from ._table_products import (
     Groups,
     TableColumns,
@@ -90,6 +90,8 @@ class TableCrossing(TableProducts):
         q, h = left.shape[1], right.shape[1]
         matrix = np.concatenate([left, right], axis=1)
         keys = list(dict.fromkeys([*own.keys, *other.keys]))
+        pairs = own.sums.shape[-1] * other.sums.shape[-1]
+        check_memory(self.sums, keys, q * h, pairs)
         got = self._keyed(keys).by_group(shift, matrix, range(q), range(q, q + h))
         return own.codes(got), other.codes(got), got.sums
 
@@ -103,8 +105,7 @@ def cross_table(
     sums: TableSums,
     names: list[str],
     gram: Array,
-    n: int,
-) -> tuple[Equations, Groups, Products]:
+) -> tuple[Equations, Groups, TableProducts]:
     """Levels and factors of a table, and the sums by their groups.
 
     Parameters
@@ -113,13 +114,12 @@ def cross_table(
         Levels, top first.
     gram : ndarray of shape (k + 1, k + 1)
         Of the standard columns, all rows.
-    n : int
-        Number of rows.
     """
     index = {name: 1 + j for j, name in enumerate(columns.names)}
     of_levels = [e for e in equations if e.factor is None]
     left = _places(of_levels, index)
-    levels, encoders, got = group_table(sums, names, left)
+    check_memory(sums, sums.keys, count_of(len(left), len(gram)))
+    levels, encoders, got = group_table(sums, names, left, gram)
     found, terms, of_factors = _factors(equations, sums, levels, encoders, index)
     laid = lay_equations(equations, equation_names(equations), columns, names, found)
     used = [k for k in range(len(levels)) if any(e.level == k for e in laid.compiled)]
@@ -128,10 +128,16 @@ def cross_table(
         for k in used[::-1]
     ]
     products = TableCrossing(
-        n, sums, gram, left, got.sums, tuple(encoders), (*groupings, *of_factors)
+        sums.n_rows,
+        sums,
+        gram,
+        left,
+        got.sums,
+        tuple(encoders),
+        terms=(*groupings, *of_factors),
     )
-    sizes = got.n if sums.weight is None else got.sums[0, 0]
-    return laid, Groups(levels, encoders, sizes, terms), products
+    weights = None if sums.weight is None else got.sums[0, 0]
+    return laid, Groups(levels, encoders, got.n, weights, terms), products
 
 
 def _places(equations: Sequence[RandomEffects], index: dict[str, int]) -> Array:
@@ -169,6 +175,7 @@ def _factors(
         keys = [e.group for e in above if e.group != "_all"]
         left = _places([spec], index)
         keyed = replace(sums, keys=tuple(dict.fromkeys([*keys, spec.factor])))
+        check_memory(keyed, keyed.keys, count_of(len(left), len(sums.standard)))
         got = keyed.by_group(sums.centre, sums.standard, left.tolist())
         values = Source.of(got.labels).column(spec.factor)
         laid, own = compile_factors(

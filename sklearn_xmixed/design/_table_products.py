@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from ..tables import GroupSums, TableSums
+from ._clusters import Clusters
 from ._design import REMAINDER, Level, Term, kept_by_moments
 from ._equations import Columns
 from ._labels import Encoder, Source
@@ -19,6 +20,7 @@ from ._products import Products
 __all__ = [
     "Grouped",
     "Groups",
+    "TableClusters",
     "TableColumns",
     "TableProducts",
     "group_table",
@@ -59,19 +61,60 @@ class Groups:
     ----------
     levels : list of Level
     encoders : list of Encoder
-    sizes : ndarray of shape (G,)
-        Of the lowest groups: rows, or sums of their weights.
+    n : ndarray of shape (G,)
+        Rows of the lowest groups.
+    weights : ndarray of shape (G,) or None
+        Sums of their weights.
     terms : tuple of Term
+    clusters : Clusters or None
+        Of robust errors.
     """
 
     levels: list[Level]
     encoders: list[Encoder]
-    sizes: Array
+    n: Array
+    weights: Array | None
     terms: tuple[Term, ...] = ()
+    clusters: Clusters | None = None
+
+    def sizes(self, weight_type: str) -> Array:
+        """Observations of the lowest groups."""
+        copies = weight_type == "frequency" and self.weights is not None
+        return np.asarray(self.weights if copies else self.n)
+
+
+@dataclass(frozen=True, eq=False)
+class TableClusters:
+    """Clusters of robust errors, by one column of labels.
+
+    Parameters
+    ----------
+    encoder : Encoder
+    number : ndarray of int, shape (M,)
+        Of the clusters in the encoder's order.
+    """
+
+    encoder: Encoder
+    number: Array
+
+    @property
+    def name(self) -> str:
+        """Of the column."""
+        return self.encoder.group
+
+    def codes(self, got: GroupSums) -> Array:
+        """Numbers of the clusters of an answer."""
+        labels = labels_of(got, [self.name])[self.name]
+        none = np.zeros(len(got.n), dtype=np.intp)
+        return self.number[self.encoder.transform(labels, none)]
 
 
 class Totals(Protocol):
     """Who forms sums over all rows, of columns in these units."""
+
+    @property
+    def n_rows(self) -> int:
+        """How many rows there are."""
 
     @property
     def unit(self) -> Array:
@@ -124,7 +167,7 @@ def kept_by_sums(
     size = np.sqrt(np.where(np.diagonal(H) > 0, np.diagonal(H), 1.0))
     _, left = _remainders(H / np.outer(size, size), varies, DOUBTFUL, size)
     keep = varies & (left > REMAINDER)
-    most = int(moments.n) - constant
+    most = sums.n_rows - constant
     return keep & (np.cumsum(keep) <= most)
 
 
@@ -166,6 +209,10 @@ class TableProducts(Products):
         Their products with all, by group.
     encoders : tuple of Encoder
         Of the groups.
+    precision : (float, float) or None
+        Mean of the rows' precision weights, and the sum of their logarithms.
+    clusters : TableClusters or None
+        Of robust errors.
     """
 
     n_rows: int
@@ -174,6 +221,8 @@ class TableProducts(Products):
     left: Array
     groups: Array
     encoders: tuple[Encoder, ...]
+    precision: tuple[float, float] | None = None
+    clusters: TableClusters | None = None
 
     @property
     def coarse(self) -> bool:
@@ -216,6 +265,14 @@ class TableProducts(Products):
         half = np.tensordot(own, groups, axes=(0, 0))
         return np.moveaxis(np.tensordot(C, half, axes=(0, 1)), 0, 1)
 
+    def by_cluster(self, shift: Array, matrix: Array) -> tuple[Array, Array]:
+        """Sums of products by cluster of robust errors, of all columns."""
+        assert self.clusters is not None
+        sums = replace(self.sums, keys=(self.clusters.name,))
+        got = sums.by_group(shift, matrix, range(matrix.shape[1]))
+        order = np.argsort(self.clusters.codes(got))
+        return got.n[order], got.sums[:, :, order]
+
     def _codes(self, got: GroupSums) -> Array:
         labels = labels_of(got, [e.group for e in self.encoders])
         codes = np.zeros(len(got.n), dtype=np.intp)
@@ -250,7 +307,7 @@ def labels_of_groups(encoders: Sequence[Encoder]) -> dict[str, Any]:
 
 
 def group_table(
-    sums: TableSums, names: Sequence[str], left: Array
+    sums: TableSums, names: Sequence[str], left: Array, gram: Array
 ) -> tuple[list[Level], list[Encoder], GroupSums]:
     """Levels over the lowest groups, whose sums are in the order of their numbers.
 
@@ -260,8 +317,13 @@ def group_table(
         Levels, top first.
     left : ndarray of int
         Standard columns with random coefficients.
+    gram : ndarray of shape (k + 1, k + 1)
+        Of the standard columns, all rows.
     """
-    got = sums.by_group(sums.centre, sums.standard, [int(a) for a in left])
+    if sums.keys:
+        got = sums.by_group(sums.centre, sums.standard, [int(a) for a in left])
+    else:  # one group, whose sums are known
+        got = GroupSums(None, np.array([float(sums.n_rows)]), gram[left][:, :, None])
     levels, encoders = make_levels(labels_of(got, names), len(got.n))
     order = np.argsort(levels[-1].codes)
     levels = [replace(level, codes=level.codes[order]) for level in levels]

@@ -20,7 +20,7 @@ def describe(estimator: Any, compiled: Compiled, found: Estimate) -> Specificati
     design = compiled.design
     equations = equations_of(estimator.__dict__["random_effects"])
     level_weights = {e.group: e.weight for e in equations if e.weight is not None}
-    of_rows = design.weights is not None or design.precision is not None
+    of_rows = design.weights is not None or design.precise
     within = design.residual
     order: int | None = None
     times: list[float] = []

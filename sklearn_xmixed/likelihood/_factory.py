@@ -94,7 +94,7 @@ def lay(
 
 def _pool(design: Design) -> Pool:
     # divided by a standard deviation the constant is a column as any other
-    alone = None if design.precision is None else ((), True)
+    alone = ((), True) if design.precise else None
     pool = Pool.build(
         design.moments,
         design.X.shape[1],
@@ -107,9 +107,8 @@ def _pool(design: Design) -> Pool:
             for t in design.terms
         ],
     )
-    if design.precision is None:
-        return pool
-    return pool.scaled(float(np.sqrt(design.precision.mean())))
+    mean = design.mean_precision
+    return pool if mean is None else pool.scaled(float(np.sqrt(mean)))
 
 
 def _crossed(

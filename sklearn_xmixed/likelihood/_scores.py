@@ -13,8 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..design._design import Design, total_weights
+from ..design._products import Products
+from ._basis import Pool
 
-__all__ = ["Effects", "Scores", "by_rows", "of_groups", "summed"]
+__all__ = ["Effects", "Scores", "by_rows", "by_sums", "of_groups", "summed"]
 
 Array = np.ndarray
 
@@ -138,3 +140,41 @@ def by_rows(
     products = sums.T @ top  # [X y]'V^-1 r
     n = np.bincount(clusters, weights, minlength=M).astype(float)
     return products[:, :-1], products @ v, n
+
+
+def by_sums(
+    design: Design,
+    pool: Pool,
+    products: Products,
+    v: Array,
+    effects: list[Effects],
+    clusters: Array,
+) -> tuple[Array, Array, Array]:
+    """The same of nested levels from sums of products.
+
+    [X y]'(r - Z u) is [X y]'[X y] v, summed by cluster, less [X y]'Z u, summed by
+    lowest group.
+
+    Parameters
+    ----------
+    clusters : ndarray of int, shape (G,)
+        Cluster of each lowest group asked for.
+    """
+    m = len(v)
+    one = np.zeros((len(pool.matrix), 1))
+    one[0] = 1.0
+    rows, sums = products.by_cluster(
+        pool.shift, np.concatenate([one, pool.matrix[:, -m:]], axis=1)
+    )
+    n = rows if design.precise else sums[0, 0]
+    out = np.tensordot(v, sums[1:, 1:], axes=1)
+    members = [np.asarray(own.members) for own in effects]
+    if members:
+        left = np.unique(np.concatenate(members))
+        by_group = products.by_group(pool.shift, pool.matrix, left.tolist())[:, -m:]
+        taken = np.zeros((m, by_group.shape[-1]))
+        for own, columns in zip(effects, members, strict=True):
+            at = np.searchsorted(left, columns)
+            taken += np.einsum("qmg,qg->mg", by_group[at], own.u[:, own.codes])
+        out = out - summed(taken, clusters, len(n))
+    return out[:-1].T, v @ out, n

@@ -70,7 +70,7 @@ class Summary:
             asked.append(
                 is_missing(table, name).cast(nw.Int64).sum().alias(f"missing{j}")
             )
-        got = table.one(asked)
+        got = table.one(asked, what="counts and ranges")
 
         def each(what: str, names: Sequence[str]) -> dict[str, float]:
             return {name: got[f"{what}{j}"] for j, name in enumerate(names)}
@@ -112,6 +112,7 @@ class TableSums:
         Name of the rows' weights.
     centre, unit : ndarray of shape (k,)
         Near the mean of each column, and its largest deviation.
+    n_rows : int
     """
 
     table: Table
@@ -120,6 +121,7 @@ class TableSums:
     weight: str | None
     centre: Array
     unit: Array
+    n_rows: int
 
     @property
     def standard(self) -> Array:
@@ -141,7 +143,9 @@ class TableSums:
         w = matrix.shape[1]
         pairs = [(a, b) for a in range(w) for b in range(a, w)]
         got = self.table.one(
-            self._products(matrix, pairs), self._columns(shift, matrix)
+            self._products(matrix, pairs),
+            self._columns(shift, matrix),
+            f"{len(pairs)} sums of products",
         )
         out = np.empty((w, w))
         for a, b in pairs:
@@ -166,8 +170,10 @@ class TableSums:
             names = [f"s{a}_{b}" for a, b in pairs]
             asked = [nw.col(name).sum() for name in names]
         asked = [*asked, nw.len().alias("n")]
+        by = f" by {', '.join(self.keys)}" if keys else ""
         answer = self.table.collect(
-            frame.group_by(*keys).agg(*asked) if keys else frame.select(*asked)
+            frame.group_by(*keys).agg(*asked) if keys else frame.select(*asked),
+            f"{len(pairs)} sums of products{by}",
         )
         labels = None
         if keys:
@@ -181,6 +187,12 @@ class TableSums:
                 pair = (a, b) if (a, b) in known else (b, a)
                 sums[i, j] = answer[f"s{pair[0]}_{pair[1]}"]
         return GroupSums(labels, n, sums)
+
+    def count_groups(self) -> int:
+        """How many groups there are, by a pass over the labels."""
+        rows = self.table.frame.select(*dict.fromkeys(self.keys)).unique()
+        what = f"groups by {', '.join(self.keys)}"
+        return int(self.table.one([nw.len().alias("n")], rows, what)["n"])
 
     def _columns(self, shift: Array, matrix: Array) -> nw.LazyFrame:
         """Labels k0, k1, ..., columns c0, c1, ... but the constant, and the weight w."""

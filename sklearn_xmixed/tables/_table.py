@@ -8,11 +8,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from time import perf_counter
 from typing import Any, NoReturn
 
 import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
+
+from ._progress import Progress
 
 __all__ = ["Table"]
 
@@ -42,9 +45,12 @@ class Table:
     Parameters
     ----------
     frame : narwhals.LazyFrame
+    progress : Progress or None
+        Who is told of passes.
     """
 
     frame: nw.LazyFrame
+    progress: Progress | None = None
 
     @classmethod
     def of(cls, data: Any) -> Table | None:
@@ -126,18 +132,32 @@ class Table:
         """Whether the engine sums by group columns only, and no expressions of them."""
         return self.frame.implementation is nw.Implementation.DASK
 
-    def collect(self, frame: nw.LazyFrame) -> Any:
-        """Rows of an answer, as a data frame in memory."""
+    def collect(self, frame: nw.LazyFrame, what: str = "counts") -> Any:
+        """Rows of an answer, as a data frame in memory.
+
+        Parameters
+        ----------
+        what : str
+            How the progress speaks of it.
+        """
+        if self.progress is None:
+            return self._collect(frame)
+        start = perf_counter()
+        answer = self._collect(frame)
+        self.progress.passed(what, perf_counter() - start)
+        return answer
+
+    def _collect(self, frame: nw.LazyFrame) -> Any:
         if self.frame.implementation is nw.Implementation.POLARS:
             return frame.collect(engine="streaming").to_native()
         return frame.collect(backend="pandas").to_native()
 
     def one(
-        self, expressions: Sequence[nw.Expr], frame: Any = None
+        self, expressions: Sequence[nw.Expr], frame: Any = None, what: str = "counts"
     ) -> dict[str, float]:
         """Sums of all rows by name."""
         asked = self.frame if frame is None else frame
-        answer = self.collect(asked.select(*expressions))
+        answer = self.collect(asked.select(*expressions), what)
         return {
             name: float(np.asarray(answer[name])[0])
             if answer[name][0] is not None

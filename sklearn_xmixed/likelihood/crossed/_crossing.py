@@ -244,7 +244,7 @@ def _crossing_of_products(design: Design, pool: Pool, products: Products) -> Cro
         A_rest = sparse.block_array(blocks, format="csr")
         B_rest = np.concatenate([B[t] for t in rest])
     return Crossing(
-        float(total[0, 0]),
+        design.count(float(total[0, 0])),
         total[-m:, -m:],
         q,
         tuple(sizes),

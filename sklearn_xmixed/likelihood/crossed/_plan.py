@@ -6,16 +6,15 @@ would save much, from the Monte Carlo error that a search with few probes predic
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 
+from ...compat import available_memory
 from ._exact import Frame
 from ._iterative import WORKSPACE
 
-__all__ = ["Plan", "available_memory", "make_plan"]
+__all__ = ["Plan", "make_plan"]
 
 #: predicted seconds up to which dense factors count as affordable
 AFFORDABLE = 120.0
@@ -198,27 +197,3 @@ def _iterative(frame: Frame, n_probes: int, available: float) -> Plan:
         available,
         n_probes,
     )
-
-
-def available_memory() -> float:
-    """Bytes of memory that this process can still get; infinite where unknown."""
-    found = []
-    try:
-        for line in Path("/proc/meminfo").read_text().splitlines():
-            if line.startswith("MemAvailable:"):
-                found.append(1024.0 * float(line.split()[1]))
-    except (OSError, ValueError):
-        pass
-    try:
-        group = Path("/sys/fs/cgroup")
-        limit = float((group / "memory.max").read_text())
-        found.append(limit - float((group / "memory.current").read_text()))
-    except (OSError, ValueError):
-        pass
-    if not found:
-        try:
-            pages = os.sysconf("SC_PHYS_PAGES")
-            found.append(float(pages * os.sysconf("SC_PAGE_SIZE")))
-        except (AttributeError, ValueError, OSError):
-            return float("inf")
-    return max(min(found), 0.0)

@@ -56,9 +56,10 @@ def _tree_of_products(design: Design, pool: Pool, products: Products) -> Tree:
     one[0] = 1.0
     with_one = np.concatenate([one, pool.matrix], axis=1)
     total = products.total(pool.shift, with_one)
+    n = design.count(float(total[0, 0]))
     members = [basis.members for basis in pool.levels]
     if not members:
-        return Tree((), total[-m:, -m:], total[-m:, -m:], float(total[0, 0]))
+        return Tree((), total[-m:, -m:], total[-m:, -m:], n)
     left = np.unique(np.concatenate(members))
     by_group = products.by_group(pool.shift, pool.matrix, left.tolist())
     rest = _rest(members, np.arange(w - m, w))
@@ -67,7 +68,7 @@ def _tree_of_products(design: Design, pool: Pool, products: Products) -> Tree:
         own = by_group[np.searchsorted(left, z)][:, np.concatenate([z, others])]
         alone = own.shape[-1] == len(pointer) - 1
         blocks.append(own if alone else np.add.reduceat(own, pointer[:-1], axis=-1))
-    return _tree_of_sums(design, pool, blocks, total[-m:, -m:], float(total[0, 0]))
+    return _tree_of_sums(design, pool, blocks, total[-m:, -m:], n)
 
 
 def tree_of_blocks(

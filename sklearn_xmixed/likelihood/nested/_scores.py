@@ -7,7 +7,7 @@ import numpy as np
 from ...design._design import Design
 from .._basis import Pool
 from .._pieces import Root
-from .._scores import Effects, Scores, by_rows, of_groups, summed
+from .._scores import Effects, Scores, by_rows, by_sums, of_groups, summed
 from .._stream import raw_blocks
 from ._tree import Ascent, Descent, Floor, Tree, ascend, descend
 
@@ -44,6 +44,9 @@ def tree_scores(
     """
     M = int(clusters.max()) + 1
     _, effects, nodes = sweep_scores(design, pool, tree, D, root, sigma2, clusters)
+    if design.products is not None:
+        parts = by_sums(design, pool, design.products, root.v, effects, clusters)
+        return Scores(*parts, nodes, np.empty((M, 0)))
     stream = raw_blocks(design, pool)
     x, c, n = by_rows(
         design, stream, pool.matrix, root.v, effects, clusters, M, design.precision
