@@ -78,15 +78,16 @@ def own_columns(pool: Pool) -> Array:
 
 
 def floor_sums(design: Design, pool: Pool, by_group: Array) -> list[Array]:
-    """[A B] of every level from sums of the lowest groups.
+    """[A B] of every level from sums of the lowest groups, or of parts of these.
 
     Parameters
     ----------
     by_group : ndarray of shape (..., l, w, G)
-        Products of ``own_columns`` with all columns of the pool.
+        Products of ``own_columns`` with all columns of the pool; of as many parts as
+        the design has rows where these are not the lowest groups.
     """
     blocks = []
-    for at, starts in _places(design, pool):
+    for at, starts in _places(design, pool, by_group.shape[-1]):
         own = by_group[(..., *at, slice(None))]
         if starts is not None:
             own = np.add.reduceat(own, starts, axis=-1)
@@ -99,7 +100,7 @@ def weights_of_sums(design: Design, pool: Pool, weights: list[Array]) -> Array:
     G = weights[0].shape[-1]
     width = len(own_columns(pool)), pool.width
     out = np.zeros((*width, G), dtype=weights[0].dtype)
-    for (at, starts), own in zip(_places(design, pool), weights, strict=True):
+    for (at, starts), own in zip(_places(design, pool, G), weights, strict=True):
         if starts is not None:
             own = np.repeat(own, np.diff(starts, append=G), axis=-1)
         rows, columns = at
@@ -110,19 +111,23 @@ def weights_of_sums(design: Design, pool: Pool, weights: list[Array]) -> Array:
 
 
 def _places(
-    design: Design, pool: Pool
+    design: Design, pool: Pool, n_parts: int
 ) -> list[tuple[tuple[Array, Array], Array | None]]:
-    """Of every level the products it has, and where its groups begin among the lowest."""
+    """Of every level the products it has, and where its groups begin among the parts."""
     m, w = pool.p + 1, pool.width
     left = own_columns(pool)
     members = [basis.members for basis in pool.levels]
     rest = _rest(members, np.arange(w - m, w))
     pointers = _pointers(design)
+    lowest = n_parts == len(pointers[0]) - 1
     out: list[tuple[tuple[Array, Array], Array | None]] = []
     for z, others, pointer in zip(members, rest, pointers, strict=True):
         at = np.searchsorted(left, z)[:, None], np.concatenate([z, others])
-        alone = len(pointer) == len(pointers[0])
-        starts = None if alone else np.searchsorted(pointers[0], pointer[:-1])
+        starts = None
+        if len(pointer) - 1 != n_parts:
+            starts = pointer[:-1]
+            if lowest:
+                starts = np.searchsorted(pointers[0], starts)
         out.append((at, starts))
     return out
 
