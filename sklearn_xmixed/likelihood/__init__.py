@@ -36,6 +36,8 @@ from .nested._replicates import ManyPieces, Replicates, evaluate_many
 from .nested._resample import Redrawn, Reweighted
 from .nested._sweeps import evaluate
 from .nested._tree import Tree
+from .structured._group_objective import GroupObjective
+from .structured._group_products import GroupProducts
 from .structured._objective import StructuredObjective
 from .structured._pattern_objective import PatternObjective
 from .structured._rows import Rows
@@ -57,6 +59,8 @@ __all__ = [
     "ExactObjective",
     "ExchangeableBlock",
     "Frame",
+    "GroupObjective",
+    "GroupProducts",
     "Iterative",
     "IterativeObjective",
     "Kind",

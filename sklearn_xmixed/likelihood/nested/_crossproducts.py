@@ -21,7 +21,15 @@ from .._eliminate import cross, semidefinite_root
 from .._stream import row_blocks
 from ._tree import Floor, Shard, Tree
 
-__all__ = ["build_tree", "group_products", "tree_of_blocks"]
+__all__ = [
+    "build_tree",
+    "floor_sums",
+    "group_products",
+    "own_columns",
+    "tree_of_blocks",
+    "tree_of_sums",
+    "weights_of_sums",
+]
 
 Array = np.ndarray
 
@@ -50,25 +58,79 @@ def build_tree(design: Design, pool: Pool) -> Tree:
 
 def _tree_of_products(design: Design, pool: Pool, products: Products) -> Tree:
     """The same from sums by the lowest groups asked for."""
-    m, w = pool.p + 1, pool.width
+    m = pool.p + 1
     # a constant first, whose sum is the number of observations
     one = np.zeros((len(pool.matrix), 1))
     one[0] = 1.0
     with_one = np.concatenate([one, pool.matrix], axis=1)
     total = products.total(pool.shift, with_one)
     n = design.count(float(total[0, 0]))
-    members = [basis.members for basis in pool.levels]
-    if not members:
+    if not pool.levels:
         return Tree((), total[-m:, -m:], total[-m:, -m:], n)
-    left = np.unique(np.concatenate(members))
+    left = own_columns(pool)
     by_group = products.by_group(pool.shift, pool.matrix, left.tolist())
-    rest = _rest(members, np.arange(w - m, w))
+    blocks = floor_sums(design, pool, by_group)
+    return tree_of_sums(design, pool, blocks, total[-m:, -m:], n)
+
+
+def own_columns(pool: Pool) -> Array:
+    """The pool's columns that have random effects, of all levels."""
+    return np.unique(np.concatenate([basis.members for basis in pool.levels]))
+
+
+def floor_sums(design: Design, pool: Pool, by_group: Array) -> list[Array]:
+    """[A B] of every level from sums of the lowest groups, or of parts of these.
+
+    Parameters
+    ----------
+    by_group : ndarray of shape (..., l, w, G)
+        Products of ``own_columns`` with all columns of the pool; of as many parts as
+        the design has rows where these are not the lowest groups.
+    """
     blocks = []
-    for z, others, pointer in zip(members, rest, _pointers(design), strict=True):
-        own = by_group[np.searchsorted(left, z)][:, np.concatenate([z, others])]
-        alone = own.shape[-1] == len(pointer) - 1
-        blocks.append(own if alone else np.add.reduceat(own, pointer[:-1], axis=-1))
-    return _tree_of_sums(design, pool, blocks, total[-m:, -m:], n)
+    for at, starts in _places(design, pool, by_group.shape[-1]):
+        own = by_group[(..., *at, slice(None))]
+        if starts is not None:
+            own = np.add.reduceat(own, starts, axis=-1)
+        blocks.append(own)
+    return blocks
+
+
+def weights_of_sums(design: Design, pool: Pool, weights: list[Array]) -> Array:
+    """Weights of the lowest groups' sums from those of [A B] of every level."""
+    G = weights[0].shape[-1]
+    width = len(own_columns(pool)), pool.width
+    out = np.zeros((*width, G), dtype=weights[0].dtype)
+    for (at, starts), own in zip(_places(design, pool, G), weights, strict=True):
+        if starts is not None:
+            own = np.repeat(own, np.diff(starts, append=G), axis=-1)
+        rows, columns = at
+        q = len(rows)
+        out[rows, columns[:q]] += own[:, :q]
+        out[rows, columns[q:]] += own[:, q:]  # the same column may be there again
+    return out
+
+
+def _places(
+    design: Design, pool: Pool, n_parts: int
+) -> list[tuple[tuple[Array, Array], Array | None]]:
+    """Of every level the products it has, and where its groups begin among the parts."""
+    m, w = pool.p + 1, pool.width
+    left = own_columns(pool)
+    members = [basis.members for basis in pool.levels]
+    rest = _rest(members, np.arange(w - m, w))
+    pointers = _pointers(design)
+    lowest = n_parts == len(pointers[0]) - 1
+    out: list[tuple[tuple[Array, Array], Array | None]] = []
+    for z, others, pointer in zip(members, rest, pointers, strict=True):
+        at = np.searchsorted(left, z)[:, None], np.concatenate([z, others])
+        starts = None
+        if len(pointer) - 1 != n_parts:
+            starts = pointer[:-1]
+            if lowest:
+                starts = np.searchsorted(pointers[0], starts)
+        out.append((at, starts))
+    return out
 
 
 def tree_of_blocks(
@@ -119,10 +181,10 @@ def tree_of_blocks(
     n = n_seen if n is None else n
     if not depth:
         return Tree((), total, total, n)
-    return _tree_of_sums(design, pool, blocks, total, n, count)
+    return tree_of_sums(design, pool, blocks, total, n, count)
 
 
-def _tree_of_sums(
+def tree_of_sums(
     design: Design,
     pool: Pool,
     blocks: list[Array],

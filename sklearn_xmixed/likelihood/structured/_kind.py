@@ -24,6 +24,8 @@ from ..nested._kind import fits_within
 from ..nested._tree import Tree
 from ._error_blocks import ErrorBlocks
 from ._errors import StructuredErrors
+from ._group_objective import GroupObjective
+from ._group_products import GroupProducts
 from ._objective import StructuredObjective
 from ._pattern_objective import PatternObjective
 from ._pattern_sensitivity import PatternSensitivity
@@ -43,6 +45,8 @@ MANY_ROWS = 1500
 #: points that are tried for each size of the variances, how far they lie apart in psi,
 #: and how many of all are searched from
 N_TRIED, SPREAD, N_SEARCHED = 8, 1.0, 4
+#: variances off zero: beside the largest of their matrix, and beside that of residuals
+LIFT, LEAST = 1e-2, 1e-3
 
 
 class Structured(Kind):
@@ -61,6 +65,8 @@ class Structured(Kind):
     """
 
     objective: StructuredObjective
+    #: the start is that of moments, and second derivatives cost little more than these
+    em_steps = 1
 
     def __init__(
         self,
@@ -72,18 +78,12 @@ class Structured(Kind):
         *,
         reml: bool,
     ):
-        tensors = tensors_of(rows)
         at_X: dict[str, Any] = {
             "reml": reml,
             "log_det_basis": pool.log_det_R,
             "log_det_rows": design.log_det_rows,
         }
-        objective = (
-            StructuredObjective(rows.compressed(), model, **at_X)
-            if tensors is None
-            else PatternObjective(rows, tensors, model, **at_X)
-        )
-        super().__init__(design, pool, objective)
+        super().__init__(design, pool, _objective(rows, model, at_X))
         self.rows = rows
         self._tree = rows.start.tobytes() if tree else b"", tree
 
@@ -118,10 +118,13 @@ class Structured(Kind):
         small = objective.part()
         if small is None:
             return gamma
-        found = newton(small, gamma, tol=1e-2, max_iter=20)
-        if small.singular(found.gamma) or not np.isfinite(objective.value(found.gamma)):
-            return gamma
-        return found.gamma
+        found = newton(small, gamma, tol=1e-2, max_iter=20).gamma
+        if not small.singular(found):
+            return found if np.isfinite(objective.value(found)) else gamma
+        # a variance may be zero among these groups alone: begin inside
+        D_blocks = [_inside(D) for D in self.model.split(found)]
+        lifted = objective.join(D_blocks, found)
+        return lifted if objective.value(lifted) < objective.value(gamma) else gamma
 
     def other_starts(self) -> list[Array]:
         """The best few of many points, where there are few rows.
@@ -235,3 +238,21 @@ class Structured(Kind):
             if as_given:
                 part, errors = part.as_given(errors)
             yield from part.blocks(D, errors)
+
+
+def _inside(D: Array) -> Array:
+    """A covariance matrix with all variances off zero."""
+    return D + (LIFT * float(np.diagonal(D).max()) + LEAST) * np.eye(len(D))
+
+
+def _objective(
+    rows: Rows, model: VarianceModel, at_X: dict[str, Any]
+) -> StructuredObjective:
+    """By patterns of V, by patterns of Lambda, or by rows: what costs least."""
+    tensors = tensors_of(rows)
+    if tensors is not None:
+        return PatternObjective(rows, tensors, model, **at_X)
+    products = GroupProducts.of(rows)
+    if products is not None:
+        return GroupObjective(products, model, **at_X)
+    return StructuredObjective(rows.compressed(), model, **at_X)

@@ -93,8 +93,10 @@ class PatternObjective(StructuredObjective):
 
     def part(self) -> PatternObjective | None:
         """Of the patterns that most groups have; None where that saves nothing."""
+        if self.size < COSTLY or (self.model.blocks and self._numbers <= CHEAP):
+            return None
         some = [t.leading(LEADING) for t in self.tensors]
-        if self.size < COSTLY or sum(t.C.size for t in some) > 0.5 * self.size:
+        if sum(t.C.size for t in some) > 0.5 * self.size:
             return None
         return PatternObjective(self.rows, some, self.model, **self._at)
 
@@ -219,7 +221,12 @@ class PatternObjective(StructuredObjective):
         """Whether a search has exact second derivatives."""
         if not self.reml or self.model.blocks:
             return True
-        return self.size * len(self.psi) <= CHEAP
+        return self._numbers <= CHEAP
+
+    @property
+    def _numbers(self) -> int:
+        """What second derivatives multiply."""
+        return self.size * len(self.psi)
 
     def _hessian(self, theta: Array) -> tuple[float, Array, Array]:
         out = super()._hessian(theta)

@@ -93,14 +93,22 @@ class PatternPlan:
         return int((s * (s + 1) // 2).sum())
 
 
-def plans_of(rows: Rows) -> list[PatternPlan] | None:
-    """Of every by-category; None where V is not one matrix per pattern."""
-    if rows.count is not None or len(rows.design.levels) > 1:
+def plans_of(rows: Rows, *, effects: bool = True) -> list[PatternPlan] | None:
+    """Of every by-category; None where V is not one matrix per pattern.
+
+    Parameters
+    ----------
+    rows : Rows
+    effects : bool
+        Whether V is that of one level of random effects as well, or Lambda alone.
+    """
+    levels = rows.design.levels
+    if rows.count is not None or (effects and len(levels) > 1):
         return None
-    if rows.design.levels and not _same_groups(rows):
+    if levels and not _same_groups(rows):
         return None
     Z = rows.W[:, :0]
-    if rows.pool.levels:
+    if rows.pool.levels and effects:
         Z = rows.W[:, rows.pool.levels[0].members]
     plans = []
     for part in rows.residual.parts:

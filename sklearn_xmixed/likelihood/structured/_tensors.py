@@ -23,7 +23,7 @@ from ...residuals._lookup import Lookup
 from ._pattern_plan import PatternPlan, plans_of
 from ._rows import Rows
 
-__all__ = ["PatternTensors", "tensors_of"]
+__all__ = ["PatternTensors", "tensors_by_plan", "tensors_of"]
 
 Array = np.ndarray
 
@@ -198,8 +198,13 @@ def between(Q: Array, x: Array) -> Array:
 def tensors_of(rows: Rows) -> list[PatternTensors] | None:
     """Of every by-category; None where rows are cheaper."""
     plans = plans_of(rows)
-    if plans is None:
-        return None
+    return None if plans is None else tensors_by_plan(plans, rows)
+
+
+def tensors_by_plan(
+    plans: list[PatternPlan], rows: Rows
+) -> list[PatternTensors] | None:
+    """The same where it is known which groups share a pattern."""
     m = rows.pool.p + 1
     size = sum(plan.n_pairs for plan in plans) * m * (m + 1) // 2
     most = MAX_SHARE * rows.W.size if rows.design.levels else MAX_SIZE
@@ -221,19 +226,20 @@ def _formed(plan: PatternPlan, rows: Rows) -> PatternTensors:
     Z = np.zeros((P, T, plan.Z.shape[1]))
     C = np.empty((N, m * (m + 1) // 2))
     index = np.empty((3, N), dtype=np.intp)
-    a, b = np.triu_indices(m)
-    one, other = a * m + b, b * m + a
+    places: dict[int, tuple[Array, Array, Array, Array]] = {}
     pair = 0
     for k, groups in enumerate(plan.groups):
         at, code = plan.rows_of(groups)
         s = len(code)
-        t, u = np.triu_indices(s)
+        if s not in places:
+            places[s] = _places(s, m)
+        t, u, one, other = places[s]
         w = top[each[at]].reshape(len(groups), s * m)
-        products = (w.T @ w).reshape(s, m, s, m).transpose(0, 2, 1, 3)
-        flat = products[t, u].reshape(len(t), m * m)
+        products = (w.T @ w).ravel()
         stop = pair + len(t)
         own = C[pair:stop]
-        np.add(flat[:, one], flat[:, other], out=own)
+        np.take(products, one, out=own, mode="clip")
+        own += products.take(other)
         own[t == u] *= 0.5
         index[:, pair:stop] = 0 * t + k, code[t], code[u]
         present[k, code] = True
@@ -251,3 +257,13 @@ def _formed(plan: PatternPlan, rows: Rows) -> PatternTensors:
         index[2],
         C,
     )
+
+
+def _places(s: int, m: int) -> tuple[Array, Array, Array, Array]:
+    """Pairs of times, and where among all products their elements stand, both ways."""
+    t, u = np.triu_indices(s)
+    a, b = np.triu_indices(m)
+    row, column = (t * m)[:, None], (u * m)[:, None]
+    one = (row + a) * (s * m) + column + b
+    other = (row + b) * (s * m) + column + a
+    return t, u, one, other
