@@ -308,10 +308,18 @@ class Objective:
             if structure.q == 1:
                 continue
             shared = structure.n_variances < structure.q
-            leads = _leads(block, usual[k]) if few and not shared else []
+            # of one parameter the grid says all
+            leads = _leads(block, usual[k]) if few and structure.n_params > 1 else []
             out += [[*usual[:k], D, *usual[k + 1 :]] for D in leads]
             if shared and (self.nn <= SOME_ROWS or _uneven(block)):
-                out = [*self._hollows(k, usual)[:3], *out]
+                found = self._hollows(k, usual)[:3]
+                out = [*found, *out]
+                if few and structure.n_params > structure.n_variances:
+                    out += [
+                        [*start[:k], D, *start[k + 1 :]]
+                        for start in found
+                        for D in _correlated(start[k])
+                    ]
             elif few and structure.n_params == structure.n_variances:
                 # where a search begins already a hollow is no news
                 known = [usual[k][0, 0] * size for size in (1.0, *SIZES)]
@@ -351,8 +359,18 @@ class Objective:
 def _leads(block: Block, D: Array) -> list[Array]:
     """Starts with all variances large, all small, and each the largest in turn."""
     q = block.structure.q
-    sizes = np.full((q, q), 0.01) + 9.99 * np.eye(q)
-    return [*(size * D for size in SIZES), *(D * np.diag(size) for size in sizes)]
+    out = [size * D for size in SIZES]
+    if block.structure.n_variances == q:
+        sizes = np.full((q, q), 0.01) + 9.99 * np.eye(q)
+        out += [D * np.diag(size) for size in sizes]
+    return out
+
+
+def _correlated(D: Array) -> list[Array]:
+    """Starts with the same variances and high correlations of either sign."""
+    q, x = len(D), float(D[0, 0])
+    unit = np.eye(q)
+    return [x * (r + (1.0 - r) * unit) for r in (0.9, -0.9 / (q - 1))]
 
 
 def _sizes(block: Block) -> Array:
