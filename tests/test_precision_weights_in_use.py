@@ -504,11 +504,12 @@ def test_results_are_saved_and_read():
     assert_allclose(again.beta, results.beta)
 
 
-def test_lazy_tables_refuse_in_a_sentence_and_predict_with_an_offset():
+def test_lazy_tables_take_the_weights_and_predict_with_an_offset():
     polars = pytest.importorskip("polars")
     table = polars.from_pandas(X.assign(y=Y, w=W, row=np.arange(N))).lazy()
-    with pytest.raises(NotImplementedError, match="no numbers of copies"):
-        MixedLinearRegressor("a", **PRECISE).fit(table, "y", sample_weight="w")
+    lazily = MixedLinearRegressor("a", **PRECISE).fit(table, "y", sample_weight="w")
+    assert_allclose(lazily.log_likelihood_, fit().log_likelihood_, rtol=1e-10)
+    assert_allclose(lazily.results_.beta, fit().results_.beta, rtol=1e-7)
     with pytest.raises(NotImplementedError, match="offset is not supported"):
         MixedLinearRegressor("a", offset="o").fit(table, "y")
     model = fit(offset="o")

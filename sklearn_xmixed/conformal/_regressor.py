@@ -270,6 +270,7 @@ class ConformalMixedRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator)
         Parameters
         ----------
         X : array-like or data frame of shape (n_samples, n_features)
+            Columns, as for ``fit``.
         groups : array-like or data frame, default=None
             Labels, as for ``fit``.
 
@@ -289,7 +290,9 @@ class ConformalMixedRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator)
         Parameters
         ----------
         X : array-like or data frame of shape (n_samples, n_features)
+            Columns, as for ``fit``.
         confidence_level : float, default=0.95
+            Share of new observations that the intervals are to cover.
         groups : array-like or data frame, default=None
             Labels, as for ``fit``.
 
@@ -340,8 +343,11 @@ class ConformalMixedRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator)
         Parameters
         ----------
         X : array-like or data frame of shape (n_samples, n_features)
+            Columns, as for ``fit``.
         y : array-like of shape (n_samples,)
+            Response.
         sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the squared residuals.
         groups : array-like or data frame, default=None
             Labels, as for ``fit``.
 

@@ -40,7 +40,7 @@ class Nesting:
         Examples
         --------
         >>> import numpy as np
-        >>> from sklearn_xmixed.means._nesting import Nesting
+        >>> from sklearn_xmixed.means.grid._nesting import Nesting
         >>> cells = np.array([[0, 0], [1, 0], [2, 1]])
         >>> found = Nesting.of(["teacher", "school"], cells)
         >>> {f: list(outer) for f, outer in found.parents.items()}

@@ -22,7 +22,7 @@ def compact_letters(estimate: Array, differ: Array) -> list[str]:
     Examples
     --------
     >>> import numpy as np
-    >>> from sklearn_xmixed.means._letters import compact_letters
+    >>> from sklearn_xmixed.means.multiplicity._letters import compact_letters
     >>> differ = np.zeros((3, 3), dtype=bool)
     >>> differ[0, 2] = differ[2, 0] = True
     >>> compact_letters(np.array([1.0, 2.0, 3.0]), differ)

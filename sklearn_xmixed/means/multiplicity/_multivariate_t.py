@@ -34,7 +34,7 @@ class LargestT:
     Examples
     --------
     >>> import numpy as np
-    >>> from sklearn_xmixed.means._multivariate_t import LargestT
+    >>> from sklearn_xmixed.means.multiplicity._multivariate_t import LargestT
     >>> two = LargestT(np.array([[1.0, 0.5], [0.5, 1.0]]))
     >>> round(two.quantile(0.95, 20.0), 3)  # Dunnett's table
     2.379

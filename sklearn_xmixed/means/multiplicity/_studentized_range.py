@@ -45,7 +45,7 @@ def studentized_range_tail(q: Array, k: int, df: Array) -> Array:
     Examples
     --------
     >>> import numpy as np
-    >>> from sklearn_xmixed.means._studentized_range import studentized_range_tail
+    >>> from sklearn_xmixed.means.multiplicity._studentized_range import studentized_range_tail
     >>> studentized_range_tail(np.array([3.5]), 3, np.array([10.0])).round(5)
     array([0.0771])
     """
