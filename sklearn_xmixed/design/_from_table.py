@@ -10,9 +10,10 @@ import narwhals.stable.v2 as nw
 import numpy as np
 
 from .._spec import RandomEffects, Residuals
-from ..tables import Summary, Table, TableSums, is_missing
+from ..tables import GroupSums, Summary, Table, TableSums, is_missing
 from ._compiled import Compiled
 from ._design import Design, Level
+from ._distributed import Distributed, DistributedProducts
 from ._equations import (
     Equations,
     check_squares,
@@ -25,7 +26,12 @@ from ._fixed import NUMBERS, extra_names
 from ._labels import Encoder
 from ._moments import Moments
 from ._products import Products
-from ._table_products import TableColumns, TableProducts, group_table, kept_by_sums
+from ._table_products import (
+    TableColumns,
+    TableProducts,
+    kept_by_sums,
+    numbered_groups,
+)
 from ._validation import equation_names, equations_of
 from ._variables import variables_in_X
 from ._weights import group_sizes
@@ -103,25 +109,42 @@ def compile_table(
     laid = lay_equations(
         equations, equation_names(equations), columns, roles.levels, {}
     )
-    levels: list[Level] = []
-    encoders: list[Encoder] = []
-    left, n = np.zeros(1, dtype=int), np.zeros(0)
-    products = np.zeros((1, len(gram), 0))
-    if roles.levels:
-        places = {p for equation in laid.compiled for p in equation.positions}
-        left = np.array(sorted({0, *places}), dtype=int)
-        levels, encoders, got = group_table(sums, roles.levels, left)
-        n, products = got.n, got.sums
     name_columns(estimator, roles)
-    return over_sums(
-        estimator,
-        roles,
-        columns,
-        laid,
-        Groups(levels, encoders, n if roles.weight is None else products[0, 0]),
-        TableProducts(summary.n, sums, gram, left, products, tuple(encoders)),
-        n_lost,
+    places = {p for equation in laid.compiled for p in equation.positions}
+    left = np.array(sorted({0, *places}), dtype=int)
+    sent = (estimator, roles, columns, laid)
+    got: GroupSums | None = None
+    if roles.levels:
+        there = Distributed.of(sums, roles.levels, laid.compiled, left, summary.n)
+        if there is not None and there.stay:
+            none = np.zeros((len(left), len(gram), 0))
+            on_workers = DistributedProducts(
+                summary.n, sums, gram, left, none, (), there.parts, there.reader
+            )
+            groups = Groups(there.levels, there.encoders, np.zeros(0))
+            return there.counted(over_sums(*sent, groups, on_workers, n_lost))
+        ordered = [int(a) for a in left]
+        got = (
+            sums.by_group(sums.centre, sums.standard, ordered)
+            if there is None
+            else there.collected()
+        )
+    groups, products = _in_memory(got, roles, len(left), len(gram))
+    in_memory = TableProducts(
+        summary.n, sums, gram, left, products, tuple(groups.encoders)
     )
+    return over_sums(*sent, groups, in_memory, n_lost)
+
+
+def _in_memory(
+    got: GroupSums | None, roles: Roles, a: int, w: int
+) -> tuple[Groups, Array]:
+    """Groups with their sums, in the order of their numbers."""
+    if got is None:
+        return Groups([], [], np.zeros(0)), np.zeros((a, w, 0))
+    levels, encoders, got = numbered_groups(got, roles.levels)
+    sizes = got.n if roles.weight is None else got.sums[0, 0]
+    return Groups(levels, encoders, sizes), got.sums
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,10 +20,10 @@ __all__ = [
     "Grouped",
     "TableColumns",
     "TableProducts",
-    "group_table",
     "kept_by_sums",
     "labels_of",
     "labels_of_groups",
+    "numbered_groups",
 ]
 
 Array = np.ndarray
@@ -214,19 +214,18 @@ def labels_of_groups(encoders: Sequence[Encoder]) -> dict[str, Any]:
     return dict(reversed(out.items()))
 
 
-def group_table(
-    sums: TableSums, names: Sequence[str], left: Array
+def numbered_groups(
+    got: GroupSums, names: Sequence[str]
 ) -> tuple[list[Level], list[Encoder], GroupSums]:
     """Levels over the lowest groups, whose sums are in the order of their numbers.
 
     Parameters
     ----------
+    got : GroupSums
+        In any order.
     names : sequence of str
         Levels, top first.
-    left : ndarray of int
-        Standard columns with random coefficients.
     """
-    got = sums.by_group(sums.centre, sums.standard, [int(a) for a in left])
     levels, encoders = make_levels(labels_of(got, names), len(got.n))
     order = np.argsort(levels[-1].codes)
     levels = [replace(level, codes=level.codes[order]) for level in levels]

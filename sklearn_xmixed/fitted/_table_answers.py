@@ -12,6 +12,7 @@ import pandas as pd
 
 from ..design._levels import path_frame
 from ..tables import Table, is_missing
+from ._distributed import level_frame
 from ._fitted import FittedModel
 
 __all__ = ["PREDICTION", "predict_table", "score_table"]
@@ -31,19 +32,20 @@ class LevelTable:
     group : str
     keys : list of str
         Columns whose labels make the path of a group; empty for one group of all rows.
-    index : Index
-        Paths of the groups.
-    effects : ndarray of shape (G, q)
-        In the pool's columns: there intercepts and slopes do not cancel.
+    number, floor : int
+        Of the level among those asked for, and in the tree.
     columns : ndarray of shape (k + 1, q)
-        These as combinations of [1, raw - shift].
+        Those of the pool that the effects go with, as combinations of [1, raw - shift]:
+        there intercepts and slopes do not cancel.
+    fitted : FittedModel
     """
 
     group: str
     keys: list[str]
-    index: pd.Index
-    effects: Array
+    number: int
+    floor: int
     columns: Array
+    fitted: FittedModel
 
     @classmethod
     def of(cls, fitted: FittedModel) -> Iterator[LevelTable]:
@@ -60,10 +62,41 @@ class LevelTable:
             yield cls(
                 names[number],
                 [name for name in names[: number + 1] if name != "_all"],
-                path_frame(fitted.encoders, number),
-                _effects(fitted, floor, fitted.encoders[number].n_groups),
+                number,
+                floor,
                 fitted.pool.matrix[:, fitted.pool.levels[floor].members],
+                fitted,
             )
+
+    @property
+    def effects(self) -> Array:
+        """In the pool's columns, (G, q)."""
+        n_groups = self.fitted.encoders[self.number].n_groups
+        return _effects(self.fitted, self.floor, n_groups)
+
+    def lent(self, table: Table, keys: list[str], names: list[str]) -> nw.LazyFrame:
+        """Labels and effects as a table of the engine that is to join them."""
+        fitted = self.fitted
+        if not fitted.posterior.elsewhere:
+            index = path_frame(fitted.encoders, self.number)
+            labels = {
+                key: _plain(table, name, index.get_level_values(name))
+                for key, name in zip(keys, self.keys, strict=True)
+            }
+            effects = dict(zip(names, self.effects.T, strict=True))
+            return table.lend(labels | effects)
+        if not table.elementary:
+            raise NotImplementedError(
+                f"The groups of level {self.group!r} are on the workers of a Dask "
+                "cluster, and only a frame of Dask can be joined with them. Pass one, or "
+                "kind='fixed' for the fixed part."
+            )
+        frame = level_frame(fitted.posterior, self.floor, self.number, keys, names)
+        for key, name in zip(keys, self.keys, strict=True):
+            _check_kind(table, name, pd.api.types.is_numeric_dtype(frame.dtypes[key]))
+        there = Table.of(frame)
+        assert there is not None
+        return there.frame
 
 
 def _effects(fitted: FittedModel, floor: int, n_groups: int) -> Array:
@@ -185,23 +218,19 @@ def _joined(
     frame: nw.LazyFrame, table: Table, level: LevelTable, number: int
 ) -> tuple[nw.LazyFrame, nw.Expr, nw.Expr]:
     """The effects of a level beside the rows, their sum, and where there are none."""
-    columns = {f"__u{number}_{j}": u for j, u in enumerate(level.effects.T)}
+    names = [f"__u{number}_{j}" for j in range(level.columns.shape[1])]
     if not level.keys:
-        only = [nw.lit(float(u[0])) for u in columns.values()]
+        only = [nw.lit(float(u[0])) for u in level.effects.T]
         return frame, _sum_of(level, only), nw.lit(False)
     keys = [f"__k{number}_{i}" for i in range(len(level.keys))]
-    lent = {
-        key: _plain(table, name, level.index.get_level_values(name))
-        for key, name in zip(keys, level.keys, strict=True)
-    }
     made = [_key(table, n).alias(k) for k, n in zip(keys, level.keys, strict=True)]
     frame = frame.with_columns(*made)
     types = frame.collect_schema()
-    other = table.lend(lent | columns)
+    other = level.lent(table, keys, names)
     other = other.with_columns(*[nw.col(k).cast(types[k]) for k in keys])
     frame = frame.join(other, on=keys, how="left")
-    known = [nw.col(name).fill_null(0.0) for name in columns]
-    return frame, _sum_of(level, known), nw.col(next(iter(columns))).is_null()
+    known = [nw.col(name).fill_null(0.0) for name in names]
+    return frame, _sum_of(level, known), nw.col(names[0]).is_null()
 
 
 def _sum_of(level: LevelTable, u: list[nw.Expr]) -> nw.Expr:
@@ -251,13 +280,18 @@ def _plain(table: Table, name: str, labels: pd.Index) -> Any:
         If they are numbers there and text here.
     """
     numeric = pd.api.types.is_numeric_dtype(labels) or labels.dtype == bool
+    _check_kind(table, name, numeric)
+    return labels.to_numpy() if numeric else list(labels)
+
+
+def _check_kind(table: Table, name: str, numeric: bool) -> None:
+    """Labels of a level are numbers both in the table and in the training data."""
     if numeric != (table.kind(name) == "numbers"):
         here, there = ("text", "numbers") if numeric else ("numbers", "text")
         raise TypeError(
             f"The labels of level {name!r} are {here} here and were {there} in the "
             "training data. Convert them to the same type."
         )
-    return labels.to_numpy() if numeric else list(labels)
 
 
 def _check_known(

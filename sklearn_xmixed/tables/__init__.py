@@ -1,6 +1,15 @@
 """Tables that are not in memory: what an engine is asked for, numbers that come back."""
 
+from ._parts import Parts, most_collected
 from ._sums import GroupSums, Summary, TableSums, is_missing
 from ._table import Table
 
-__all__ = ["GroupSums", "Summary", "Table", "TableSums", "is_missing"]
+__all__ = [
+    "GroupSums",
+    "Parts",
+    "Summary",
+    "Table",
+    "TableSums",
+    "is_missing",
+    "most_collected",
+]

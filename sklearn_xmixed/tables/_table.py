@@ -14,6 +14,8 @@ import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
 
+from ._parts import cluster
+
 __all__ = ["Table"]
 
 #: engines whose answers are tested against those in memory
@@ -125,6 +127,11 @@ class Table:
     def elementary(self) -> bool:
         """Whether the engine sums by group columns only, and no expressions of them."""
         return self.frame.implementation is nw.Implementation.DASK
+
+    @property
+    def client(self) -> Any:
+        """The client of the cluster that holds the rows; None where there is none."""
+        return cluster() if self.elementary else None
 
     def collect(self, frame: nw.LazyFrame) -> Any:
         """Rows of an answer, as a data frame in memory."""
