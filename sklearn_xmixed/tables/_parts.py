@@ -97,7 +97,8 @@ class Parts:
 
     def added(self, function: Callable, *args: Any) -> Any:
         """The sum of ``function(part, *args)``."""
-        return self._sum(self._each(partial(_with, function, args))).result()
+        total = self._sum(self._each(partial(_with, function, args)))
+        return self.client.gather(total)
 
     def added_twice(
         self,

@@ -24,8 +24,9 @@ ENGINES = (
     nw.Implementation.POLARS,
     nw.Implementation.DASK,
     nw.Implementation.IBIS,
+    nw.Implementation.PYSPARK,
+    nw.Implementation.SQLFRAME,
 )
-UNTRIED = ("pyspark", "sqlframe")
 READERS = {
     ".parquet": "read_parquet",
     ".pq": "read_parquet",
@@ -67,9 +68,6 @@ class Table:
             data = _read_files(str(data))
         elif _is_dataset(data):
             data = _duckdb("A pyarrow Dataset is").connect().from_arrow(data)
-        engine = type(data).__module__.partition(".")[0]
-        if engine in UNTRIED:
-            _refuse(engine)
         try:
             with warnings.catch_warnings():
                 # of a plugin to come, which narwhals has no need of yet
@@ -164,6 +162,10 @@ class Table:
             )
         elif engine is nw.Implementation.IBIS:
             made = importlib.import_module("ibis").memtable(lent)
+        elif engine is nw.Implementation.PYSPARK:
+            made = native.sparkSession.createDataFrame(lent)
+        elif engine is nw.Implementation.SQLFRAME:
+            made = native.session.createDataFrame(lent)
         else:  # DuckDB finds it by its name
             made = native.query("table_of_rows", "select * from lent")
         with warnings.catch_warnings():
@@ -174,7 +176,7 @@ class Table:
 def _refuse(engine: str) -> NoReturn:
     raise TypeError(
         f"X is a table of {engine}, which is not supported; a polars.LazyFrame, a DuckDB "
-        "relation, a frame of Dask or Ibis, a pyarrow Dataset and paths of "
+        "relation, a frame of Dask, Ibis, PySpark or SQLFrame, a pyarrow Dataset and paths of "
         "Parquet or CSV files are. Write it to Parquet files and pass their path."
     )
 
