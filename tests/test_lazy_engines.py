@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from functools import cache
+from itertools import count
 
 import numpy as np
 import pytest
@@ -21,6 +23,10 @@ pytestmark = [
 EXACT = {"fixed": FIXED, "tol": 1e-20}
 
 
+#: of tables in one database
+NUMBERS = count()
+
+
 def of_dask(data):
     frames = pytest.importorskip("dask.dataframe")
     return frames.from_pandas(data, npartitions=3)
@@ -30,12 +36,20 @@ def of_ibis(data):
     return pytest.importorskip("ibis").memtable(data)
 
 
-def of_sqlframe(data):
+@cache
+def duckdb_of_sqlframe():
+    """One for all tests, since SQLFrame keeps the first session there is."""
     sessions = pytest.importorskip("sqlframe.duckdb")
     connection = pytest.importorskip("duckdb").connect()
+    return connection, sessions.DuckDBSession(conn=connection)
+
+
+def of_sqlframe(data):
+    connection, session = duckdb_of_sqlframe()
+    name = f"rows_{next(NUMBERS)}"
     connection.register("given", data)
-    connection.execute("create table rows as select * from given")
-    return sessions.DuckDBSession(conn=connection).table("rows")
+    connection.execute(f"create table {name} as select * from given")
+    return session.table(name)
 
 
 def of_spark(data):
