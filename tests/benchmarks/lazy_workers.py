@@ -62,7 +62,9 @@ def main(groups: int = 200_000, workers: int = 2, size: int = 5) -> None:
     for name in ("pieces", "curvature"):
         setattr(NestedObjective, name, timed(name, getattr(NestedObjective, name)))
     with (
-        LocalCluster(workers, threads_per_worker=1, dashboard_address=None) as cluster,
+        LocalCluster(
+            n_workers=workers, threads_per_worker=1, dashboard_address=None
+        ) as cluster,
         Client(cluster) as client,
         dask.config.set({"sklearn-xmixed.collect": 0}),
     ):
