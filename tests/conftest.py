@@ -238,7 +238,7 @@ class Engine:
 
     @cached_property
     def compressed(self) -> NestedObjective:
-        return self.on(compress(self.tree))
+        return self.on(self.tree.changed(compress))
 
     def random_gamma(self, seed: int, size: float = 1.0) -> np.ndarray:
         return size * np.random.default_rng(seed).normal(size=self.model.n_params)

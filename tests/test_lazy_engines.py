@@ -1,8 +1,10 @@
-"""Tables of Dask and Ibis: the same numbers as in memory."""
+"""Tables of Dask, Ibis, SQLFrame and Spark: the same numbers as in memory."""
 
 from __future__ import annotations
 
 import time
+from functools import cache
+from itertools import count
 
 import numpy as np
 import pytest
@@ -11,10 +13,18 @@ from sklearn_xmixed import MixedLinearRegressor
 from tests.test_lazy_tables import CLASS, DATA, FIXED, assert_same, in_memory
 
 # warnings of engines about one another are no business of ours
-pytestmark = pytest.mark.filterwarnings("default::DeprecationWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("default::DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:pandas only supports SQLAlchemy"),
+    pytest.mark.filterwarnings("ignore:PySpark does not yet fully support pandas"),
+]
 
 #: the optimum of both fits to the digits that are compared
 EXACT = {"fixed": FIXED, "tol": 1e-20}
+
+
+#: of tables in one database
+NUMBERS = count()
 
 
 def of_dask(data):
@@ -26,10 +36,47 @@ def of_ibis(data):
     return pytest.importorskip("ibis").memtable(data)
 
 
-ENGINES = {"dask": of_dask, "ibis": of_ibis}
+@cache
+def duckdb_of_sqlframe():
+    """One for all tests, since SQLFrame keeps the first session there is."""
+    sessions = pytest.importorskip("sqlframe.duckdb")
+    connection = pytest.importorskip("duckdb").connect()
+    return connection, sessions.DuckDBSession(conn=connection)
+
+
+def of_sqlframe(data):
+    connection, session = duckdb_of_sqlframe()
+    name = f"rows_{next(NUMBERS)}"
+    connection.register("given", data)
+    connection.execute(f"create table {name} as select * from given")
+    return session.table(name)
+
+
+def of_spark(data):
+    sessions = pytest.importorskip("pyspark.sql")
+    session = sessions.SparkSession.builder.master("local[2]")
+    session = session.config("spark.ui.enabled", "false")
+    session = session.config("spark.sql.shuffle.partitions", "2").getOrCreate()
+    return session.createDataFrame(data)
+
+
+ENGINES = {
+    "dask": of_dask,
+    "ibis": of_ibis,
+    "sqlframe": of_sqlframe,
+    "spark": of_spark,
+}
 #: how rows are asked for
-ROWS = {"dask": "compute", "ibis": "execute"}
-every_engine = pytest.mark.parametrize("engine", ENGINES)
+ROWS = {
+    "dask": "compute",
+    "ibis": "execute",
+    "sqlframe": "toPandas",
+    "spark": "toPandas",
+}
+every_engine = pytest.mark.parametrize(
+    "engine",
+    ["dask", "ibis", "sqlframe", pytest.param("spark", marks=pytest.mark.slow)],
+)
 
 
 @every_engine

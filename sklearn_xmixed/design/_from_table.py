@@ -14,12 +14,12 @@ from ..tables import Progress, Summary, Table, TableSums, is_missing
 from ._clusters import CORRECTED
 from ._compiled import Compiled
 from ._design import Design
+from ._distributed import DistributedProducts
 from ._equations import (
     Equations,
     check_squares,
     columns_beside,
     dependence_of,
-    lay_equations,
     levels_with_effects,
 )
 from ._factors import check_factors, lay_terms
@@ -28,15 +28,9 @@ from ._moments import Moments
 from ._products import Products
 from ._table_clusters import cluster_table
 from ._table_crossing import cross_table
-from ._table_memory import check_memory, count_of
-from ._table_products import (
-    Groups,
-    TableColumns,
-    TableProducts,
-    group_table,
-    kept_by_sums,
-)
-from ._validation import equation_names, equations_of
+from ._table_nesting import nest_table
+from ._table_products import Groups, TableColumns, TableProducts, kept_by_sums
+from ._validation import equations_of
 from ._variables import variables_in_X
 from ._weights import group_sizes
 
@@ -124,15 +118,44 @@ def compile_table(
     table, summary, n_lost = complete_table(estimator, table, roles)
     columns, sums, gram = _columns(estimator, table, roles, summary, equations)
     name_columns(estimator, roles)
-    lay = cross_table if roles.factors else _nest
-    laid, groups, products = lay(equations, columns, sums, roles.levels, gram)
+    laid, groups, products = _lay(estimator, roles, equations, columns, sums, gram)
     groups, products = cluster_table(
         estimator, roles.cluster, roles.levels, groups, products
     )
     if _precise(estimator, roles):
         groups = replace(groups, weights=None)
         products = replace(products, precision=_logarithms(table, summary, roles))
-    return over_sums(estimator, roles, columns, laid, groups, products, n_lost)
+    compiled = over_sums(estimator, roles, columns, laid, groups, products, n_lost)
+    if isinstance(products, DistributedProducts):
+        return products.there.counted(compiled)
+    return compiled
+
+
+def _lay(
+    estimator: Any,
+    roles: Roles,
+    equations: list[RandomEffects],
+    columns: TableColumns,
+    sums: TableSums,
+    gram: Array,
+) -> tuple[Equations, Groups, TableProducts]:
+    """The equations, the groups and the sums by group."""
+    if roles.factors:
+        return cross_table(equations, columns, sums, roles.levels, gram)
+    return nest_table(
+        equations,
+        columns,
+        sums,
+        roles.levels,
+        gram,
+        copies=estimator.weight_type == "frequency",
+        here=_robust(estimator),
+    )
+
+
+def _robust(estimator: Any) -> bool:
+    """Whether scores by cluster are wanted, which need all groups in this process."""
+    return estimator.vce != "oim" or estimator.weight_type == "sampling"
 
 
 def _precise(estimator: Any, roles: Roles) -> bool:
@@ -146,31 +169,6 @@ def _logarithms(table: Table, summary: Summary, roles: Roles) -> tuple[float, fl
     log = nw.col(roles.weight).cast(nw.Float64).log().alias("log")
     total = table.one([nw.col("log").sum()], table.frame.select(log))
     return summary.mean[roles.weight], total["log"]
-
-
-def _nest(
-    equations: list[RandomEffects],
-    columns: TableColumns,
-    sums: TableSums,
-    names: list[str],
-    gram: Array,
-) -> tuple[Equations, Groups, TableProducts]:
-    """Nested levels, and the sums by their lowest groups."""
-    laid = lay_equations(equations, equation_names(equations), columns, names, {})
-    n = sums.n_rows
-    if not names:
-        none = np.zeros((1, len(gram), 0))
-        products = TableProducts(n, sums, gram, np.zeros(1, dtype=int), none, ())
-        n_none = np.zeros(0)
-        weights = None if sums.weight is None else n_none
-        return laid, Groups([], [], n_none, weights), products
-    places = {p for equation in laid.compiled for p in equation.positions}
-    left = np.array(sorted({0, *places}), dtype=int)
-    check_memory(sums, sums.keys, count_of(len(left), len(gram)))
-    levels, encoders, got = group_table(sums, names, left, gram)
-    products = TableProducts(n, sums, gram, left, got.sums, tuple(encoders))
-    weights = None if sums.weight is None else got.sums[0, 0]
-    return laid, Groups(levels, encoders, got.n, weights), products
 
 
 def name_columns(estimator: Any, roles: Roles) -> None:

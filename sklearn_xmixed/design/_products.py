@@ -3,13 +3,34 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-__all__ = ["Products"]
+__all__ = ["GroupPart", "Products"]
 
 Array = np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class GroupPart:
+    """Sums by group of some top-level groups with all that is below them.
+
+    Parameters
+    ----------
+    levels : tuple of Level
+        Over these groups alone; empty where there are none.
+    sums : ndarray of shape (a, w, G)
+        Of the columns asked for with all, by lowest-level group.
+    labels : object
+        What the groups are called.
+    """
+
+    levels: tuple[Any, ...]
+    sums: Array
+    labels: Any
 
 
 class Products(ABC):
@@ -20,10 +41,13 @@ class Products(ABC):
     n_rows : int
     precision : (float, float) or None
         Mean of the rows' precision weights, and the sum of their logarithms.
+    elsewhere : bool
+        Whether the sums by group are not in this process either.
     """
 
     n_rows: int
     precision: tuple[float, float] | None = None
+    elsewhere = False
 
     @abstractmethod
     def total(self, shift: Array, matrix: Array) -> Array:
@@ -87,3 +111,19 @@ class Products(ABC):
         sums : ndarray of shape (q_left, q_right, cells)
         """
         raise NotImplementedError("Only designs with factors have terms.")
+
+    def of_parts(
+        self,
+        shift: Array,
+        matrix: Array,
+        left: Sequence[int],
+        function: Callable[..., Any],
+        *args: Any,
+    ) -> Any:
+        """``function(part, *args)`` of every ``GroupPart``, which stays where that is.
+
+        Returns
+        -------
+        Parts
+        """
+        raise NotImplementedError("These sums are all in this process.")

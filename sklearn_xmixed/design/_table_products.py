@@ -27,6 +27,7 @@ __all__ = [
     "kept_by_sums",
     "labels_of",
     "labels_of_groups",
+    "numbered_groups",
 ]
 
 Array = np.ndarray
@@ -324,6 +325,21 @@ def group_table(
         got = sums.by_group(sums.centre, sums.standard, [int(a) for a in left])
     else:  # one group, whose sums are known
         got = GroupSums(None, np.array([float(sums.n_rows)]), gram[left][:, :, None])
+    return numbered_groups(got, names)
+
+
+def numbered_groups(
+    got: GroupSums, names: Sequence[str]
+) -> tuple[list[Level], list[Encoder], GroupSums]:
+    """The same of an engine's answer.
+
+    Parameters
+    ----------
+    got : GroupSums
+        In any order.
+    names : sequence of str
+        Levels, top first.
+    """
     levels, encoders = make_levels(labels_of(got, names), len(got.n))
     order = np.argsort(levels[-1].codes)
     levels = [replace(level, codes=level.codes[order]) for level in levels]

@@ -26,6 +26,7 @@ from ..inference import (
 from ..inference.small_samples import SmallSample
 from ..optimization import Certificate, Iteration
 from ._answers import RowAnswers
+from ._distributed import effect_frames
 from ._equations import FittedEquation, fitted_equations
 from ._results_options import ResultsOptions
 from ._saved_results import make_results
@@ -282,8 +283,15 @@ class FittedModel(RowAnswers):
     def random_effects(
         self, *, std: bool = False, fixed_known: bool | None = None
     ) -> dict[str, pd.DataFrame]:
-        """BLUPs, or their standard errors, of every equation."""
+        """BLUPs, or their standard errors, of every equation.
+
+        Frames of Dask where the groups are on its workers, with labels as columns.
+        """
         known = (not self.reml) if fixed_known is None else fixed_known
+        if self.posterior.elsewhere:
+            return effect_frames(
+                self.posterior, self.equations, self.level_numbers, std=std, known=known
+            )
         out = {}
         for e in self.equations:
             values = self._effects_of(e, known)[int(std)]

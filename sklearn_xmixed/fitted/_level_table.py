@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import narwhals.stable.v2 as nw
@@ -12,10 +12,11 @@ import pandas as pd
 
 from ..design._factors import factor_index
 from ..design._levels import path_frame
+from ..likelihood import Stage
 from ..tables import Table
 from ._fitted import FittedModel
 
-__all__ = ["LevelTable", "combined"]
+__all__ = ["LevelTable", "check_kind", "combined", "stage_columns_of"]
 
 Array = np.ndarray
 
@@ -93,25 +94,43 @@ class LevelTable:
         self, frame: nw.LazyFrame, table: Table
     ) -> tuple[nw.LazyFrame, nw.Expr, nw.Expr]:
         """The effects beside the rows, their sum, and where there are none."""
-        own = {f"__u{self.term}_{j}": u for j, u in enumerate(self.effects.T)}
-        columns = own | self.beside
+        own = [f"__u{self.term}_{j}" for j in range(self.columns.shape[1])]
         if not self.keys:
-            one = [nw.lit(float(u[0])).alias(name) for name, u in columns.items()]
+            numbers = dict(zip(own, self.effects.T, strict=True)) | self.beside
+            one = [nw.lit(float(u[0])).alias(name) for name, u in numbers.items()]
             frame = frame.with_columns(*one)
             return frame, self._sum([nw.col(name) for name in own]), nw.lit(False)
         keys = [f"__k{self.term}_{i}" for i in range(len(self.keys))]
-        lent = {
-            key: _plain(table, name, self.index.get_level_values(name))
-            for key, name in zip(keys, self.keys, strict=True)
-        }
         made = [_key(table, n).alias(k) for k, n in zip(keys, self.keys, strict=True)]
         frame = frame.with_columns(*made)
         types = frame.collect_schema()
-        other = table.lend(lent | columns)
+        other = self.lent(table, keys, own)
         other = other.with_columns(*[nw.col(k).cast(types[k]) for k in keys])
         frame = frame.join(other, on=keys, how="left")
         known = [nw.col(name).fill_null(0.0) for name in own]
-        return frame, self._sum(known), nw.col(next(iter(own))).is_null()
+        return frame, self._sum(known), nw.col(own[0]).is_null()
+
+    def lent(
+        self, table: Table, keys: Sequence[str], own: Sequence[str]
+    ) -> nw.LazyFrame:
+        """Labels, effects and what is beside them as a table of the same engine.
+
+        Parameters
+        ----------
+        keys, own : sequence of str
+            What the columns of labels and of effects are called.
+        """
+        labels = {
+            key: _plain(table, name, self.index.get_level_values(name))
+            for key, name in zip(keys, self.keys, strict=True)
+        }
+        effects = dict(zip(own, self.effects.T, strict=True))
+        return table.lend(labels | effects | self.beside)
+
+    def with_stage(self, stage: Stage | None) -> LevelTable:
+        """The same with what the elimination keeps of the groups."""
+        assert stage is not None
+        return replace(self, beside=stage_columns_of(stage, self.term))
 
     def _sum(self, u: list[nw.Expr]) -> nw.Expr:
         """z'u of the rows."""
@@ -119,6 +138,17 @@ class LevelTable:
         for column, effect in zip(self.columns.T, u, strict=True):
             total = total + effect * combined(column)
         return total
+
+
+def stage_columns_of(stage: Stage, term: int) -> dict[str, Array]:
+    """What leads rows through the elimination of a term, by name of column."""
+    out: dict[str, Array] = {}
+    for a, row in enumerate(stage.own):
+        out |= {f"__v{term}_{a}_{b}": row[b] for b in range(a + 1)}
+        for up, on in enumerate(stage.above):
+            out |= {f"__a{term}_{up}_{a}_{b}": u for b, u in enumerate(on[a])}
+        out |= {f"__b{term}_{a}_{i}": u for i, u in enumerate(stage.x[a])}
+    return out
 
 
 def combined(column: Array) -> nw.Expr:
@@ -169,10 +199,20 @@ def _plain(table: Table, name: str, labels: pd.Index) -> Any:
         If they are numbers there and text here.
     """
     numeric = pd.api.types.is_numeric_dtype(labels) or labels.dtype == bool
+    check_kind(table, name, numeric=numeric)
+    return labels.to_numpy() if numeric else list(labels)
+
+
+def check_kind(table: Table, name: str, *, numeric: bool) -> None:
+    """Labels of a level are numbers both in the table and in the training data.
+
+    Raises
+    ------
+    TypeError
+    """
     if numeric != (table.kind(name) == "numbers"):
         here, there = ("text", "numbers") if numeric else ("numbers", "text")
         raise TypeError(
             f"The labels of level {name!r} are {here} here and were {there} in the "
             "training data. Convert them to the same type."
         )
-    return labels.to_numpy() if numeric else list(labels)

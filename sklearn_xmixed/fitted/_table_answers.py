@@ -9,6 +9,7 @@ import narwhals.stable.v2 as nw
 import numpy as np
 
 from ..tables import Table, is_missing
+from ._distant_level import DistantLevel
 from ._fitted import FittedModel
 from ._level_table import LevelTable
 from ._table_errors import of_fixed_part, of_rows, stage_columns
@@ -150,7 +151,8 @@ def _levels(
     """Levels and factors, none where there are no labels, and those with labels."""
     if kind == "fixed":
         return [], []
-    levels = list(LevelTable.of(fitted))
+    kind_of_level = DistantLevel if fitted.posterior.elsewhere else LevelTable
+    levels = list(kind_of_level.of(fitted))
     there = [one for one in levels if set(one.keys) <= set(table.columns)]
     if not any(one.keys for one in there) and any(e.factor for e in fitted.equations):
         there = []  # as in memory, where the level of all rows is no label

@@ -8,7 +8,6 @@ the floors above and on X.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import narwhals.stable.v2 as nw
 import numpy as np
@@ -25,18 +24,12 @@ def stage_columns(
     fitted: FittedModel, levels: Sequence[LevelTable]
 ) -> list[LevelTable]:
     """The levels with what the elimination keeps of their groups."""
-    stages = fitted.posterior.stages()
-    out = []
-    for level in levels:
-        stage, k = stages[level.term], level.term
-        beside: dict[str, Array] = {}
-        for a, row in enumerate(stage.own):
-            beside |= {f"__v{k}_{a}_{b}": row[b] for b in range(a + 1)}
-            for up, on in enumerate(stage.above):
-                beside |= {f"__a{k}_{up}_{a}_{b}": u for b, u in enumerate(on[a])}
-            beside |= {f"__b{k}_{a}_{i}": u for i, u in enumerate(stage.x[a])}
-        out.append(replace(level, beside=beside))
-    return out
+    posterior = fitted.posterior
+    stages = None if posterior.elsewhere else posterior.stages()
+    return [
+        level.with_stage(None if stages is None else stages[level.term])
+        for level in levels
+    ]
 
 
 def of_rows(

@@ -11,7 +11,7 @@ from ._noise import Noise
 from ._objective import Objective
 from ._oracle import Oracle, oracle
 from ._pieces import Pieces, Root
-from ._posterior import Posterior
+from ._posterior import Posterior, Stage
 from ._scores import Scores
 from ._sensitivity import INFINITE, Sensitivity
 from .crossed._crossing import Crossing, build_crossing
@@ -86,6 +86,7 @@ __all__ = [
     "Rows",
     "Scores",
     "Sensitivity",
+    "Stage",
     "StructuredObjective",
     "Tree",
     "VarianceModel",

@@ -14,7 +14,7 @@ from ..optimization import orthogonal
 from ._basis import Pool, constant_size
 from ._kind import Kind
 from ._model import Block, VarianceModel
-from .crossed._crossing import Crossing, build_crossing
+from .crossed._crossing import build_crossing
 from .crossed._exact import Frame
 from .crossed._iterative import Probes
 from .crossed._kind import Crossed
@@ -27,6 +27,11 @@ from .crossed._objective import (
 from .crossed._plan import Plan, make_plan
 from .crossed._trial import FEW_COLUMNS, PROBES, Trial
 from .nested._crossproducts import build_tree
+from .nested._distributed import (
+    DistributedNested,
+    DistributedTree,
+    distributed_tree,
+)
 from .nested._kind import Nested
 from .nested._tree import Tree
 from .structured._kind import Structured
@@ -79,9 +84,14 @@ def lay(
     if design.terms:
         return _crossed(design, pool, metric, reml, crossed)
     if design.residual is None:
-        tree = build_tree(design, pool)
+        kind: type[Nested] = Nested
+        tree: Tree | DistributedTree
+        if design.products is not None and design.products.elsewhere:
+            kind, tree = DistributedNested, distributed_tree(design, pool)
+        else:
+            tree = build_tree(design, pool)
         model = VarianceModel(equation_blocks(design, pool, tree), tree.depth, metric)
-        return Nested(design, pool, tree, model, reml=reml)
+        return kind(design, pool, tree, model, reml=reml)
     rows = Rows.of(design, pool)
     if not design.levels:
         return Structured(
@@ -147,7 +157,7 @@ def _crossed(
     return Crossed(design, pool, iterative, plan, trial)
 
 
-def equation_blocks(design: Design, pool: Pool, tree: Tree | Crossing) -> list[Block]:
+def equation_blocks(design: Design, pool: Pool, tree: Any) -> list[Block]:
     """The equations in the tree's basis, in columns of unit size."""
     depth = len(design.levels)
     out = []

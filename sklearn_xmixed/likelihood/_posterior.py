@@ -53,10 +53,13 @@ class Posterior(ABC):
     sigma2 : float
     refusals : mapping of str to str
         What is not there for this kind, and the sentence that says so.
+    elsewhere : bool
+        Whether the groups are not in this process.
     """
 
     kind: ClassVar[str]
     refusals: ClassVar[Mapping[str, str]] = {}
+    elsewhere: ClassVar[bool] = False
     tree: Any
     D: list[Array]
     pieces: Pieces

@@ -1,7 +1,17 @@
 """Tables that are not in memory: what an engine is asked for, numbers that come back."""
 
+from ._parts import Parts, most_collected
 from ._progress import Progress
 from ._sums import GroupSums, Summary, TableSums, is_missing
 from ._table import Table
 
-__all__ = ["GroupSums", "Progress", "Summary", "Table", "TableSums", "is_missing"]
+__all__ = [
+    "GroupSums",
+    "Parts",
+    "Progress",
+    "Summary",
+    "Table",
+    "TableSums",
+    "is_missing",
+    "most_collected",
+]

@@ -7,13 +7,15 @@ that would lose digits, the engine sums again in the columns that are wanted.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import narwhals.stable.v2 as nw
 import numpy as np
 
+from ._parts import Parts
 from ._table import Table
 
 __all__ = ["GroupSums", "Summary", "TableSums", "is_missing"]
@@ -175,18 +177,38 @@ class TableSums:
             frame.group_by(*keys).agg(*asked) if keys else frame.select(*asked),
             f"{len(pairs)} sums of products{by}",
         )
-        labels = None
-        if keys:
-            labels = answer[keys]
-            labels.columns = list(self.keys)
-        n = np.asarray(answer["n"], dtype=float)
-        sums = np.empty((len(left), len(right), len(n)))
-        known = set(pairs)
-        for i, a in enumerate(left):
-            for j, b in enumerate(right):
-                pair = (a, b) if (a, b) in known else (b, a)
-                sums[i, j] = answer[f"s{pair[0]}_{pair[1]}"]
-        return GroupSums(labels, n, sums)
+        return _read(self.keys, left, right, answer)
+
+    def on_workers(
+        self,
+        client: Any,
+        shift: Array,
+        matrix: Array,
+        left: Sequence[int],
+        function: Callable[[GroupSums], Any],
+    ) -> Parts:
+        """The same where it is computed, cut by the first key: ``function`` of each part.
+
+        Parameters
+        ----------
+        client : distributed.Client
+            Of the cluster that the table is computed on.
+        """
+        keys = [f"k{i}" for i in range(len(self.keys))]
+        right = range(matrix.shape[1])
+        pairs = _pairs(left, right)
+        frame = self._columns(shift, matrix).with_columns(
+            *self._products(matrix, pairs, summed=False), nw.lit(1.0).alias("n")
+        )
+        names = [f"s{a}_{b}" for a, b in pairs]
+        rows = frame.select(*keys, *names, "n").to_native()
+        moved = rows.map_partitions(_summed, keys).shuffle(
+            keys[0], npartitions=Parts.number(client)
+        )
+        read = partial(_read, self.keys, tuple(left), right)
+        return Parts.of(
+            client, moved.map_partitions(_summed, keys), _read_by, read, function
+        )
 
     def count_groups(self) -> int:
         """How many groups there are, by a pass over the labels."""
@@ -231,6 +253,42 @@ class TableSums:
                 product = nw.lit(1.0) if not names else _product(names)
             out.append(product.alias(f"s{a}_{b}"))
         return out
+
+
+def _summed(rows: Any, keys: list[str]) -> Any:
+    """Sums by group of some rows, a pandas frame; categories by their labels."""
+    for key in keys:
+        if rows[key].dtype == "category":
+            rows = rows.assign(
+                **{key: rows[key].astype(rows[key].cat.categories.dtype)}
+            )
+    return rows.groupby(keys, sort=False, dropna=False).sum().reset_index()
+
+
+def _read(
+    keys: Sequence[str], left: Sequence[int], right: Sequence[int], answer: Any
+) -> GroupSums:
+    """Sums out of an engine's answer, a data frame in memory."""
+    labels = None
+    if keys:
+        labels = answer[[f"k{i}" for i in range(len(keys))]]
+        labels.columns = list(keys)
+    n = np.asarray(answer["n"], dtype=float)
+    sums = np.empty((len(left), len(right), len(n)))
+    known = set(_pairs(left, right))
+    for i, a in enumerate(left):
+        for j, b in enumerate(right):
+            pair = (a, b) if (a, b) in known else (b, a)
+            sums[i, j] = answer[f"s{pair[0]}_{pair[1]}"]
+    return GroupSums(labels, n, sums)
+
+
+def _read_by(
+    answer: Any,
+    read: Callable[[Any], GroupSums],
+    function: Callable[[GroupSums], Any],
+) -> Any:
+    return function(read(answer))
 
 
 @dataclass(frozen=True, eq=False)

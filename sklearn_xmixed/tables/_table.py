@@ -15,6 +15,7 @@ import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
 
+from ._parts import cluster
 from ._progress import Progress
 
 __all__ = ["Table"]
@@ -25,8 +26,9 @@ ENGINES = (
     nw.Implementation.POLARS,
     nw.Implementation.DASK,
     nw.Implementation.IBIS,
+    nw.Implementation.PYSPARK,
+    nw.Implementation.SQLFRAME,
 )
-UNTRIED = ("pyspark", "sqlframe")
 READERS = {
     ".parquet": "read_parquet",
     ".pq": "read_parquet",
@@ -71,9 +73,6 @@ class Table:
             data = _read_files(str(data))
         elif _is_dataset(data):
             data = _duckdb("A pyarrow Dataset is").connect().from_arrow(data)
-        engine = type(data).__module__.partition(".")[0]
-        if engine in UNTRIED:
-            _refuse(engine)
         try:
             with warnings.catch_warnings():
                 # of a plugin to come, which narwhals has no need of yet
@@ -132,6 +131,11 @@ class Table:
         """Whether the engine sums by group columns only, and no expressions of them."""
         return self.frame.implementation is nw.Implementation.DASK
 
+    @property
+    def client(self) -> Any:
+        """The client of the cluster that holds the rows; None where there is none."""
+        return cluster() if self.elementary else None
+
     def collect(self, frame: nw.LazyFrame, what: str = "counts") -> Any:
         """Rows of an answer, as a data frame in memory.
 
@@ -177,6 +181,10 @@ class Table:
             )
         elif engine is nw.Implementation.IBIS:
             made = importlib.import_module("ibis").memtable(lent)
+        elif engine is nw.Implementation.PYSPARK:
+            made = native.sparkSession.createDataFrame(lent)
+        elif engine is nw.Implementation.SQLFRAME:
+            made = native.session.createDataFrame(lent)
         else:  # DuckDB finds it by its name
             made = native.query("table_of_rows", "select * from lent")
         with warnings.catch_warnings():
@@ -187,7 +195,7 @@ class Table:
 def _refuse(engine: str) -> NoReturn:
     raise TypeError(
         f"X is a table of {engine}, which is not supported; a polars.LazyFrame, a DuckDB "
-        "relation, a frame of Dask or Ibis, a pyarrow Dataset and paths of "
+        "relation, a frame of Dask, Ibis, PySpark or SQLFrame, a pyarrow Dataset and paths of "
         "Parquet or CSV files are. Write it to Parquet files and pass their path."
     )
 

@@ -12,9 +12,9 @@ from dataclasses import replace
 import numpy as np
 from scipy import sparse
 
-from ._tree import Floor, Shard, Tree
+from ._tree import Floor, Shard, Shards
 
-__all__ = ["compress", "design_classes"]
+__all__ = ["compress", "design_classes", "worth_merging"]
 
 Array = np.ndarray
 
@@ -22,11 +22,19 @@ Array = np.ndarray
 SAMPLE = 512
 #: more distinct designs than this are not merged
 MAX_DESIGNS = 1024
+#: numbers on the lowest floor below which a sweep costs its calls, not its arithmetic
+SMALL = 1 << 14
 
 
-def compress(tree: Tree) -> Tree:
+def compress(shards: Shards) -> Shards:
     """The same likelihood with fewer nodes on the lowest floor, where it pays."""
-    return replace(tree, shards=tuple(_compress_shard(s) for s in tree.shards))
+    return tuple(_compress_shard(s) for s in shards)
+
+
+def worth_merging(shards: Shards) -> Shards:
+    """The same, unless there is so little that it does not pay."""
+    size = sum(shard.floors[0].block.size for shard in shards)
+    return compress(shards) if size > SMALL else shards
 
 
 def _compress_shard(shard: Shard) -> Shard:

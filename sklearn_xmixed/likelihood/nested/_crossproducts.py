@@ -25,7 +25,10 @@ __all__ = [
     "build_tree",
     "floor_sums",
     "group_products",
+    "left_within",
     "own_columns",
+    "shard_of_groups",
+    "total_products",
     "tree_of_blocks",
     "tree_of_sums",
     "weights_of_sums",
@@ -58,19 +61,23 @@ def build_tree(design: Design, pool: Pool) -> Tree:
 
 def _tree_of_products(design: Design, pool: Pool, products: Products) -> Tree:
     """The same from sums by the lowest groups asked for."""
-    m = pool.p + 1
-    # a constant first, whose sum is the number of observations
+    total, n = total_products(design, pool, products)
+    if not pool.levels:
+        return Tree((), total, total, n)
+    by_group = products.by_group(pool.shift, pool.matrix, own_columns(pool).tolist())
+    return tree_of_sums(design, pool, floor_sums(design, pool, by_group), total, n)
+
+
+def total_products(
+    design: Design, pool: Pool, products: Products
+) -> tuple[Array, float]:
+    """Cross-products of [X y] over all rows, and the number of observations."""
+    # a constant first, whose sum is that number, or the sum of the weights
     one = np.zeros((len(pool.matrix), 1))
     one[0] = 1.0
     with_one = np.concatenate([one, pool.matrix], axis=1)
-    total = products.total(pool.shift, with_one)
-    n = design.count(float(total[0, 0]))
-    if not pool.levels:
-        return Tree((), total[-m:, -m:], total[-m:, -m:], n)
-    left = own_columns(pool)
-    by_group = products.by_group(pool.shift, pool.matrix, left.tolist())
-    blocks = floor_sums(design, pool, by_group)
-    return tree_of_sums(design, pool, blocks, total[-m:, -m:], n)
+    total, m = products.total(pool.shift, with_one), pool.p + 1
+    return total[-m:, -m:], design.count(float(total[0, 0]))
 
 
 def own_columns(pool: Pool) -> Array:
@@ -192,7 +199,32 @@ def tree_of_sums(
     n: float,
     count: Array | None = None,
 ) -> Tree:
-    """The tree from [A B] of every level and the root's cross-products."""
+    """The tree from [A B] of every level and the cross-products of all rows."""
+    shard, explained = _shard_of_sums(design, pool, blocks, count)
+    return Tree((shard,), left_within(total, explained), total, n)
+
+
+def shard_of_groups(design: Design, pool: Pool, by_group: Array) -> tuple[Shard, Array]:
+    """A shard, and what its lowest groups explain of the root's cross-products.
+
+    Parameters
+    ----------
+    design : Design
+        Whose levels are those of the shard's groups.
+    pool : Pool
+    by_group : ndarray of shape (l, w, G)
+        Products of ``own_columns`` with all columns of the pool, by lowest group.
+    """
+    return _shard_of_sums(design, pool, floor_sums(design, pool, by_group))
+
+
+def _shard_of_sums(
+    design: Design,
+    pool: Pool,
+    blocks: list[Array],
+    count: Array | None = None,
+) -> tuple[Shard, Array]:
+    """A shard from [A B] of every level, and what its lowest groups explain."""
     m, w = pool.p + 1, pool.width
     levels, depth = design.levels[::-1], len(pool.levels)
     members = [basis.members for basis in pool.levels]
@@ -222,7 +254,7 @@ def tree_of_sums(
                 all_in_rest=tuple(all_at),
             )
         )
-    return _take_within(floors, total, m, n)
+    return _take_within(floors, m)
 
 
 def _count(G: int, share: Array | None, count: Array | None) -> Array:
@@ -231,8 +263,8 @@ def _count(G: int, share: Array | None, count: Array | None) -> Array:
     return np.ones(G) if share is None else share
 
 
-def _take_within(floors: list[Floor], total: Array, m: int, n: float) -> Tree:
-    """Factor the lowest floor and leave in everything else what it cannot explain."""
+def _take_within(floors: list[Floor], m: int) -> tuple[Shard, Array]:
+    """Factor the lowest floor and leave in those above what it cannot explain."""
     lowest = floors[0]
     q = lowest.q
     block = np.empty_like(lowest.block)
@@ -242,23 +274,29 @@ def _take_within(floors: list[Floor], total: Array, m: int, n: float) -> Tree:
         block[:, :, part] = semidefinite_root(lowest.block[:, :, part], q)
     lowest = replace(lowest, block=block)
     share = lowest.shares[-1]
-    within = total
+    explained: Array = np.zeros((m, m))
     for row in block[:, -m:]:
-        within = within - (row if share is None else row * share) @ row.T
+        explained = explained + (row if share is None else row * share) @ row.T
+    out = [lowest]
+    for up, floor in enumerate(floors[1:]):
+        z, every = q + lowest.z_in_rest[up], q + lowest.all_in_rest[up]
+        known = cross(block[:, z], block[:, every])
+        share = lowest.shares[up]
+        if share is not None:
+            known = known * share
+        known = np.add.reduceat(known, lowest.starts[up], axis=-1)
+        out.append(replace(floor, block=floor.block - known))
+    return Shard(tuple(out)), explained
+
+
+def left_within(total: Array, explained: Array) -> Array:
+    """What the lowest groups leave of the root's cross-products."""
+    within = total - explained
     # a column that does not vary within the groups: rounding is all that is left of it
     none = np.diagonal(within).real <= NOTHING * np.diagonal(total).real
     if none.any():
         within = np.where(none | none[:, None], 0.0, within)
-    out = [lowest]
-    for up, floor in enumerate(floors[1:]):
-        z, every = q + lowest.z_in_rest[up], q + lowest.all_in_rest[up]
-        explained = cross(block[:, z], block[:, every])
-        share = lowest.shares[up]
-        if share is not None:
-            explained = explained * share
-        explained = np.add.reduceat(explained, lowest.starts[up], axis=-1)
-        out.append(replace(floor, block=floor.block - explained))
-    return Tree((Shard(tuple(out)),), within, total, n)
+    return within
 
 
 def group_products(

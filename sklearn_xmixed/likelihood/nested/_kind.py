@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -14,19 +15,16 @@ from .._kind import Kind
 from .._model import VarianceModel
 from .._pieces import Pieces, Root
 from .._scores import Scores
-from ._compress import compress
+from ._compress import worth_merging
 from ._objective import NestedObjective
 from ._posterior import NestedPosterior
 from ._scores import tree_scores
 from ._sensitivity import NestedSensitivity
-from ._tree import Tree
+from ._tree import Shards, Tree
 
 __all__ = ["Nested"]
 
 Array = np.ndarray
-
-#: numbers on the lowest floor below which a sweep costs its calls, not its arithmetic
-SMALL = 1 << 14
 
 
 class Nested(Kind):
@@ -36,7 +34,7 @@ class Nested(Kind):
     ----------
     design : Design
     pool : Pool
-    tree : Tree
+    tree : Tree or DistributedTree
         All nodes, not compressed.
     model : VarianceModel
     reml : bool
@@ -46,13 +44,13 @@ class Nested(Kind):
         self,
         design: Design,
         pool: Pool,
-        tree: Tree,
+        tree: Any,
         model: VarianceModel,
         *,
         reml: bool,
     ):
         objective = NestedObjective(
-            _worth_merging(tree),
+            tree.changed(worth_merging),
             model,
             reml=reml,
             log_det_basis=pool.log_det_R,
@@ -62,7 +60,7 @@ class Nested(Kind):
         self._tree = tree
 
     @property
-    def tree(self) -> Tree:
+    def tree(self) -> Any:
         """All nodes, not compressed."""
         return self._tree
 
@@ -115,13 +113,12 @@ def fits_within(tree: Tree, n_rows: int, noise: float) -> bool:
     within = W[p, p] - along @ (along / values[varies])
     if within > max(noise, 1e-13 * tree.total[-1, -1]):
         return False
-    lowest = [shard.floors[0] for shard in tree.shards]
-    used = sum(int((np.einsum("aag->ag", f.block[:, : f.q]) > 0).sum()) for f in lowest)
+    used = tree.added(_rows_used)
     left = n_rows - int((size > 1e-12 * tree.n).sum())
     return bool(left > used)
 
 
-def _worth_merging(tree: Tree) -> Tree:
-    """The tree with equal designs merged, unless it is so small that it does not pay."""
-    size = sum(shard.floors[0].block.size for shard in tree.shards)
-    return compress(tree) if size > SMALL else tree
+def _rows_used(shards: Shards) -> int:
+    """Random effects of the lowest groups that their rows tell apart."""
+    lowest = [shard.floors[0] for shard in shards]
+    return sum(int((np.einsum("aag->ag", f.block[:, : f.q]) > 0).sum()) for f in lowest)

@@ -40,9 +40,6 @@ class NestedObjective(Objective):
 
     def single_rows(self) -> int | None:
         """Equation of the lowest level if its groups have one row each."""
-        if not self.tree.shards:
-            return None
-        lowest = sum(float(s.floors[0].count.sum()) for s in self.tree.shards)
-        if lowest < self.tree.n - 0.5:
+        if not self.tree.depth or self.tree.n_groups(0) < self.tree.n - 0.5:
             return None
         return next(k for k, b in enumerate(self.model.blocks) if b.floor == 0)

@@ -16,7 +16,7 @@ from .._model import VarianceModel
 from .._pieces import STEP, Pieces
 from .._sensitivity import Sensitivity
 from ._sweeps import evaluate
-from ._tree import Tree, ascend, descend
+from ._tree import Shards, Tree, ascend, descend
 
 __all__ = ["NestedSensitivity", "gram_of_floors"]
 
@@ -68,7 +68,7 @@ class NestedSensitivity(Sensitivity):
         """q(Y) of a combination of the elements."""
         N = self.floors(direction)
         if self.tree.depth == 1:
-            return _one_level(self.tree, self.D[0], N[0], self.F)
+            return np.asarray(self.tree.added(_one_level, self.D[0], N[0], self.F))
         moved = [d + 1j * STEP * M for d, M in zip(self.D, N, strict=True)]
         bent = _along(N, gram_of_floors(self.tree, moved, self.F))
         return -0.5 * bent.imag / STEP
@@ -94,10 +94,14 @@ class NestedSensitivity(Sensitivity):
 
 def gram_of_floors(tree: Tree, D: list[Array], F: Array) -> list[Array]:
     """Sums of E_ax E_by over the groups of each floor, shape (q, p, q, p)."""
+    return list(tree.added(_gram_of_shards, D, F))
+
+
+def _gram_of_shards(shards: Shards, D: list[Array], F: Array) -> list[Array]:
     p = len(F)
     Phi = np.concatenate([F, np.zeros((1, p))])
     out: list[Array] = [np.zeros((len(d), p, len(d), p)) for d in D]
-    for shard in tree.shards:
+    for shard in shards:
         ascent = ascend(shard, D, p + 1)
         for k, (floor, E) in enumerate(
             zip(shard.floors, descend(shard, D, ascent, Phi).E, strict=True)
@@ -118,12 +122,12 @@ def _along(N: list[Array], gram: list[Array]) -> Array:
     )
 
 
-def _one_level(tree: Tree, D: Array, N: Array, F: Array) -> Array:
+def _one_level(shards: Shards, D: Array, N: Array, F: Array) -> Array:
     """Sum of E'N T N E over the groups of the only level."""
     p = len(F)
     Phi = np.concatenate([F, np.zeros((1, p))])
     out = np.zeros((p, p))
-    for shard in tree.shards:
+    for shard in shards:
         down = descend(shard, [D], ascend(shard, [D], p + 1), Phi)
         T, E = down.T[0], down.E[0]
         q, _, G = E.shape

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from .._pieces import STEP, Direction, Pieces, Root
-from ._tree import Ascent, Descent, Tree, ascend, descend
+from ._tree import Ascent, Descent, Shard, Tree, ascend, descend
 
-__all__ = ["evaluate"]
+__all__ = ["Sweep", "evaluate"]
 
 Array = np.ndarray
 #: up to this many own columns second derivatives have a closed form
@@ -35,67 +37,104 @@ def evaluate(
     directions : sequence of (floor, ndarray of shape (q, q))
         Along which second derivatives are taken (order 2).
     keep : list, optional
-        The sweeps of every shard are appended to it (order 1).
+        The sweeps of every shard at D are appended to it (from order 1).
     """
-    p = tree.p
-    ascents = [ascend(shard, D, p + 1) for shard in tree.shards]
-    S = tree.within
-    for ascent in ascents:
-        S = S + ascent.S
-    root = Root.solve(S)
-    l = sum((a.logdet for a in ascents), 0.0)
-    if reml:
-        l = l + root.log_det
+    closed = order == 2 and tree.depth == 1 and D[0].shape[0] <= CLOSED_FORM_Q
+    sweep = Sweep(tree.within, reml, order, closed, keep)
+    bent = [] if order < 2 or closed else [_moved(D, one) for one in directions]
+    (S, root, l, down), *others = tree.swept(sweep, [D, *bent])
     if order == 0:
         return Pieces(root, S, root.c, l)
-    closed = order == 2 and tree.depth == 1 and D[0].shape[0] <= CLOSED_FORM_Q
-    c_D, l_D, sums = _first(tree, D, ascents, root, reml, closed, keep)
+    c_D, l_D, sums = down
     if order == 1:
         return Pieces(root, S, root.c, l, c_D, l_D)
     if closed:
         c_2, l_2 = sums.contract([M for _, M in directions], reml)
     else:
-        c_2, l_2 = _complex_step(tree, D, reml, directions)
+        c_2, l_2 = _complex_step([down for _, _, _, down in others], directions)
     return Pieces(root, S, root.c, l, c_D, l_D, c_2, l_2)
 
 
-def _first(
-    tree: Tree,
-    D: list[Array],
-    ascents: list[Ascent],
-    root: Root,
-    reml: bool,
-    closed: bool,
-    keep: list[tuple[Ascent, Descent]] | None = None,
-) -> tuple[list[Array], list[Array], _Sums]:
-    """Gradients (Eq. 14); with ``closed`` also the sums for the Hessian."""
-    p = tree.p
-    wide = reml or closed
-    Phi = root.v[:, None]
-    if wide:
-        F = np.concatenate([root.F, np.zeros((1, p))])
-        Phi = np.concatenate([Phi, F], axis=1)
-    c_D: list[Array] = [np.zeros(d.shape) for d in D]
-    l_D: list[Array] = [np.zeros(d.shape) for d in D]
-    sums = _Sums(D[0].shape[0] if D else 0, p)
-    for shard, ascent in zip(tree.shards, ascents, strict=True):
-        down = descend(shard, D, ascent, Phi)
-        if keep is not None:
-            keep.append((ascent, down))
-        for k, floor in enumerate(shard.floors):
-            T, drop, E = down.T[k], down.drop[k], down.E[k]
-            share = floor.shares[-1]
-            Es = E if share is None else E * share
-            c_D[k] = c_D[k] - E[:, 0] @ Es[:, 0].T
-            l_D[k] = l_D[k] + T @ floor.count
-            if drop is not None:
-                l_D[k] = l_D[k] - (drop.sum(axis=-1) if share is None else drop @ share)
-            if reml:
-                q = E.shape[0]
-                l_D[k] = l_D[k] - E[:, 1:].reshape(q, -1) @ Es[:, 1:].reshape(q, -1).T
-            if closed:
-                sums.add(T, floor.count, E, Es, reml)
-    return c_D, l_D, sums
+@dataclass(frozen=True, eq=False)
+class Sweep:
+    """One evaluation in three steps: sums over shards, the root, sums over shards.
+
+    Both sums are of numbers as large as p and the covariance matrices, whatever the
+    number of groups, and may be taken shard by shard and added up.
+
+    Parameters
+    ----------
+    within : ndarray of shape (p + 1, p + 1)
+        As of ``Tree``.
+    reml : bool
+    order : {0, 1, 2}
+    closed : bool
+        Whether second derivatives follow from the second sums.
+    keep : list or None
+        The sweeps of every shard at the first point are appended to it.
+    """
+
+    within: Array
+    reml: bool
+    order: int
+    closed: bool
+    keep: list[tuple[Ascent, Descent]] | None = None
+
+    def up(self, shards: Sequence[Shard], D: list[Array]) -> list[Ascent]:
+        """Sweep up every shard."""
+        return [ascend(shard, D, len(self.within)) for shard in shards]
+
+    def handed_up(self, ascents: Sequence[Ascent]) -> tuple[Array, float]:
+        """What the shards add to the root's matrix and to l."""
+        S: Array = np.zeros(self.within.shape)
+        for ascent in ascents:
+            S = S + ascent.S
+        return S, sum((a.logdet for a in ascents), 0.0)
+
+    def root(self, given: tuple[Array, float]) -> tuple[Array, Root, float]:
+        """The root's matrix and solution, and l."""
+        S = self.within + given[0]
+        root = Root.solve(S)
+        return S, root, given[1] + root.log_det if self.reml else given[1]
+
+    def down(
+        self,
+        shards: Sequence[Shard],
+        D: list[Array],
+        ascents: Sequence[Ascent],
+        root: Root,
+    ) -> tuple[list[Array], list[Array], _Sums] | None:
+        """Gradients (Eq. 14); with ``closed`` also the sums for the Hessian."""
+        if self.order == 0:
+            return None
+        p = len(self.within) - 1
+        Phi = root.v[:, None]
+        if self.reml or self.closed:
+            F = np.concatenate([root.F, np.zeros((1, p))])
+            Phi = np.concatenate([Phi, F], axis=1)
+        c_D: list[Array] = [np.zeros(d.shape) for d in D]
+        l_D: list[Array] = [np.zeros(d.shape) for d in D]
+        sums = _Sums(D[0].shape[0] if D else 0, p)
+        for shard, ascent in zip(shards, ascents, strict=True):
+            down = descend(shard, D, ascent, Phi)
+            if self.keep is not None:
+                self.keep.append((ascent, down))
+            for k, floor in enumerate(shard.floors):
+                T, drop, E = down.T[k], down.drop[k], down.E[k]
+                share = floor.shares[-1]
+                Es = E if share is None else E * share
+                c_D[k] = c_D[k] - E[:, 0] @ Es[:, 0].T
+                l_D[k] = l_D[k] + T @ floor.count
+                if drop is not None:
+                    lost = drop.sum(axis=-1) if share is None else drop @ share
+                    l_D[k] = l_D[k] - lost
+                if self.reml:
+                    q = E.shape[0]
+                    EE = E[:, 1:].reshape(q, -1) @ Es[:, 1:].reshape(q, -1).T
+                    l_D[k] = l_D[k] - EE
+                if self.closed:
+                    sums.add(T, floor.count, E, Es, self.reml)
+        return c_D, l_D, sums
 
 
 class _Sums:
@@ -125,6 +164,12 @@ class _Sums:
             self.EE += (Ex.reshape(q * p, G) @ Exs.reshape(q * p, G).T).reshape(
                 q, p, q, p
             )
+
+    def __add__(self, other: _Sums) -> _Sums:
+        both = _Sums(self.q, self.p)
+        for name in ("TT", "eT", "ET", "Ee", "EE"):
+            setattr(both, name, getattr(self, name) + getattr(other, name))
+        return both
 
     def contract(self, M: list[Array], reml: bool) -> tuple[Array, Array]:
         """Hessians of c and l along the directions M (Eqs. 16-17)."""
@@ -157,19 +202,22 @@ def _twice(Ms: Array, eT: Array) -> Array:
     return 0.5 * (out + out.T)
 
 
+def _moved(D: list[Array], direction: Direction) -> list[Array]:
+    """A complex step along a direction."""
+    floor, M = direction
+    moved = [d.astype(complex) for d in D]
+    moved[floor] = moved[floor] + 1j * STEP * M
+    return moved
+
+
 def _complex_step(
-    tree: Tree, D: list[Array], reml: bool, directions: Sequence[Direction]
+    bent: Sequence[Any], directions: Sequence[Direction]
 ) -> tuple[Array, Array]:
     """Hessians of c and l as derivatives of their exact gradients."""
     m = len(directions)
     c_2, l_2 = np.empty((m, m)), np.empty((m, m))
-    for i, (floor, M) in enumerate(directions):
-        moved = [d.astype(complex) for d in D]
-        moved[floor] = moved[floor] + 1j * STEP * M
-        at = evaluate(tree, moved, reml=reml, order=1)
-        assert at.c_D is not None
-        assert at.l_D is not None
+    for i, (c_D, l_D, _) in enumerate(bent):
         for j, (k, N) in enumerate(directions):
-            c_2[j, i] = np.sum(at.c_D[k].imag * N) / STEP
-            l_2[j, i] = np.sum(at.l_D[k].imag * N) / STEP
+            c_2[j, i] = np.sum(c_D[k].imag * N) / STEP
+            l_2[j, i] = np.sum(l_D[k].imag * N) / STEP
     return 0.5 * (c_2 + c_2.T), 0.5 * (l_2 + l_2.T)

@@ -22,13 +22,24 @@ eliminating its ancestors one after another, nearest first.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from .._eliminate import cross, forward, semidefinite_root
 
-__all__ = ["Ascent", "Descent", "Floor", "Shard", "Tree", "ascend", "descend"]
+__all__ = [
+    "Ascent",
+    "Descent",
+    "Floor",
+    "Shard",
+    "Shards",
+    "Tree",
+    "ascend",
+    "descend",
+]
 
 Array = np.ndarray
 
@@ -74,6 +85,9 @@ class Shard:
     """Some top-level groups with all that is below them, lowest floor first."""
 
     floors: tuple[Floor, ...]
+
+
+Shards = tuple[Shard, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,6 +158,24 @@ class Tree:
     def n_groups(self, floor: int) -> float:
         """Number of groups of a floor (sum of their weights)."""
         return sum(float(s.floors[floor].count.sum()) for s in self.shards)
+
+    def added(self, function: Callable[..., Any], *args: Any) -> Any:
+        """What a function says of some shards, ``function(shards, *args)``, of all."""
+        return function(self.shards, *args)
+
+    def changed(self, function: Callable[[Shards], Shards]) -> Tree:
+        """The same with other shards of the same likelihood."""
+        return replace(self, shards=function(self.shards))
+
+    def swept(self, sweep: Any, points: Sequence[list[Array]]) -> list[tuple]:
+        """Root's matrix and solution, l, and the sums of a ``Sweep`` down, by point."""
+        out = []
+        for D in points:
+            ascents = sweep.up(self.shards, D)
+            S, root, l = sweep.root(sweep.handed_up(ascents))
+            out.append((S, root, l, sweep.down(self.shards, D, ascents, root)))
+            sweep = replace(sweep, keep=None)  # those of the first point are kept
+        return out
 
 
 def ascend(shard: Shard, D: list[Array], m: int) -> Ascent:
