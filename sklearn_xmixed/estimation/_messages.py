@@ -122,7 +122,9 @@ def _at_border(found: Estimate, border: Border) -> str:
         goes = [*goes[:SHOWN], f"{len(goes) - SHOWN} more parameters to their ends"]
     k = border.directions
     what = "a combination" if k == 1 else f"{k} combinations"
-    way = f"with {', '.join(goes)} the variance of {what} of {border.rows} rows goes to zero"
+    way = f"the variance of {what} of {border.rows} rows goes to zero"
+    if goes:  # standard deviations alone may do it, of one category
+        way = f"with {', '.join(goes)} {way}"
     if not border.unbounded:
         return (
             f"The search came to the border of the {residual.label} residuals: {way}, "

@@ -96,9 +96,10 @@ class SmallSample:
         """
         if self.sensitivity is None:
             raise ValueError(
-                "This model was saved without its rows, which these degrees of freedom "
-                "are computed from where residuals have a structure. Ask for them before "
-                "saving, or set df_method in the constructor."
+                "This model was saved without its rows, or fitted in another process, "
+                "and where residuals have a structure these degrees of freedom are "
+                "computed from the rows. Ask for them before saving, or set df_method in "
+                "the constructor."
             )
         return self.sensitivity
 
