@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from sklearn_xmixed import MixedLinearRegressor, RandomEffects
+from sklearn_xmixed.exceptions import NotConvergedWarning
 from tests.test_lazy_tables import assert_same, lazy, predictions
 
 FIXED = ["year", "x"]
@@ -141,6 +142,20 @@ def test_small_samples_need_no_rows():
     for df in ("satterthwaite", "kenward-roger"):
         tables = [m.coef_table(df=df) for m in (found, expected)]
         np.testing.assert_allclose(*tables, rtol=1e-7)
+
+
+def test_little_noise_is_no_exact_fit():
+    """Rows tell the two apart, sums do not: linear regression is not reported."""
+    polars = pytest.importorskip("polars")
+    rng = np.random.default_rng(3)
+    a, b, x = rng.integers(0, 20, 300), rng.integers(0, 12, 300), rng.normal(size=300)
+    y = 1 + x + rng.normal(size=20)[a] + rng.normal(size=12)[b]
+    y = y + 1e-3 * rng.normal(size=300)
+    table = polars.DataFrame({"a": a, "b": b, "x": x, "y": y}).lazy()
+    spec = [RandomEffects("_all", factor=name) for name in ("a", "b")]
+    with pytest.warns(NotConvergedWarning):
+        model = MixedLinearRegressor(spec, fixed=["x"]).fit(table, "y")
+    assert model.sigma_**2 == pytest.approx(1e-6, rel=0.2)
 
 
 def test_what_is_refused():
