@@ -145,6 +145,10 @@ class DistributedProducts(TableProducts):
 
     elsewhere = True
 
+    def counted(self, compiled: Compiled) -> Compiled:
+        """A design with the numbers of the groups on the workers."""
+        return self.there.counted(compiled)
+
     def by_group(self, shift: Array, matrix: Array, left: Sequence[int]) -> Array:
         """Not here."""
         raise NotImplementedError("These sums are on the workers of a cluster.")

@@ -14,7 +14,6 @@ from ..tables import Progress, Summary, Table, TableSums, is_missing
 from ._clusters import CORRECTED
 from ._compiled import Compiled
 from ._design import Design
-from ._distributed import DistributedProducts
 from ._equations import (
     Equations,
     check_squares,
@@ -126,9 +125,7 @@ def compile_table(
         groups = replace(groups, weights=None)
         products = replace(products, precision=_logarithms(table, summary, roles))
     compiled = over_sums(estimator, roles, columns, laid, groups, products, n_lost)
-    if isinstance(products, DistributedProducts):
-        return products.there.counted(compiled)
-    return compiled
+    return products.counted(compiled)
 
 
 def _lay(

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..tables import GroupSums, TableSums
 from ._clusters import Clusters
+from ._compiled import Compiled
 from ._design import REMAINDER, Level, Term, kept_by_moments
 from ._equations import Columns
 from ._labels import Encoder, Source
@@ -224,6 +225,10 @@ class TableProducts(Products):
     encoders: tuple[Encoder, ...]
     precision: tuple[float, float] | None = None
     clusters: TableClusters | None = None
+
+    def counted(self, compiled: Compiled) -> Compiled:
+        """A design over these sums with the numbers of its groups; here it has them."""
+        return compiled
 
     @property
     def coarse(self) -> bool:
