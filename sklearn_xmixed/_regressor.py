@@ -463,8 +463,10 @@ n_levels), default=None
             self.__dict__.pop(state, None)
         if several_responses(y):
             return self._fit_responses(X, y, sample_weight, groups, offset)
-        compiled = compile_design(self, X, y, sample_weight, groups, offset)
-        self._fitted = self._estimate(compiled, FitTasks(self, X, y, sample_weight))
+        tasks = FitTasks(self, X, y, sample_weight)
+        watch = tasks.passed if tasks.watched else None
+        compiled = compile_design(self, X, y, sample_weight, groups, offset, watch)
+        self._fitted = self._estimate(compiled, tasks.begin())
         self._warn()
         return self
 
@@ -532,7 +534,7 @@ n_levels), default=None
             so_far = None if batches is None else batches.sums
             sums = add_batch(self, so_far, X, y, sample_weight, groups)
             compiled = compile_sums(self, sums)
-            tasks = FitTasks(self, X, y, sample_weight)
+            tasks = FitTasks(self, X, y, sample_weight).begin()
             start = None if batches is None else starts_of(self._fitted)
             fitted = self._estimate(compiled, tasks, start)
         except BaseException:
@@ -598,7 +600,7 @@ n_levels), default=None
         tasks: list[FitTasks] = []
 
         def watch(m: int) -> Callable[[int], None]:
-            tasks.append(FitTasks(self, X, Y, sample_weight, n_tasks=m))
+            tasks.append(FitTasks(self, X, Y, sample_weight, n_tasks=m).begin())
             return tasks[0].responses
 
         fitted, one = fit_responses(

@@ -159,6 +159,53 @@ def test_sample_weight_is_metadata():
     np.testing.assert_array_equal(recorder.metadata["sample_weight"], weights)
 
 
+class Names:
+    """Writes down what has begun and what is over."""
+
+    def __init__(self):
+        self.begun, self.over = [], []
+
+    def setup(self, estimator, context):
+        pass
+
+    def teardown(self, estimator, context):
+        self.over.append("teardown")
+
+    def on_fit_task_begin(self, estimator, context, *, X, y, metadata):
+        self.begun.append(context.task_name)
+
+    def on_fit_task_end(self, estimator, context, *, X, y, metadata):
+        self.over.append(context.task_name)
+
+
+@pytest.mark.parametrize("verbose", [0, 1])
+def test_passes_over_a_lazy_table_are_reported(verbose, capsys):
+    polars = pytest.importorskip("polars")
+    rows = polars.from_pandas(X.assign(y=y)).lazy()
+    names = Names()
+    watched = model(verbose=verbose).set_callbacks(names).fit(rows, "y")
+    assert names.begun[:4] == [
+        "fit",
+        "pass: counts and ranges",
+        "pass: 10 sums of products",
+        "pass: 4 sums of products by school, class",
+    ]
+    assert set(names.begun[4:]) == {"em iteration", "gradient iteration"}
+    assert len(names.begun[4:]) == len(watched.history_)
+    assert names.over == [*names.begun[1:], "fit", "teardown"]
+    assert ("Pass 3" in capsys.readouterr().out) == bool(verbose)
+    watched.set_callbacks(ProgressBar()).fit(rows, "y")
+
+
+def test_a_table_that_is_refused_tears_down():
+    polars = pytest.importorskip("polars")
+    rows = polars.from_pandas(X.assign(y=np.nan)).lazy()
+    names = Names()
+    with pytest.raises(ValueError, match="contains NaN"):
+        model().set_callbacks(names).fit(rows, "y")
+    assert names.over[-1] == "teardown"
+
+
 # --------------------------------------------------------- ready-made ones
 
 

@@ -58,15 +58,35 @@ def test_groups_are_counted_where_rows_would_not_fit(engine, monkeypatch, passes
         lambda: need.bytes / _table_memory.SHARE + 1.0,
     )
     model = MixedLinearRegressor(["school", "class"], fixed=["x", "b"], verbose=1)
-    model.fit(lazy(DATA, engine), "y")
+    rows = DATA.assign(school=DATA["school"].astype(str))
+    model.fit(lazy(rows, engine), "y")
     assert "groups by school, class" in passes()
     monkeypatch.setattr(_table_memory, "available_memory", lambda: need.bytes)
     with pytest.raises(
         MemoryError, match="4 sums of each of 108 groups by school, class"
     ):
-        model.fit(lazy(DATA, engine), "y")
+        model.fit(lazy(rows, engine), "y")
     # refused before the sums were asked for
     assert passes()[-1] == "groups by school, class"
+
+
+@pytest.mark.parametrize("engine", ["duckdb", "polars", "dask"])
+@pytest.mark.parametrize(("first", "counted"), [(0, False), (2**60, True)])
+def test_whole_numbers_are_not_counted(engine, first, counted, monkeypatch, passes):
+    """Their range says how many groups there can be, where floats have all of them."""
+    rows = DATA.assign(number=first + 3 * DATA["school"].factorize()[0])
+    most = 3 * DATA["school"].nunique() - 2
+    need = _table_memory.Need(("number",), most, False, 3)
+    monkeypatch.setattr(
+        _table_memory,
+        "available_memory",
+        lambda: need.bytes / _table_memory.SHARE + 1.0,
+    )
+    model = MixedLinearRegressor("number", fixed=["x"], verbose=1)
+    model.fit(lazy(rows, engine), "y")
+    told = passes()
+    assert "ranges of number" in told
+    assert ("groups by number" in told) == counted
 
 
 def test_cross_tables_are_counted(monkeypatch):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from .._spec import RandomEffects
-from ..tables import Table
+from ..tables import Progress, Table
 from ._clusters import Clusters, make_clusters
 from ._compiled import Compiled
 from ._design import Design, Level, total_weights
@@ -35,10 +36,17 @@ def compile_design(
     sample_weight: Any,
     groups: Any,
     offset: Any = None,
+    watch: Callable[[str], None] | None = None,
 ) -> Compiled:
-    """Validate the input of ``fit`` and lay the specification over it."""
+    """Validate the input of ``fit`` and lay the specification over it.
+
+    ``watch`` is told of every pass over a table that is not in memory.
+    """
     table = Table.of(X)
     if table is not None:
+        if estimator.verbose or watch is not None:
+            progress = Progress(watch, aloud=bool(estimator.verbose))
+            table = replace(table, progress=progress)
         return compile_table(estimator, table, y, sample_weight, groups, offset)
     return _compile_rows(estimator, X, y, sample_weight, groups, offset)
 

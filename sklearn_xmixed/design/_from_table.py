@@ -10,7 +10,7 @@ import narwhals.stable.v2 as nw
 import numpy as np
 
 from .._spec import RandomEffects, Residuals
-from ..tables import Progress, Summary, Table, TableSums, is_missing
+from ..tables import Summary, Table, TableSums, is_missing
 from ._clusters import CORRECTED
 from ._compiled import Compiled
 from ._design import Design
@@ -112,8 +112,6 @@ def compile_table(
     refuse(estimator, equations, groups is not None, offset=offset)
     _refuse_of_table(estimator, equations)
     roles = find_roles(estimator, table, equations, y, sample_weight)
-    if estimator.verbose:
-        table = replace(table, progress=Progress())
     table, summary, n_lost = complete_table(estimator, table, roles)
     columns, sums, gram = _columns(estimator, table, roles, summary, equations)
     name_columns(estimator, roles)

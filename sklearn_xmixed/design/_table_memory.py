@@ -60,8 +60,9 @@ def check_memory(
 ) -> None:
     """Tell what sums by group will take, and refuse what does not fit.
 
-    Groups are counted, which is a pass over the labels, only where as many as there are
-    rows would not fit.
+    Only where as many groups as there are rows would not fit, ranges of labels are asked
+    for where these are whole numbers; and where as many would not fit either, groups are
+    counted, which is a slow pass.
 
     Parameters
     ----------
@@ -80,9 +81,11 @@ def check_memory(
     groups = sums.n_rows if most is None else min(most, sums.n_rows)
     need = Need(keys, groups, False, n_sums)
     available = available_memory()
+    keyed = replace(sums, keys=keys)
+    if need.bytes > SHARE * available and (most := keyed.most_groups()) is not None:
+        need = replace(need, groups=min(most, groups))
     if need.bytes > SHARE * available:
-        count = replace(sums, keys=keys).count_groups()
-        need = Need(keys, count, True, n_sums)
+        need = replace(need, groups=keyed.count_groups(), counted=True)
     if sums.table.progress is not None:
         sums.table.progress.say(f"{need}.")
     if need.bytes > SHARE * available:

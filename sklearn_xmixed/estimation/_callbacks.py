@@ -32,18 +32,29 @@ class FitTasks:
     ):
         metadata = {} if sample_weight is None else {"sample_weight": sample_weight}
         self._data = {"estimator": estimator, "X": X, "y": y, "metadata": metadata}
-        self._context = None
-        # without a listener not even the context is made
-        if "_skl_callbacks" in vars(estimator) or hasattr(
-            estimator, "_parent_callback_ctx"
-        ):
-            self._context = estimator._init_callback_context(max_subtasks=n_tasks)
-            self._context.call_on_fit_task_begin(**self._data)
+        self._n_tasks = n_tasks
+        self._context: Any = None
 
     @property
     def watched(self) -> bool:
         """Whether anybody listens."""
-        return self._context is not None
+        estimator = self._data["estimator"]
+        return "_skl_callbacks" in vars(estimator) or hasattr(
+            estimator, "_parent_callback_ctx"
+        )
+
+    def begin(self) -> FitTasks:
+        """Report that the fit begins, where it has not; without a listener nothing."""
+        if self._context is None and self.watched:
+            make = self._data["estimator"]._init_callback_context
+            self._context = make(max_subtasks=self._n_tasks)
+            self._context.call_on_fit_task_begin(**self._data)
+        return self
+
+    def passed(self, what: str) -> None:
+        """Report a pass over a table that is not in memory."""
+        self.begin()
+        self._report(f"pass: {what}")
 
     def iteration(self, line: Iteration, attributes: Callable[[], dict]) -> bool:
         """Report an iteration; True asks to stop.
@@ -65,9 +76,13 @@ class FitTasks:
         if self._context is None:
             return
         for _ in range(more):
-            step = self._context.subcontext(task_name="response")
-            step.call_on_fit_task_begin(**self._data)
-            step.call_on_fit_task_end(**self._data)
+            self._report("response")
+
+    def _report(self, name: str) -> None:
+        """A task that is over, without a model that could be asked."""
+        step = self._context.subcontext(task_name=name)
+        step.call_on_fit_task_begin(**self._data)
+        step.call_on_fit_task_end(**self._data)
 
     def end(self) -> None:
         """Report that the fit is complete."""

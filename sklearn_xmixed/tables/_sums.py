@@ -7,6 +7,7 @@ that would lose digits, the engine sums again in the columns that are wanted.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -21,6 +22,9 @@ from ._table import Table
 __all__ = ["GroupSums", "Summary", "TableSums", "is_missing"]
 
 Array = np.ndarray
+
+#: whole numbers up to which floats have every one
+EXACT = 2.0**53
 
 
 @dataclass(frozen=True, eq=False)
@@ -209,6 +213,26 @@ class TableSums:
         return Parts.of(
             client, moved.map_partitions(_summed, keys), _read_by, read, function
         )
+
+    def most_groups(self) -> int | None:
+        """How many groups whole numbers as labels allow, by a pass for their ranges.
+
+        None where labels are of another kind, or too large to be told apart as floats.
+        """
+        keys = list(dict.fromkeys(self.keys))
+        if not all(self.table.schema[key].is_integer() for key in keys):
+            return None
+        asked = []
+        for i, key in enumerate(keys):
+            asked += [
+                nw.col(key).min().alias(f"a{i}"),
+                nw.col(key).max().alias(f"b{i}"),
+            ]
+        got = self.table.one(asked, what=f"ranges of {', '.join(keys)}")
+        if max(map(abs, got.values())) > EXACT:
+            return None
+        spans = (int(got[f"b{i}"]) - int(got[f"a{i}"]) + 1 for i in range(len(keys)))
+        return math.prod(spans)
 
     def count_groups(self) -> int:
         """How many groups there are, by a pass over the labels."""
