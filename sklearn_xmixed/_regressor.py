@@ -1,4 +1,4 @@
-"""MixedLinearRegressor: parameters, fit as a short orchestration, predict, score."""
+"""MixedLinearRegressor: fit as a short orchestration, predict, score."""
 
 from __future__ import annotations
 
@@ -12,15 +12,14 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.metadata_routing import UNUSED
 from sklearn.utils.validation import check_is_fitted
 
-from ._spec import RandomEffects, Residuals
+from ._parameters import EquationParameters
+from ._spec import Residuals
 from .compat import CallbackSupportMixin, available_if, with_callbacks
 from .design._compile import Compiled, compile_design
 from .design._from_batches import add_batch, adds_up, compile_sums
 from .design._offset import read_offset
 from .design._validation import (
     check_parameters,
-    equation_names,
-    equations_of,
     seed_of,
 )
 from .estimation._callbacks import FitTasks
@@ -32,8 +31,6 @@ from .exceptions import (
     UnboundedLikelihoodWarning,
 )
 from .fitted import (
-    GroupEffects,
-    RandomEffectsAccessor,
     ResultsOptions,
     describe,
 )
@@ -41,7 +38,6 @@ from .fitted._batches import Batches, batch_history, starts_of
 from .fitted._fitted import FittedModel
 from .fitted._score import r_squared
 from .fitted._table_answers import predict_table, score_table
-from .inference import Results, Term
 from .likelihood import CrossedOptions
 from .postestimation import PostEstimation
 from .resampling._responses import fit_responses, several_responses
@@ -59,7 +55,11 @@ NAMES_SEEN = ("feature_names_in_", "n_features_in_")
 
 
 class MixedLinearRegressor(
-    PostEstimation, CallbackSupportMixin, RegressorMixin, BaseEstimator
+    EquationParameters,
+    PostEstimation,
+    CallbackSupportMixin,
+    RegressorMixin,
+    BaseEstimator,
 ):
     """Multilevel mixed-effects linear regression.
 
@@ -297,109 +297,6 @@ class MixedLinearRegressor(
         self.random_state = random_state
         self.df_method = df_method
         self.verbose = verbose
-
-    # -- parameters --------------------------------------------------------------
-
-    @property
-    def random_effects(self) -> Any:
-        """The specification; callable for the predicted effects once fitted."""
-        spec = self.__dict__["random_effects"]
-        fitted = self.__dict__.get("_fitted")
-        return spec if fitted is None else RandomEffectsAccessor(spec, fitted)
-
-    @random_effects.setter
-    def random_effects(self, value: Any) -> None:
-        if isinstance(value, RandomEffectsAccessor):
-            value = value.spec
-        self.__dict__["random_effects"] = value
-
-    def _named_equations(self) -> dict[str, RandomEffects]:
-        """Equations by name, as far as they can be reached inside the parameter."""
-        spec = self.__dict__["random_effects"]
-        if isinstance(spec, RandomEffects):
-            spec = [spec]
-        if not isinstance(spec, list | tuple):
-            return {}
-        try:
-            names = equation_names(equations_of(spec))
-        except (TypeError, ValueError, NotImplementedError):
-            return {}
-        return {
-            name: equation
-            for name, equation in zip(names, spec, strict=True)
-            if isinstance(equation, RandomEffects)
-        }
-
-    def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Parameters, with those of each equation as ``random_effects__NAME__PARAM``.
-
-        Parameters
-        ----------
-        deep : bool, default=True
-            Whether to include the parameters of equations and residuals.
-
-        Returns
-        -------
-        dict
-        """
-        params = {name: self.__dict__[name] for name in sorted(self._get_param_names())}
-        if not deep:
-            return params
-        spec = params["random_effects"]
-        nested: dict[str, Any] = {"random_effects": spec} if _has_params(spec) else {}
-        nested |= {
-            f"random_effects__{name}": equation
-            for name, equation in self._named_equations().items()
-        }
-        if _has_params(params["residuals"]):
-            nested["residuals"] = params["residuals"]
-        for prefix, part in nested.items():
-            params[prefix] = part
-            for key, value in part.get_params().items():
-                params[f"{prefix}__{key}"] = value
-        return params
-
-    def set_params(self, **params: Any) -> MixedLinearRegressor:
-        """Set parameters, also those of one equation of a list.
-
-        Parameters
-        ----------
-        **params : dict
-            ``random_effects__NAME__PARAM`` reaches into the equation NAME,
-            ``random_effects__NAME`` replaces it.
-
-        Returns
-        -------
-        self
-        """
-        inner = {k: v for k, v in params.items() if k.startswith("random_effects__")}
-        super().set_params(**{k: v for k, v in params.items() if k not in inner})
-        spec = self.__dict__["random_effects"]
-        for key in sorted(inner, key=lambda k: k.count("__")):  # whole equations first
-            name, _, rest = key.removeprefix("random_effects__").partition("__")
-            if _has_params(spec) and (name in spec.get_params() or not rest):
-                super().set_params(**{key: inner[key]})
-                continue
-            named = self._named_equations()
-            if name not in named:
-                raise ValueError(self._no_equation(name, list(named)))
-            if rest:
-                named[name].set_params(**{rest: inner[key]})
-                continue
-            at = next(i for i, e in enumerate(spec) if e is named[name])
-            spec = type(spec)([*spec[:at], inner[key], *spec[at + 1 :]])
-            self.__dict__["random_effects"] = spec
-        return self
-
-    def _no_equation(self, name: str, names: list[str]) -> str:
-        spec = self.__dict__["random_effects"]
-        given = [spec] if isinstance(spec, str) else spec
-        if isinstance(given, list | tuple) and name in given:
-            return (
-                f"The equation {name!r} is given as a name and has no parameters; write "
-                f"RandomEffects({name!r}) in random_effects."
-            )
-        return f"random_effects has no equation {name!r}; its equations are {names}."
 
     def __sklearn_tags__(self):
         """What the estimator accepts."""
@@ -659,122 +556,6 @@ n_levels), default=None
             category = UnboundedLikelihoodWarning
         warnings.warn(message, category, stacklevel=4)
 
-    # -- fitted attributes -------------------------------------------------------
-
-    def _state(self, name: str) -> Any:
-        try:
-            return self.__dict__["_fitted"]
-        except KeyError:
-            raise AttributeError(
-                f"This {type(self).__name__} instance is not fitted yet: {name} is "
-                "there after fit."
-            ) from None
-
-    def __sklearn_is_fitted__(self) -> bool:
-        """Whether fit was called."""
-        return "_fitted" in self.__dict__
-
-    @property
-    def coef_(self) -> Array:
-        """Fixed effects without the constant."""
-        return self._state("coef_").coef.copy()
-
-    @property
-    def intercept_(self) -> float:
-        """Constant of the fixed part."""
-        return self._state("intercept_").intercept
-
-    @property
-    def fixed_names_(self) -> list[str]:
-        """Columns of the fixed part."""
-        return list(self._state("fixed_names_").fixed_names)
-
-    @property
-    def terms_(self) -> tuple[Term, ...]:
-        """Terms of the fixed part."""
-        self._state("terms_")
-        return tuple(coding.term for coding in self._codings())
-
-    @property
-    def categories_(self) -> dict[str, list[Any]]:
-        """Categories of the columns that were coded, the reference first."""
-        coding = self._state("categories_").categories
-        return {} if coding is None else {c: list(k) for c, k in coding.known.items()}
-
-    @property
-    def results_(self) -> Results:
-        """Everything the fit saves."""
-        return self._state("results_").results
-
-    @property
-    def variance_components_(self) -> pd.DataFrame:
-        """Variances and covariances."""
-        return self._state("variance_components_").variance_components.copy()
-
-    @property
-    def covariances_(self) -> dict[str, pd.DataFrame]:
-        """Covariance matrix of each equation's effects."""
-        found = self._state("covariances_").covariances
-        return {name: Sigma.copy() for name, Sigma in found.items()}
-
-    @property
-    def residual_parameters_(self) -> dict[str, float]:
-        """Parameters of the residual structure."""
-        return self._state("residual_parameters_").results.residual_parameters
-
-    @property
-    def random_effects_(self) -> dict[str, pd.DataFrame]:
-        """Predicted random effects of every group."""
-        return GroupEffects(self._state("random_effects_"))
-
-    @property
-    def sigma_(self) -> float:
-        """Residual standard deviation."""
-        sigma = np.sqrt(self._state("sigma_").sigma2)
-        return sigma if np.ndim(sigma) else float(sigma)
-
-    @property
-    def log_likelihood_(self) -> float:
-        """Log (restricted) likelihood."""
-        return self._state("log_likelihood_").results.log_likelihood
-
-    @property
-    def aic_(self) -> float:
-        """Akaike's information criterion."""
-        return self._state("aic_").results.aic
-
-    @property
-    def bic_(self) -> float:
-        """Schwarz's information criterion."""
-        return self._state("bic_").results.bic
-
-    @property
-    def n_groups_(self) -> dict[str, int]:
-        """Number of groups at each level."""
-        return dict(self._state("n_groups_").n_groups)
-
-    @property
-    def converged_(self) -> bool:
-        """Whether the optimum is certified."""
-        return self._state("converged_").results.converged
-
-    @property
-    def n_iter_(self) -> int:
-        """Number of iterations, at least 1."""
-        return self._state("n_iter_").n_iter
-
-    @property
-    def sample_(self) -> Array:
-        """Which rows of the training data were used."""
-        return self._state("sample_").sample
-
-    @property
-    def history_(self) -> pd.DataFrame:
-        """The iteration log; after ``partial_fit`` that of every batch."""
-        own = self._state("history_").history.copy()
-        batches: Batches | None = self.__dict__.get("_batches")
-        return own if batches is None else batches.frame
-
     # -- prediction --------------------------------------------------------------
 
     @overload
@@ -933,7 +714,3 @@ def _vce(estimator: MixedLinearRegressor) -> str:
     if estimator.vce == "oim" and estimator.weight_type == "sampling":
         return "robust"
     return estimator.vce
-
-
-def _has_params(value: Any) -> bool:
-    return hasattr(value, "get_params") and not isinstance(value, type)

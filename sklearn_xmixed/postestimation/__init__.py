@@ -4,6 +4,7 @@ Thin methods, by what they answer: each checks that the estimator is fitted, rea
 input and hands over to the room that knows how.
 """
 
+from ._attributes import FittedAttributes
 from ._diagnostics import DiagnosticMethods
 from ._intervals import IntervalMethods
 from ._means import MeansMethods
@@ -16,6 +17,7 @@ __all__ = ["PostEstimation"]
 
 
 class PostEstimation(
+    FittedAttributes,
     RowMethods,
     TableMethods,
     IntervalMethods,
