@@ -9,7 +9,7 @@ from typing import Any
 import narwhals.stable.v2 as nw
 import numpy as np
 
-from .._spec import RandomEffects, Residuals
+from .._spec import RandomEffects
 from ..tables import Summary, Table, TableSums, is_missing
 from ._clusters import CORRECTED
 from ._compiled import Compiled
@@ -28,6 +28,7 @@ from ._products import Products
 from ._table_clusters import cluster_table
 from ._table_crossing import cross_table
 from ._table_nesting import nest_table
+from ._table_patterns import check_patterns, pattern_table
 from ._table_products import Groups, TableColumns, TableProducts, kept_by_sums
 from ._validation import equations_of
 from ._variables import variables_in_X
@@ -65,6 +66,8 @@ class Roles:
     factors : tuple of str
     cluster : str or None
         Labels of the clusters of robust errors.
+    within : tuple of str
+        Variables of structured residuals.
     """
 
     columns: list[str]
@@ -75,6 +78,7 @@ class Roles:
     weight: str | None
     factors: tuple[str, ...] = ()
     cluster: str | None = None
+    within: tuple[str, ...] = ()
 
     @property
     def raw(self) -> list[str]:
@@ -95,7 +99,8 @@ class Roles:
     def labels(self) -> list[str]:
         """Columns of all labels."""
         cluster = [] if self.cluster is None else [self.cluster]
-        return list(dict.fromkeys([*self.keys, *self.factors, *cluster]))
+        own = [*self.keys, *self.factors, *cluster, *self.within]
+        return [name for name in dict.fromkeys(own) if name not in self.numbers]
 
 
 def compile_table(
@@ -109,8 +114,10 @@ def compile_table(
     """Look the specification's columns up in a table and sum their products."""
     equations = equations_of(estimator.__dict__["random_effects"])
     check_factors(estimator, equations)
-    refuse(estimator, equations, groups is not None, offset=offset)
+    refuse(estimator, equations, groups is not None, offset=offset, whole=True)
     _refuse_of_table(estimator, equations)
+    if _structured(estimator):
+        check_patterns(estimator, equations, sample_weight)
     roles = find_roles(estimator, table, equations, y, sample_weight)
     table, summary, n_lost = complete_table(estimator, table, roles)
     columns, sums, gram = _columns(estimator, table, roles, summary, equations)
@@ -137,6 +144,8 @@ def _lay(
     """The equations, the groups and the sums by group."""
     if roles.factors:
         return cross_table(equations, columns, sums, roles.levels, gram)
+    if _structured(estimator):
+        return pattern_table(estimator, equations, columns, sums, *roles.levels)
     return nest_table(
         equations,
         columns,
@@ -146,6 +155,11 @@ def _lay(
         copies=estimator.weight_type == "frequency",
         here=_robust(estimator),
     )
+
+
+def _structured(estimator: Any) -> bool:
+    """Whether residuals have a structure, which rows of whole groups are read for."""
+    return estimator.residuals is not None and not estimator.residuals.white
 
 
 def _robust(estimator: Any) -> bool:
@@ -225,19 +239,25 @@ def refuse(
     offset: Any = None,
     where: str = "with a lazy table",
     way_out: str = READ,
+    whole: bool = False,
 ) -> None:
-    """What sums by group do not have."""
+    """What sums by group do not have.
+
+    Parameters
+    ----------
+    whole : bool
+        Whether rows can be read by whole groups, for structured residuals.
+    """
     residuals = estimator.residuals
-    plain = Residuals().get_params()
-    structured = residuals is not None and residuals.get_params() != plain
+    structured = _structured(estimator) and not whole
     weighted = any(e.weight is not None for e in equations)
     known = offset is not None or estimator.offset is not None
     reasons = {
         "groups= is not supported with a lazy table: its labels are columns of the "
         "table. Join them to it.": groups,
-        f"residuals={residuals!r} needs rows at every step of the search, and is not "
-        f"supported {where}, of which sums alone are kept. {way_out} A sample of whole "
-        "top-level groups is a smaller data set of the same model.": structured,
+        f"residuals={residuals!r} needs rows of whole groups, and is not supported "
+        f"{where}, of which sums by group alone are kept. {way_out} fit takes a lazy "
+        "table with them, which it reads by whole groups.": structured,
         "Weights of groups (weight= of an equation) are not supported "
         f"{where} yet. {way_out}": weighted,
         f"An offset is not supported {where} yet. Pass the response less the offset as "
@@ -316,7 +336,13 @@ def find_roles(
     cluster = None
     if estimator.vce == "cluster":
         cluster = table.require(estimator.cluster, "the cluster variable")
-    roles = Roles(columns, fixed, extra, levels, y, weight, factors, cluster)
+    within: tuple[str, ...] = ()
+    if _structured(estimator):
+        within = tuple(
+            table.require(name, f"the {role} variable of residuals")
+            for role, name in estimator.residuals.variables.items()
+        )
+    roles = Roles(columns, fixed, extra, levels, y, weight, factors, cluster, within)
     _check_kinds(table, roles, coded=estimator.categorical != "raise")
     return roles
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["GroupPart", "Products"]
+__all__ = ["GroupPart", "Products", "StandIns"]
 
 Array = np.ndarray
 
@@ -31,6 +31,22 @@ class GroupPart:
     levels: tuple[Any, ...]
     sums: Array
     labels: Any
+
+
+@dataclass(frozen=True, eq=False)
+class StandIns:
+    """Rows of a few groups whose sums of products are those of all groups.
+
+    Parameters
+    ----------
+    W : ndarray of shape (n, w)
+        In the columns asked for, in the order of the design's rows.
+    count : ndarray of shape (G,)
+        How many groups each stands for.
+    """
+
+    W: Array
+    count: Array
 
 
 class Products(ABC):
@@ -76,6 +92,18 @@ class Products(ABC):
         sums : ndarray of shape (w, w, M)
         """
         raise NotImplementedError("No clusters were asked for.")
+
+    def stand_ins(self, shift: Array, matrix: Array, q: int) -> StandIns:
+        """Groups that stand for all those whose rows are alike but for [X y].
+
+        Parameters
+        ----------
+        shift, matrix
+            As of ``total``.
+        q : int
+            How many of the columns, the first, are random; the others are [X y].
+        """
+        raise NotImplementedError("Only structured residuals have stand-ins.")
 
     def by_term(
         self, term: int, shift: Array, matrix: Array, left: Sequence[int]

@@ -36,6 +36,7 @@ from .nested._kind import Nested
 from .nested._tree import Tree
 from .structured._kind import Structured
 from .structured._rows import Rows
+from .structured._stand_ins import StandInStructured, stand_in_rows
 
 __all__ = ["CrossedOptions", "equation_blocks", "lay"]
 
@@ -92,14 +93,17 @@ def lay(
             tree = build_tree(design, pool)
         model = VarianceModel(equation_blocks(design, pool, tree), tree.depth, metric)
         return kind(design, pool, tree, model, reml=reml)
-    rows = Rows.of(design, pool)
+    whole: type[Structured] = Structured
+    if design.products is None:
+        rows = Rows.of(design, pool)
+    else:
+        rows, whole = stand_in_rows(design, pool), StandInStructured
+    pool = rows.pool
     if not design.levels:
-        return Structured(
-            design, pool, rows, None, VarianceModel([], 0, metric), reml=reml
-        )
+        return whole(design, pool, rows, None, VarianceModel([], 0, metric), reml=reml)
     tree, _ = rows.tree(rows.start)
     model = VarianceModel(equation_blocks(design, pool, tree), tree.depth, metric)
-    return Structured(design, pool, rows, tree, model, reml=reml)
+    return whole(design, pool, rows, tree, model, reml=reml)
 
 
 def _pool(design: Design) -> Pool:

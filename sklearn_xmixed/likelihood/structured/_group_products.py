@@ -139,7 +139,7 @@ class GroupProducts:
     def of(cls, rows: Rows) -> GroupProducts | None:
         """None where rows are cheaper."""
         design = rows.design
-        if not design.levels or rows.share is not None:
+        if not design.levels or rows.share is not None or rows.count is not None:
             return None
         n_groups = design.levels[-1].n_groups
         width = len(own_columns(rows.pool)) * rows.pool.width

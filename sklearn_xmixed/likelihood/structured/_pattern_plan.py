@@ -103,7 +103,7 @@ def plans_of(rows: Rows, *, effects: bool = True) -> list[PatternPlan] | None:
         Whether V is that of one level of random effects as well, or Lambda alone.
     """
     levels = rows.design.levels
-    if rows.count is not None or (effects and len(levels) > 1):
+    if effects and len(levels) > 1:
         return None
     if levels and not _same_groups(rows):
         return None

@@ -112,7 +112,11 @@ class Rows:
             return self.first
         C, y = self.total[:-1], self.W[:, -1]
         b = np.linalg.lstsq(C[:, :-1], C[:, -1], rcond=None)[0]
-        psi = self.residual.near(y - self.W[:, -self.pool.p - 1 : -1] @ b)
+        left = y - self.W[:, -self.pool.p - 1 : -1] @ b
+        if self.count is not None:  # sums of as many groups
+            assert self.design.residual is not None
+            left = left / np.sqrt(self.count[self.design.residual.codes[self.order]])
+        psi = self.residual.near(left)
         try:
             self.residual.whiten(psi, self.W[:, :1])
         except NotPositiveDefiniteError:
@@ -220,7 +224,7 @@ class Rows:
         design, m, within = self.design, self.pool.p + 1, self.design.residual
         assert within is not None
         order, levels = self.order, design.levels
-        if len(levels) > 1:
+        if len(levels) > 1 or self.count is not None:
             return self
         codes = within.codes[order]
         if levels:
@@ -316,7 +320,7 @@ class Rows:
 
     def sample(self) -> Rows | None:
         """Every k-th top-level group, to start a search from; None for few rows."""
-        if len(self.W) < SAMPLE_ROWS:
+        if len(self.W) < SAMPLE_ROWS or self.count is not None:
             return None
         design, within = self.design, self.design.residual
         assert within is not None

@@ -365,7 +365,8 @@ class StructuredSensitivity(Sensitivity):
             size = np.bincount(code, own)
             there = size > 0
             means = sums[there] / np.sqrt(size[there])[:, None]
-            count = float(there.sum())
+            stand_ins = rows.count
+            count = float(there.sum() if stand_ins is None else stand_ins.sum())
             if not out or out[-1][0] != count:
                 out.append((count, X.T @ X - means.T @ means))
         return out
