@@ -142,7 +142,8 @@ def compile_sums(estimator: Any, sums: RunningSums) -> Compiled:
         products,
         sums.n_dropped,
     )
-    return replace(compiled, categories=names.categories)
+    known = sums.offset_mean if names.offset else None
+    return replace(compiled, categories=names.categories, offset_mean=known)
 
 
 def _categories(
@@ -196,7 +197,13 @@ def _rows(
         mean,
         RowSums(raw, rows.labels, rows.weights),
         rows.counted_categories(),
+        *_offset(estimator, None if rows.offset is None else rows.offset.mean()),
     )
+
+
+def _offset(estimator: Any, mean: Any) -> tuple[tuple[str, ...], float]:
+    """Name and mean of what was taken from the response."""
+    return ((), 0.0) if mean is None else ((estimator.offset,), float(mean))
 
 
 def _table(
@@ -237,6 +244,8 @@ def _table(
         high,
         mean,
         LabelledSums(sums, roles.levels),
+        None,
+        *_offset(estimator, roles.offset and summary.mean[roles.offset]),
     )
 
 

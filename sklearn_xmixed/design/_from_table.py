@@ -14,21 +14,16 @@ from ..tables import Progress, Summary, Table, TableSums, is_missing
 from ._clusters import CORRECTED
 from ._compiled import Compiled
 from ._design import Design
-from ._equations import (
-    Equations,
-    check_squares,
-    columns_beside,
-    dependence_of,
-    levels_with_effects,
-)
+from ._equations import Equations, levels_with_effects
 from ._factors import check_factors, lay_terms
 from ._fixed import NUMBERS, extra_names
-from ._moments import Moments
+from ._offset import offset_name, take_offset
 from ._products import Products
 from ._table_clusters import cluster_table
+from ._table_columns import summed_columns
 from ._table_crossing import cross_table
 from ._table_nesting import nest_table
-from ._table_products import Groups, TableColumns, TableProducts, kept_by_sums
+from ._table_products import Groups, TableColumns, TableProducts
 from ._validation import equations_of
 from ._variables import variables_in_X
 from ._weights import group_sizes
@@ -65,6 +60,8 @@ class Roles:
     factors : tuple of str
     cluster : str or None
         Labels of the clusters of robust errors.
+    offset : str or None
+        What is taken from the response.
     """
 
     columns: list[str]
@@ -75,6 +72,7 @@ class Roles:
     weight: str | None
     factors: tuple[str, ...] = ()
     cluster: str | None = None
+    offset: str | None = None
 
     @property
     def raw(self) -> list[str]:
@@ -83,8 +81,9 @@ class Roles:
 
     @property
     def numbers(self) -> list[str]:
-        """The same with the weight."""
-        return [*self.raw, *([] if self.weight is None else [self.weight])]
+        """The same with the weight and the offset."""
+        beside = (self.weight, self.offset)
+        return [*self.raw, *(name for name in beside if name is not None)]
 
     @property
     def keys(self) -> list[str]:
@@ -109,13 +108,15 @@ def compile_table(
     """Look the specification's columns up in a table and sum their products."""
     equations = equations_of(estimator.__dict__["random_effects"])
     check_factors(estimator, equations)
-    refuse(estimator, equations, groups is not None, offset=offset)
+    refuse(estimator, equations, groups is not None)
     _refuse_of_table(estimator, equations)
-    roles = find_roles(estimator, table, equations, y, sample_weight)
+    roles = find_roles(estimator, table, equations, y, sample_weight, offset)
     if estimator.verbose:
         table = replace(table, progress=Progress())
     table, summary, n_lost = complete_table(estimator, table, roles)
-    columns, sums, gram = _columns(estimator, table, roles, summary, equations)
+    columns, sums, gram = summed_columns(
+        estimator, _sums_of(table, roles, summary), summary, equations, len(roles.fixed)
+    )
     name_columns(estimator, roles)
     laid, groups, products = _lay(estimator, roles, equations, columns, sums, gram)
     groups, products = cluster_table(
@@ -125,7 +126,23 @@ def compile_table(
         groups = replace(groups, weights=None)
         products = replace(products, precision=_logarithms(table, summary, roles))
     compiled = over_sums(estimator, roles, columns, laid, groups, products, n_lost)
+    if roles.offset is not None:
+        compiled = replace(compiled, offset_mean=summary.mean[roles.offset])
     return products.counted(compiled)
+
+
+def _sums_of(table: Table, roles: Roles, summary: Summary) -> TableSums:
+    """Sums of products of all numbers of complete rows, in units of their ranges."""
+    raw = roles.raw
+    centre, low, high = (
+        np.array([each[name] for name in raw])
+        for each in (summary.mean, summary.low, summary.high)
+    )
+    unit = np.maximum(high - centre, centre - low)
+    unit = np.where(unit > 0, unit, 1.0)
+    return TableSums(
+        table, tuple(raw), tuple(roles.keys), roles.weight, centre, unit, summary.n
+    )
 
 
 def _lay(
@@ -224,7 +241,6 @@ def refuse(
     equations: Sequence[RandomEffects],
     groups: bool = False,
     *,
-    offset: Any = None,
     where: str = "with a lazy table",
     way_out: str = READ,
 ) -> None:
@@ -233,7 +249,6 @@ def refuse(
     plain = Residuals().get_params()
     structured = residuals is not None and residuals.get_params() != plain
     weighted = any(e.weight is not None for e in equations)
-    known = offset is not None or estimator.offset is not None
     reasons = {
         "groups= is not supported with a lazy table: its labels are columns of the "
         "table. Join them to it.": groups,
@@ -242,8 +257,6 @@ def refuse(
         "top-level groups is a smaller data set of the same model.": structured,
         "Weights of groups (weight= of an equation) are not supported "
         f"{where} yet. {way_out}": weighted,
-        f"An offset is not supported {where} yet. Pass the response less the offset as "
-        "y; predictions are then without it.": known,
     }
     for reason, holds in reasons.items():
         if holds:
@@ -281,6 +294,7 @@ def find_roles(
     equations: list[RandomEffects],
     y: Any,
     sample_weight: Any,
+    offset: Any = None,
 ) -> Roles:
     """Look all names up."""
     y = table.require(y, "the response y")
@@ -294,7 +308,9 @@ def find_roles(
     factors = tuple(dict.fromkeys(e.factor for e in equations if e.factor is not None))
     for name in factors:
         table.require(name, "the factor")
-    columns = [c for c in table.columns if c not in (y, weight)]
+    known = offset_name(estimator.offset, table, offset, y)
+    own = (y, weight, None if offset is None else known)
+    columns = [c for c in table.columns if c not in own]
     special = variables_in_X(estimator, equations)
     fixed = estimator.fixed
     if isinstance(fixed, str):
@@ -318,7 +334,7 @@ def find_roles(
     cluster = None
     if estimator.vce == "cluster":
         cluster = table.require(estimator.cluster, "the cluster variable")
-    roles = Roles(columns, fixed, extra, levels, y, weight, factors, cluster)
+    roles = Roles(columns, fixed, extra, levels, y, weight, factors, cluster, known)
     _check_kinds(table, roles, coded=estimator.categorical != "raise")
     return roles
 
@@ -348,6 +364,8 @@ def complete_table(
 ) -> tuple[Table, Summary, int]:
     """The rows without missing values and of positive weight, and how many are left out.
 
+    An offset has been taken from their response.
+
     Raises
     ------
     ValueError
@@ -375,7 +393,7 @@ def complete_table(
             "required."
         )
     if not keep:
-        return table, summary, 0
+        return *take_offset(table, summary, roles.y, roles.offset), 0
     kept = replace(table, frame=table.frame.filter(*keep))
     left = Summary.of(kept, roles.numbers, [])
     if not left.n:
@@ -383,7 +401,8 @@ def complete_table(
             "No rows are left after dropping those with missing values or weights of "
             "zero."
         )
-    return kept, left, summary.n - left.n
+    n_lost = summary.n - left.n
+    return *take_offset(kept, left, roles.y, roles.offset), n_lost
 
 
 def _positive(summary: Summary, weight: str) -> list[nw.Expr]:
@@ -398,66 +417,3 @@ def _positive(summary: Summary, weight: str) -> list[nw.Expr]:
             f"The weights {weight!r} are zero in all rows: one must be positive."
         )
     return [nw.col(weight) > 0] if summary.low[weight] == 0 else []
-
-
-def _columns(
-    estimator: Any,
-    table: Table,
-    roles: Roles,
-    summary: Summary,
-    equations: Sequence[RandomEffects],
-) -> tuple[TableColumns, TableSums, Array]:
-    """Raw columns without the collinear ones of the fixed part, and their sums."""
-    raw, k, e = roles.raw, len(roles.fixed), len(roles.extra)
-    centre = np.array([summary.mean[name] for name in raw])
-    low, high = (
-        np.array([each[n] for n in raw]) for each in (summary.low, summary.high)
-    )
-    unit = np.maximum(high - centre, centre - low)
-    unit = np.where(unit > 0, unit, 1.0)
-    sums = TableSums(
-        table,
-        tuple(raw),
-        tuple(roles.keys),
-        roles.weight,
-        centre,
-        unit,
-        summary.n,
-    )
-    gram = sums.total(centre, sums.standard)
-    with np.errstate(all="ignore"):
-        moments = moments_of(gram, sums)
-        largest = np.maximum(np.abs(low), np.abs(high))
-        check_squares(raw[:-1], moments, lambda j: float(largest[j]))
-    intercept = bool(estimator.fit_intercept)
-    kept = kept_by_sums(sums, moments, np.arange(k), constant=intercept)
-    dependence = dependence_of(moments, kept, constant=intercept)
-    beside = columns_beside(raw[:-1], kept, equations)
-    left = [*np.flatnonzero(kept).tolist(), *beside, k + e]
-    at = np.array([0, *(1 + j for j in left)], dtype=int)
-    sums = replace(
-        sums, names=tuple(raw[j] for j in left), centre=centre[left], unit=unit[left]
-    )
-    columns = TableColumns(
-        np.empty((0, int(kept.sum()))),
-        np.empty((0, len(beside))),
-        moments.take(left),
-        kept,
-        sums.names[:-1],
-        None,
-        dependence,
-        # weights that say how exact a row is do not count it
-        centre[:k] if _precise(estimator, roles) else moments.mean[:k],
-        sums,
-    )
-    return columns, sums, gram[np.ix_(at, at)]
-
-
-def moments_of(gram: Array, sums: TableSums) -> Moments:
-    """Moments in the user's units."""
-    standard = Moments.of_gram(gram, np.zeros(len(sums.unit)))
-    return Moments(
-        standard.n,
-        sums.centre + sums.unit * standard.mean,
-        standard.centred * np.outer(sums.unit, sums.unit),
-    )
