@@ -49,6 +49,8 @@ def adds_up(estimator: Any) -> bool:
     equations = equations_of(estimator.__dict__["random_effects"])
     refuse(estimator, equations, where="by partial_fit", way_out=FIT)
     reasons = {
+        "Weights of groups (weight= of an equation) are not supported by partial_fit "
+        f"yet. {FIT}": any(e.weight is not None for e in equations),
         f"Crossed factors (factor=) are not supported by partial_fit yet. {FIT}": any(
             e.factor is not None for e in equations
         ),

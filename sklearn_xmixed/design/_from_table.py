@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import narwhals.stable.v2 as nw
@@ -24,9 +24,10 @@ from ._table_columns import summed_columns
 from ._table_crossing import cross_table
 from ._table_nesting import nest_table
 from ._table_products import Groups, TableColumns, TableProducts
+from ._table_weights import TableWeights, positive_weights
 from ._validation import equations_of
 from ._variables import variables_in_X
-from ._weights import group_sizes
+from ._weights import group_sizes, level_weight_names
 
 __all__ = [
     "Roles",
@@ -62,6 +63,8 @@ class Roles:
         Labels of the clusters of robust errors.
     offset : str or None
         What is taken from the response.
+    level_weights : dict of str to str
+        Weights of the levels that have them.
     """
 
     columns: list[str]
@@ -73,6 +76,7 @@ class Roles:
     factors: tuple[str, ...] = ()
     cluster: str | None = None
     offset: str | None = None
+    level_weights: dict[str, str] = field(default_factory=dict)
 
     @property
     def raw(self) -> list[str]:
@@ -81,8 +85,8 @@ class Roles:
 
     @property
     def numbers(self) -> list[str]:
-        """The same with the weight and the offset."""
-        beside = (self.weight, self.offset)
+        """The same with the weights and the offset."""
+        beside = (self.weight, self.offset, *self.level_weights.values())
         return [*self.raw, *(name for name in beside if name is not None)]
 
     @property
@@ -114,11 +118,16 @@ def compile_table(
     if estimator.verbose:
         table = replace(table, progress=Progress())
     table, summary, n_lost = complete_table(estimator, table, roles)
+    table, weights = TableWeights.of(
+        table, roles.levels, roles.weight, roles.level_weights, estimator.weight_scaling
+    )
+    sums = _sums_of(table, roles, summary, weights)
     columns, sums, gram = summed_columns(
-        estimator, _sums_of(table, roles, summary), summary, equations, len(roles.fixed)
+        estimator, sums, summary, equations, len(roles.fixed)
     )
     name_columns(estimator, roles)
     laid, groups, products = _lay(estimator, roles, equations, columns, sums, gram)
+    groups, products = weights.put(table, laid.compiled, groups, products)
     groups, products = cluster_table(
         estimator, roles.cluster, roles.levels, groups, products
     )
@@ -131,7 +140,9 @@ def compile_table(
     return products.counted(compiled)
 
 
-def _sums_of(table: Table, roles: Roles, summary: Summary) -> TableSums:
+def _sums_of(
+    table: Table, roles: Roles, summary: Summary, weights: TableWeights
+) -> TableSums:
     """Sums of products of all numbers of complete rows, in units of their ranges."""
     raw = roles.raw
     centre, low, high = (
@@ -141,7 +152,14 @@ def _sums_of(table: Table, roles: Roles, summary: Summary) -> TableSums:
     unit = np.maximum(high - centre, centre - low)
     unit = np.where(unit > 0, unit, 1.0)
     return TableSums(
-        table, tuple(raw), tuple(roles.keys), roles.weight, centre, unit, summary.n
+        table,
+        tuple(raw),
+        tuple(roles.keys),
+        weights.rows,
+        centre,
+        unit,
+        summary.n,
+        weights.total,
     )
 
 
@@ -163,7 +181,7 @@ def _lay(
         roles.levels,
         gram,
         copies=estimator.weight_type == "frequency",
-        here=_robust(estimator),
+        here=_robust(estimator) or sums.total_weight is not None,
     )
 
 
@@ -201,14 +219,14 @@ def over_sums(
     n_lost: int,
 ) -> Compiled:
     """A design over sums of products, and the names that belong to it."""
-    with_effects, compiled, numbers, _ = levels_with_effects(
-        groups.levels, laid.compiled, None
+    with_effects, compiled, numbers, weights = levels_with_effects(
+        groups.levels, laid.compiled, groups.weights
     )
     design = Design(
         columns.X,
         columns.extra,
         np.empty(0),
-        groups.weights,
+        weights,
         bool(estimator.fit_intercept),
         with_effects,
         compiled,
@@ -224,7 +242,7 @@ def over_sums(
         tuple(roles.fixed),
         columns.kept,
         columns.extra_names,
-        group_sizes(groups.levels, groups.sizes(estimator.weight_type), True),
+        group_sizes(*groups.counted(estimator.weight_type), True),
         laid.empty,
         roles.y,
         np.zeros(0, dtype=np.intp),
@@ -248,15 +266,12 @@ def refuse(
     residuals = estimator.residuals
     plain = Residuals().get_params()
     structured = residuals is not None and residuals.get_params() != plain
-    weighted = any(e.weight is not None for e in equations)
     reasons = {
         "groups= is not supported with a lazy table: its labels are columns of the "
         "table. Join them to it.": groups,
         f"residuals={residuals!r} needs rows at every step of the search, and is not "
         f"supported {where}, of which sums alone are kept. {way_out} A sample of whole "
         "top-level groups is a smaller data set of the same model.": structured,
-        "Weights of groups (weight= of an equation) are not supported "
-        f"{where} yet. {way_out}": weighted,
     }
     for reason, holds in reasons.items():
         if holds:
@@ -279,9 +294,6 @@ def _refuse_of_table(estimator: Any, equations: Sequence[RandomEffects]) -> None
         f"{what} without random effects makes every row a cluster, whose sums are the "
         "rows. Name a column of clusters, vce='cluster' and cluster=...; or read the "
         "table into memory.": robust and not equations and not named,
-        f"weight_scaling={estimator.weight_scaling!r} is not supported with a lazy table "
-        "yet. Scale the weights in the table, by sums over the group, and set "
-        "weight_scaling=None.": estimator.weight_scaling is not None,
     }
     for reason, holds in reasons.items():
         if holds:
@@ -334,7 +346,13 @@ def find_roles(
     cluster = None
     if estimator.vce == "cluster":
         cluster = table.require(estimator.cluster, "the cluster variable")
-    roles = Roles(columns, fixed, extra, levels, y, weight, factors, cluster, known)
+    precision = estimator.weight_type == "precision"
+    of_levels = level_weight_names(equations, precision=precision)
+    for level, name in of_levels.items():
+        table.require(name, f"the weight of level {level!r}")
+    roles = Roles(
+        columns, fixed, extra, levels, y, weight, factors, cluster, known, of_levels
+    )
     _check_kinds(table, roles, coded=estimator.categorical != "raise")
     return roles
 
@@ -384,14 +402,15 @@ def complete_table(
             f"Input X contains NaN: missing values by column are {missing}. Fill them in, "
             "or set missing='drop' to leave these rows out."
         )
-    keep = [~is_missing(table, name) for name in missing]
-    if roles.weight is not None:
-        keep += _positive(summary, roles.weight)
     if not summary.n:
         raise ValueError(
             "Found array with 0 sample(s): the table has no rows, and a minimum of 1 is "
             "required."
         )
+    keep = [~is_missing(table, name) for name in missing]
+    keep += positive_weights(
+        table, summary, roles.weight, roles.levels, roles.level_weights
+    )
     if not keep:
         return *take_offset(table, summary, roles.y, roles.offset), 0
     kept = replace(table, frame=table.frame.filter(*keep))
@@ -403,17 +422,3 @@ def complete_table(
         )
     n_lost = summary.n - left.n
     return *take_offset(kept, left, roles.y, roles.offset), n_lost
-
-
-def _positive(summary: Summary, weight: str) -> list[nw.Expr]:
-    """The condition that weights are positive, where one is zero."""
-    if summary.low[weight] < 0:
-        raise ValueError(
-            f"The weights {weight!r} must be finite and not negative; the smallest is "
-            f"{summary.low[weight]:g}."
-        )
-    if not summary.high[weight] > 0:
-        raise ValueError(
-            f"The weights {weight!r} are zero in all rows: one must be positive."
-        )
-    return [nw.col(weight) > 0] if summary.low[weight] == 0 else []
