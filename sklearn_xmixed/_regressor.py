@@ -340,10 +340,10 @@ class MixedLinearRegressor(
 n_levels), default=None
             Labels of the levels that are no columns of X: by column name, or by
             position, outermost level first.
-        offset : array-like of shape (n_samples,), default=None
+        offset : array-like of shape (n_samples,) or str, default=None
             Known part of the linear predictor.  It is not kept: ``predict`` takes that of
             the new rows as an argument of its own.  A column that ``offset`` of the
-            constructor names is found again.
+            constructor names is found again.  A name where X is not in memory.
 
         Returns
         -------
@@ -622,9 +622,10 @@ n_levels), default=None
             include the uncertainty of the fixed effects and, for a group that was
             not seen, the whole variance of its random effects.  Those of the fixed
             part alone are robust where ``vcov()`` is.
-        offset : array-like of shape (n_samples,), default=None
+        offset : array-like of shape (n_samples,) or str, default=None
             Offset of these rows, added to the predictions, for models whose offset was an
-            array; without it they are those for an offset of zero.
+            argument of ``fit``; without it they are those for an offset of zero.  A name
+            where X is not in memory.
 
         Returns
         -------
@@ -644,9 +645,14 @@ n_levels), default=None
         table = Table.of(X)
         if table is not None:
             check_is_fitted(self)
-            _no_array(offset)
             return predict_table(
-                self._fitted, self, table, kind=kind, level=level, return_std=return_std
+                self._fitted,
+                self,
+                table,
+                kind=kind,
+                level=level,
+                return_std=return_std,
+                offset=offset,
             )
         source = self._source(X, groups)
         found = self._fitted.predict(
@@ -681,32 +687,22 @@ n_levels), default=None
             Responses of these rows; the name of a column where X is a lazy table.
         sample_weight : array-like of shape (n_samples,) or str, default=None
             Names where X is not in memory.
-        offset : array-like of shape (n_samples,), default=None
-            Of these rows, where that of ``fit`` was an array.
+        offset : array-like of shape (n_samples,) or str, default=None
+            Of these rows, where that of ``fit`` was an argument.
 
         Returns
         -------
         float
         """
+        if offset is None:
+            self._check_offset("Scores without offset=")
         table = Table.of(X)
         if table is not None:
             check_is_fitted(self)
-            _no_array(offset)
-            return score_table(self._fitted, self, table, y, sample_weight)
-        if offset is None:
-            self._check_offset("Scores without offset=")
+            return score_table(self._fitted, self, table, y, sample_weight, offset)
         mean = self.predict(X, groups=groups, offset=offset)
         known_only = self.missing == "drop" or self.unseen == "nan"
         return r_squared(y, mean, sample_weight, known_only=known_only)
-
-
-def _no_array(offset: Any) -> None:
-    """An array beside a table that is not in memory has no rows to belong to."""
-    if offset is not None:
-        raise NotImplementedError(
-            "An array of offsets is not supported with a lazy table: let the table have a "
-            "column of it, and name that by offset= of the constructor."
-        )
 
 
 def _vce(estimator: MixedLinearRegressor) -> str:

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import pickle
-from functools import cache
-
 import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
 
 from sklearn_xmixed import MixedLinearRegressor, RandomEffects, Residuals
-from sklearn_xmixed.design import _patterns
 from sklearn_xmixed.residuals import Exponential, Power
 from sklearn_xmixed.tables import _whole_groups
-from tests.conftest import slow
 
 duckdb = pytest.importorskip("duckdb")
 pl = pytest.importorskip("polars")
@@ -44,7 +39,10 @@ def make_data(n: int = 250) -> pd.DataFrame:
     data["s"], data["t2"], data["year"] = 0.7 * t + 0.1, 1.0 * (t >= 2), 2000.0 + t**2
     data["dose"] = 1.0 + t
     data["x"] = rng.normal(size=len(data))
-    e = rng.normal(size=(n, 5)) @ np.linalg.cholesky(0.6 ** abs(np.subtract.outer(*[np.arange(5)] * 2))).T
+    e = (
+        rng.normal(size=(n, 5))
+        @ np.linalg.cholesky(0.6 ** abs(np.subtract.outer(*[np.arange(5)] * 2))).T
+    )
     u = rng.normal(size=(n, 2)) * [0.8, 0.2]
     data["y"] = 3.0 + 0.5 * data.x - 0.2 * t + u[patient, 0] + u[patient, 1] * t
     data["y"] += e.ravel() * (1.0 + 0.1 * t)

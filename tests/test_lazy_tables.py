@@ -209,7 +209,6 @@ def test_bad_values(engine, change, match):
     ("params", "match"),
     [
         ({"residuals": Residuals("ar", time="year")}, "needs rows"),
-        ({"random_effects": RandomEffects("school", weight="w")}, "Weights of groups"),
     ],
 )
 def test_what_is_not_there_says_so(params, match):

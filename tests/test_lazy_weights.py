@@ -160,14 +160,6 @@ def test_precision_weights_with_robust_errors():
             },
             "the scores of a cluster need its rows",
         ),
-        (
-            {
-                "weight_type": "sampling",
-                "weight_scaling": "size",
-                "random_effects": "school",
-            },
-            "Scale the weights in the table",
-        ),
     ],
 )
 def test_what_is_not_there_says_so(params, match):

@@ -510,14 +510,14 @@ def test_lazy_tables_take_the_weights_and_predict_with_an_offset():
     lazily = MixedLinearRegressor("a", **PRECISE).fit(table, "y", sample_weight="w")
     assert_allclose(lazily.log_likelihood_, fit().log_likelihood_, rtol=1e-10)
     assert_allclose(lazily.results_.beta, fit().results_.beta, rtol=1e-7)
-    with pytest.raises(NotImplementedError, match="offset is not supported"):
-        MixedLinearRegressor("a", offset="o").fit(table, "y")
     model = fit(offset="o")
     found = model.predict(table).sort("row").collect()["prediction"].to_numpy()
     assert_allclose(found, model.predict(X), rtol=1e-9)
     assert_allclose(model.score(table, "y"), model.score(X, Y))
-    with pytest.raises(NotImplementedError, match="array of offsets"):
-        model.predict(table, offset=np.ones(N))
+    with pytest.raises(ValueError, match="two offsets"):
+        model.predict(table, offset="o")
+    with pytest.raises(TypeError, match="the offset must be the name of one of its"):
+        fit().predict(table, offset=np.ones(N))
 
 
 def test_products_alone_take_the_weights_too():

@@ -111,6 +111,7 @@ def _compile_rows(estimator: Any, X: Any, y: Any, *others: Any) -> Compiled:
         # weights that say how exact a row is do not count it
         columns.means if precision is None else rows.X.mean(axis=0),
         categories=rows.counted_categories(),
+        offset_mean=None if rows.offset is None else float(rows.offset.mean()),
     )
 
 

@@ -58,6 +58,8 @@ class Compiled:
         Rows left out of a table that has no order, and so no numbers of rows.
     categories : Categories or None
         Of columns that were coded.
+    offset_mean : float or None
+        Mean of what was taken from the response; None without.
     """
 
     design: Design
@@ -77,6 +79,7 @@ class Compiled:
     means: Array
     n_unnumbered: int = 0
     categories: Categories | None = None
+    offset_mean: float | None = None
 
     @property
     def n_dropped(self) -> int:

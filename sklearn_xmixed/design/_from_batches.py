@@ -49,6 +49,8 @@ def adds_up(estimator: Any) -> bool:
     equations = equations_of(estimator.__dict__["random_effects"])
     refuse(estimator, equations, where="by partial_fit", way_out=FIT)
     reasons = {
+        "Weights of groups (weight= of an equation) are not supported by partial_fit "
+        f"yet. {FIT}": any(e.weight is not None for e in equations),
         f"Crossed factors (factor=) are not supported by partial_fit yet. {FIT}": any(
             e.factor is not None for e in equations
         ),
@@ -142,7 +144,8 @@ def compile_sums(estimator: Any, sums: RunningSums) -> Compiled:
         products,
         sums.n_dropped,
     )
-    return replace(compiled, categories=names.categories)
+    known = sums.offset_mean if names.offset else None
+    return replace(compiled, categories=names.categories, offset_mean=known)
 
 
 def _categories(
@@ -196,7 +199,13 @@ def _rows(
         mean,
         RowSums(raw, rows.labels, rows.weights),
         rows.counted_categories(),
+        *_offset(estimator, None if rows.offset is None else rows.offset.mean()),
     )
+
+
+def _offset(estimator: Any, mean: Any) -> tuple[tuple[str, ...], float]:
+    """Name and mean of what was taken from the response."""
+    return ((), 0.0) if mean is None else ((estimator.offset,), float(mean))
 
 
 def _table(
@@ -237,6 +246,8 @@ def _table(
         high,
         mean,
         LabelledSums(sums, roles.levels),
+        None,
+        *_offset(estimator, roles.offset and summary.mean[roles.offset]),
     )
 
 

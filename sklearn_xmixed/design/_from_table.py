@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import narwhals.stable.v2 as nw
@@ -14,25 +14,21 @@ from ..tables import Summary, Table, TableSums, is_missing
 from ._clusters import CORRECTED
 from ._compiled import Compiled
 from ._design import Design
-from ._equations import (
-    Equations,
-    check_squares,
-    columns_beside,
-    dependence_of,
-    levels_with_effects,
-)
+from ._equations import Equations, levels_with_effects
 from ._factors import check_factors, lay_terms
 from ._fixed import NUMBERS, extra_names
-from ._moments import Moments
+from ._offset import offset_name, take_offset
 from ._products import Products
 from ._table_clusters import cluster_table
+from ._table_columns import summed_columns
 from ._table_crossing import cross_table
 from ._table_nesting import nest_table
 from ._table_patterns import check_patterns, pattern_table
-from ._table_products import Groups, TableColumns, TableProducts, kept_by_sums
+from ._table_products import Groups, TableColumns, TableProducts
+from ._table_weights import TableWeights, positive_weights
 from ._validation import equations_of
 from ._variables import variables_in_X
-from ._weights import group_sizes
+from ._weights import group_sizes, level_weight_names
 
 __all__ = [
     "Roles",
@@ -66,6 +62,10 @@ class Roles:
     factors : tuple of str
     cluster : str or None
         Labels of the clusters of robust errors.
+    offset : str or None
+        What is taken from the response.
+    level_weights : dict of str to str
+        Weights of the levels that have them.
     within : tuple of str
         Variables of structured residuals.
     """
@@ -78,6 +78,8 @@ class Roles:
     weight: str | None
     factors: tuple[str, ...] = ()
     cluster: str | None = None
+    offset: str | None = None
+    level_weights: dict[str, str] = field(default_factory=dict)
     within: tuple[str, ...] = ()
 
     @property
@@ -87,8 +89,9 @@ class Roles:
 
     @property
     def numbers(self) -> list[str]:
-        """The same with the weight."""
-        return [*self.raw, *([] if self.weight is None else [self.weight])]
+        """The same with the weights and the offset."""
+        beside = (self.weight, self.offset, *self.level_weights.values())
+        return [*self.raw, *(name for name in beside if name is not None)]
 
     @property
     def keys(self) -> list[str]:
@@ -114,15 +117,22 @@ def compile_table(
     """Look the specification's columns up in a table and sum their products."""
     equations = equations_of(estimator.__dict__["random_effects"])
     check_factors(estimator, equations)
-    refuse(estimator, equations, groups is not None, offset=offset, whole=True)
+    refuse(estimator, equations, groups is not None, whole=True)
     _refuse_of_table(estimator, equations)
     if _structured(estimator):
         check_patterns(estimator, equations, sample_weight)
-    roles = find_roles(estimator, table, equations, y, sample_weight)
+    roles = find_roles(estimator, table, equations, y, sample_weight, offset)
     table, summary, n_lost = complete_table(estimator, table, roles)
-    columns, sums, gram = _columns(estimator, table, roles, summary, equations)
+    table, weights = TableWeights.of(
+        table, roles.levels, roles.weight, roles.level_weights, estimator.weight_scaling
+    )
+    sums = _sums_of(table, roles, summary, weights)
+    columns, sums, gram = summed_columns(
+        estimator, sums, summary, equations, len(roles.fixed)
+    )
     name_columns(estimator, roles)
     laid, groups, products = _lay(estimator, roles, equations, columns, sums, gram)
+    groups, products = weights.put(table, laid.compiled, groups, products)
     groups, products = cluster_table(
         estimator, roles.cluster, roles.levels, groups, products
     )
@@ -130,7 +140,32 @@ def compile_table(
         groups = replace(groups, weights=None)
         products = replace(products, precision=_logarithms(table, summary, roles))
     compiled = over_sums(estimator, roles, columns, laid, groups, products, n_lost)
+    if roles.offset is not None:
+        compiled = replace(compiled, offset_mean=summary.mean[roles.offset])
     return products.counted(compiled)
+
+
+def _sums_of(
+    table: Table, roles: Roles, summary: Summary, weights: TableWeights
+) -> TableSums:
+    """Sums of products of all numbers of complete rows, in units of their ranges."""
+    raw = roles.raw
+    centre, low, high = (
+        np.array([each[name] for name in raw])
+        for each in (summary.mean, summary.low, summary.high)
+    )
+    unit = np.maximum(high - centre, centre - low)
+    unit = np.where(unit > 0, unit, 1.0)
+    return TableSums(
+        table,
+        tuple(raw),
+        tuple(roles.keys),
+        weights.rows,
+        centre,
+        unit,
+        summary.n,
+        weights.total,
+    )
 
 
 def _lay(
@@ -153,7 +188,7 @@ def _lay(
         roles.levels,
         gram,
         copies=estimator.weight_type == "frequency",
-        here=_robust(estimator),
+        here=_robust(estimator) or sums.total_weight is not None,
     )
 
 
@@ -196,14 +231,14 @@ def over_sums(
     n_lost: int,
 ) -> Compiled:
     """A design over sums of products, and the names that belong to it."""
-    with_effects, compiled, numbers, _ = levels_with_effects(
-        groups.levels, laid.compiled, None
+    with_effects, compiled, numbers, weights = levels_with_effects(
+        groups.levels, laid.compiled, groups.weights
     )
     design = Design(
         columns.X,
         columns.extra,
         np.empty(0),
-        groups.weights,
+        weights,
         bool(estimator.fit_intercept),
         with_effects,
         compiled,
@@ -219,7 +254,7 @@ def over_sums(
         tuple(roles.fixed),
         columns.kept,
         columns.extra_names,
-        group_sizes(groups.levels, groups.sizes(estimator.weight_type), True),
+        group_sizes(*groups.counted(estimator.weight_type), True),
         laid.empty,
         roles.y,
         np.zeros(0, dtype=np.intp),
@@ -236,7 +271,6 @@ def refuse(
     equations: Sequence[RandomEffects],
     groups: bool = False,
     *,
-    offset: Any = None,
     where: str = "with a lazy table",
     way_out: str = READ,
     whole: bool = False,
@@ -250,18 +284,12 @@ def refuse(
     """
     residuals = estimator.residuals
     structured = _structured(estimator) and not whole
-    weighted = any(e.weight is not None for e in equations)
-    known = offset is not None or estimator.offset is not None
     reasons = {
         "groups= is not supported with a lazy table: its labels are columns of the "
         "table. Join them to it.": groups,
         f"residuals={residuals!r} needs rows of whole groups, and is not supported "
         f"{where}, of which sums by group alone are kept. {way_out} fit takes a lazy "
         "table with them, which it reads by whole groups.": structured,
-        "Weights of groups (weight= of an equation) are not supported "
-        f"{where} yet. {way_out}": weighted,
-        f"An offset is not supported {where} yet. Pass the response less the offset as "
-        "y; predictions are then without it.": known,
     }
     for reason, holds in reasons.items():
         if holds:
@@ -284,9 +312,6 @@ def _refuse_of_table(estimator: Any, equations: Sequence[RandomEffects]) -> None
         f"{what} without random effects makes every row a cluster, whose sums are the "
         "rows. Name a column of clusters, vce='cluster' and cluster=...; or read the "
         "table into memory.": robust and not equations and not named,
-        f"weight_scaling={estimator.weight_scaling!r} is not supported with a lazy table "
-        "yet. Scale the weights in the table, by sums over the group, and set "
-        "weight_scaling=None.": estimator.weight_scaling is not None,
     }
     for reason, holds in reasons.items():
         if holds:
@@ -299,6 +324,7 @@ def find_roles(
     equations: list[RandomEffects],
     y: Any,
     sample_weight: Any,
+    offset: Any = None,
 ) -> Roles:
     """Look all names up."""
     y = table.require(y, "the response y")
@@ -312,19 +338,10 @@ def find_roles(
     factors = tuple(dict.fromkeys(e.factor for e in equations if e.factor is not None))
     for name in factors:
         table.require(name, "the factor")
-    columns = [c for c in table.columns if c not in (y, weight)]
-    special = variables_in_X(estimator, equations)
-    fixed = estimator.fixed
-    if isinstance(fixed, str):
-        raise TypeError(
-            f"fixed must be a list of column names or None, got the string {fixed!r}; "
-            f"write fixed=[{fixed!r}]."
-        )
-    if fixed is None:
-        fixed = [c for c in columns if c not in special]
-    fixed = [table.require(name, "the column of fixed") for name in fixed]
-    if len(set(fixed)) != len(fixed):
-        raise ValueError(f"fixed names a column twice: {fixed}.")
+    known = offset_name(estimator.offset, table, offset, y)
+    own = (y, weight, None if offset is None else known)
+    columns = [c for c in table.columns if c not in own]
+    fixed = _fixed_columns(estimator, table, equations, columns)
     extra = extra_names(equations, fixed)
     for name in extra:
         table.require(name, "the random coefficient")
@@ -342,9 +359,47 @@ def find_roles(
             table.require(name, f"the {role} variable of residuals")
             for role, name in estimator.residuals.variables.items()
         )
-    roles = Roles(columns, fixed, extra, levels, y, weight, factors, cluster, within)
+    precision = estimator.weight_type == "precision"
+    of_levels = level_weight_names(equations, precision=precision)
+    for level, name in of_levels.items():
+        table.require(name, f"the weight of level {level!r}")
+    roles = Roles(
+        columns,
+        fixed,
+        extra,
+        levels,
+        y,
+        weight,
+        factors,
+        cluster,
+        known,
+        of_levels,
+        within,
+    )
     _check_kinds(table, roles, coded=estimator.categorical != "raise")
     return roles
+
+
+def _fixed_columns(
+    estimator: Any,
+    table: Table,
+    equations: Sequence[RandomEffects],
+    columns: Sequence[str],
+) -> list[str]:
+    """Those of the fixed part: all that have no other role where none are named."""
+    special = variables_in_X(estimator, equations)
+    fixed = estimator.fixed
+    if isinstance(fixed, str):
+        raise TypeError(
+            f"fixed must be a list of column names or None, got the string {fixed!r}; "
+            f"write fixed=[{fixed!r}]."
+        )
+    if fixed is None:
+        fixed = [c for c in columns if c not in special]
+    fixed = [table.require(name, "the column of fixed") for name in fixed]
+    if len(set(fixed)) != len(fixed):
+        raise ValueError(f"fixed names a column twice: {fixed}.")
+    return fixed
 
 
 def _check_kinds(table: Table, roles: Roles, *, coded: bool) -> None:
@@ -372,6 +427,8 @@ def complete_table(
 ) -> tuple[Table, Summary, int]:
     """The rows without missing values and of positive weight, and how many are left out.
 
+    An offset has been taken from their response.
+
     Raises
     ------
     ValueError
@@ -390,16 +447,17 @@ def complete_table(
             f"Input X contains NaN: missing values by column are {missing}. Fill them in, "
             "or set missing='drop' to leave these rows out."
         )
-    keep = [~is_missing(table, name) for name in missing]
-    if roles.weight is not None:
-        keep += _positive(summary, roles.weight)
     if not summary.n:
         raise ValueError(
             "Found array with 0 sample(s): the table has no rows, and a minimum of 1 is "
             "required."
         )
+    keep = [~is_missing(table, name) for name in missing]
+    keep += positive_weights(
+        table, summary, roles.weight, roles.levels, roles.level_weights
+    )
     if not keep:
-        return table, summary, 0
+        return *take_offset(table, summary, roles.y, roles.offset), 0
     kept = replace(table, frame=table.frame.filter(*keep))
     left = Summary.of(kept, roles.numbers, [])
     if not left.n:
@@ -407,81 +465,5 @@ def complete_table(
             "No rows are left after dropping those with missing values or weights of "
             "zero."
         )
-    return kept, left, summary.n - left.n
-
-
-def _positive(summary: Summary, weight: str) -> list[nw.Expr]:
-    """The condition that weights are positive, where one is zero."""
-    if summary.low[weight] < 0:
-        raise ValueError(
-            f"The weights {weight!r} must be finite and not negative; the smallest is "
-            f"{summary.low[weight]:g}."
-        )
-    if not summary.high[weight] > 0:
-        raise ValueError(
-            f"The weights {weight!r} are zero in all rows: one must be positive."
-        )
-    return [nw.col(weight) > 0] if summary.low[weight] == 0 else []
-
-
-def _columns(
-    estimator: Any,
-    table: Table,
-    roles: Roles,
-    summary: Summary,
-    equations: Sequence[RandomEffects],
-) -> tuple[TableColumns, TableSums, Array]:
-    """Raw columns without the collinear ones of the fixed part, and their sums."""
-    raw, k, e = roles.raw, len(roles.fixed), len(roles.extra)
-    centre = np.array([summary.mean[name] for name in raw])
-    low, high = (
-        np.array([each[n] for n in raw]) for each in (summary.low, summary.high)
-    )
-    unit = np.maximum(high - centre, centre - low)
-    unit = np.where(unit > 0, unit, 1.0)
-    sums = TableSums(
-        table,
-        tuple(raw),
-        tuple(roles.keys),
-        roles.weight,
-        centre,
-        unit,
-        summary.n,
-    )
-    gram = sums.total(centre, sums.standard)
-    with np.errstate(all="ignore"):
-        moments = moments_of(gram, sums)
-        largest = np.maximum(np.abs(low), np.abs(high))
-        check_squares(raw[:-1], moments, lambda j: float(largest[j]))
-    intercept = bool(estimator.fit_intercept)
-    kept = kept_by_sums(sums, moments, np.arange(k), constant=intercept)
-    dependence = dependence_of(moments, kept, constant=intercept)
-    beside = columns_beside(raw[:-1], kept, equations)
-    left = [*np.flatnonzero(kept).tolist(), *beside, k + e]
-    at = np.array([0, *(1 + j for j in left)], dtype=int)
-    sums = replace(
-        sums, names=tuple(raw[j] for j in left), centre=centre[left], unit=unit[left]
-    )
-    columns = TableColumns(
-        np.empty((0, int(kept.sum()))),
-        np.empty((0, len(beside))),
-        moments.take(left),
-        kept,
-        sums.names[:-1],
-        None,
-        dependence,
-        # weights that say how exact a row is do not count it
-        centre[:k] if _precise(estimator, roles) else moments.mean[:k],
-        sums,
-    )
-    return columns, sums, gram[np.ix_(at, at)]
-
-
-def moments_of(gram: Array, sums: TableSums) -> Moments:
-    """Moments in the user's units."""
-    standard = Moments.of_gram(gram, np.zeros(len(sums.unit)))
-    return Moments(
-        standard.n,
-        sums.centre + sums.unit * standard.mean,
-        standard.centred * np.outer(sums.unit, sums.unit),
-    )
+    n_lost = summary.n - left.n
+    return *take_offset(kept, left, roles.y, roles.offset), n_lost

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
+from typing import Any, NoReturn
 
+import narwhals.stable.v2 as nw
 import numpy as np
 from sklearn.utils.validation import _num_samples
 
+from ..tables import Summary, Table
 from ._labels import Source
 
-__all__ = ["column_offset", "read_offset"]
+__all__ = ["column_offset", "offset_name", "read_offset", "take_offset"]
 
 Array = np.ndarray
 
@@ -32,12 +35,68 @@ def read_offset(
             return None
         return _values(given, "offset", n_rows, estimator.missing == "drop")
     if given is not None:
-        raise ValueError(
-            f"There are two offsets: the constructor's offset={name!r} and the array "
-            "passed as offset. Use one of them; for both, pass their sum."
-        )
+        _refuse_two(name, "array")
     assert source is not None
     return column_offset(estimator, source, name)
+
+
+def _refuse_two(name: str, given: str) -> NoReturn:
+    raise ValueError(
+        f"There are two offsets: the constructor's offset={name!r} and the {given} "
+        "passed as offset. Use one of them; for both, pass their sum."
+    )
+
+
+def offset_name(
+    name: str | None, table: Table, given: Any, y: str | None
+) -> str | None:
+    """The column of a table with the offset: the one passed, or the constructor's.
+
+    Parameters
+    ----------
+    name : str or None
+        The constructor's.
+    given : object
+        What was passed.
+    y : str or None
+        Name of the response.
+
+    Raises
+    ------
+    TypeError
+        If it is no name.
+    ValueError
+        If both are there, the column is not, or it is the response.
+    """
+    if name is not None and given is not None:
+        _refuse_two(name, f"column {given!r}")
+    known = given if name is None else name
+    if known is None:
+        return None
+    known = table.require(known, "the offset")
+    if known == y:
+        raise ValueError(
+            f"The offset {known!r} is the response, of which nothing would be left. Name "
+            "another column."
+        )
+    return known
+
+
+def take_offset(
+    table: Table, summary: Summary, y: str, offset: str | None
+) -> tuple[Table, Summary]:
+    """Complete rows with the response less the offset, and the ranges of that."""
+    if offset is None:
+        return table, summary
+    left = nw.col(y).cast(nw.Float64) - nw.col(offset).cast(nw.Float64)
+    table = replace(table, frame=table.frame.with_columns(left.alias(y)))
+    own = Summary.of(table, [y], [])
+    return table, replace(
+        summary,
+        low=summary.low | own.low,
+        high=summary.high | own.high,
+        mean=summary.mean | own.mean,
+    )
 
 
 def column_offset(estimator: Any, source: Source, name: str) -> Array:

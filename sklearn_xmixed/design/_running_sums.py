@@ -58,6 +58,9 @@ class Arrived:
     rows : Summed
     categories : Categories or None
         Of columns that are coded.
+    offset : tuple of str
+        Name of what was taken from the response, if anything was.
+    offset_mean : float
     """
 
     columns: tuple[str, ...]
@@ -73,6 +76,8 @@ class Arrived:
     mean: Array
     rows: Summed
     categories: Categories | None = None
+    offset: tuple[str, ...] = ()
+    offset_mean: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,6 +108,7 @@ class RunningSums:
         Sizes of the largest values.
     n_rows, n_dropped, n_batches : int
     weighted : bool
+    offset_mean : float
     """
 
     names: Arrived
@@ -120,6 +126,7 @@ class RunningSums:
     n_dropped: int
     n_batches: int
     weighted: bool
+    offset_mean: float = 0.0
 
     @classmethod
     def of(cls, arrived: Arrived, random: Sequence[str]) -> RunningSums:
@@ -171,14 +178,17 @@ class RunningSums:
         self._check(arrived)
         gram = arrived.rows.total(self.centre, self.basis)
         largest = np.maximum(np.abs(arrived.low), np.abs(arrived.high))
+        n = self.n_rows + arrived.n_rows
+        offset = self.n_rows * self.offset_mean + arrived.n_rows * arrived.offset_mean
         more = replace(
             self,
             gram=self.gram + gram,
             largest=np.maximum(self.largest, largest),
-            n_rows=self.n_rows + arrived.n_rows,
+            n_rows=n,
             n_dropped=self.n_dropped + arrived.n_dropped,
             n_batches=self.n_batches + 1,
             weighted=self.weighted or arrived.weighted,
+            offset_mean=offset / n,
         )
         if self.n_batches and arrived.categories is not None:
             assert self.names.categories is not None
@@ -191,18 +201,18 @@ class RunningSums:
         labels = {name: _joined(name, known, got.labels) for name in arrived.levels}
         levels, encoders = make_levels(labels, len(self.n) + len(got.n))
         codes, G = levels[-1].codes, levels[-1].n_groups
-        n, sums = np.zeros(G), np.zeros((*self.sums.shape[:2], G))
+        sizes, sums = np.zeros(G), np.zeros((*self.sums.shape[:2], G))
         for old, own, values in (
             (slice(0, len(self.n)), self.n, self.sums),
             (slice(len(self.n), None), got.n, got.sums),
         ):
-            n[codes[old]] += own  # a group comes once in each
+            sizes[codes[old]] += own  # a group comes once in each
             sums[:, :, codes[old]] += values
         # each group once, in the order of the numbers
         first = np.empty(G, dtype=np.intp)
         first[codes] = np.arange(len(codes))
         levels = [replace(level, codes=level.codes[first]) for level in levels]
-        return replace(more, levels=levels, encoders=encoders, n=n, sums=sums)
+        return replace(more, levels=levels, encoders=encoders, n=sizes, sums=sums)
 
     def _check(self, arrived: Arrived) -> None:
         """Whether further rows have the same columns."""
@@ -210,6 +220,7 @@ class RunningSums:
             "fixed": "columns of the fixed part",
             "extra": "random coefficients beside the fixed part",
             "levels": "levels",
+            "offset": "columns of the offset",
         }
         for what, name in kinds.items():
             so_far, now = getattr(self.names, what), getattr(arrived, what)

@@ -58,6 +58,8 @@ def check_patterns(
         f"rows. {one}": levels == ["_all"],
         f"{what} with weights (sample_weight={weight!r}) is not supported. "
         f"{WAY_OUT}": weight is not None,
+        f"{what} with weights of groups (weight= of an equation) is not supported. "
+        f"{WAY_OUT}": any(e.weight is not None for e in equations),
         f"{what} with vce={vce!r} is not supported: the score of a cluster needs its "
         f"rows, of which sums by pattern alone are kept. Use vce='oim'. "
         f"{WAY_OUT}": vce != "oim",

@@ -79,10 +79,11 @@ class Groups:
     terms: tuple[Term, ...] = ()
     clusters: Clusters | None = None
 
-    def sizes(self, weight_type: str) -> Array:
-        """Observations of the lowest groups."""
-        copies = weight_type == "frequency" and self.weights is not None
-        return np.asarray(self.weights if copies else self.n)
+    def counted(self, weight_type: str) -> tuple[list[Level], Array]:
+        """The levels, and observations of the lowest groups; weights that are copies."""
+        if weight_type != "frequency":
+            return [replace(level, weights=None) for level in self.levels], self.n
+        return self.levels, self.n if self.weights is None else self.weights
 
 
 @dataclass(frozen=True, eq=False)
@@ -215,6 +216,8 @@ class TableProducts(Products):
         Mean of the rows' precision weights, and the sum of their logarithms.
     clusters : TableClusters or None
         Of robust errors.
+    shares : ndarray of shape (G,) or None
+        Weights of the groups that go to their rows.
     """
 
     n_rows: int
@@ -225,6 +228,7 @@ class TableProducts(Products):
     encoders: tuple[Encoder, ...]
     precision: tuple[float, float] | None = None
     clusters: TableClusters | None = None
+    shares: Array | None = None
 
     def counted(self, compiled: Compiled) -> Compiled:
         """A design over these sums with the numbers of its groups; here it has them."""
@@ -250,8 +254,10 @@ class TableProducts(Products):
         """Sums of products by group."""
         if self.coarse:
             got = self.sums.by_group(shift, matrix, left)
-            return got.sums[:, :, np.argsort(self._codes(got))]
-        return self.changed(self.left, self.groups, (shift, matrix), left)
+            out = got.sums[:, :, np.argsort(self._codes(got))]
+        else:
+            out = self.changed(self.left, self.groups, (shift, matrix), left)
+        return out if self.shares is None else out * self.shares
 
     def changed(
         self,
@@ -274,7 +280,7 @@ class TableProducts(Products):
     def by_cluster(self, shift: Array, matrix: Array) -> tuple[Array, Array]:
         """Sums of products by cluster of robust errors, of all columns."""
         assert self.clusters is not None
-        sums = replace(self.sums, keys=(self.clusters.name,))
+        sums = replace(self.sums.over_groups, keys=(self.clusters.name,))
         got = sums.by_group(shift, matrix, range(matrix.shape[1]))
         order = np.argsort(self.clusters.codes(got))
         return got.n[order], got.sums[:, :, order]

@@ -15,14 +15,17 @@ from ._labels import Encoder, Source, missing_rows
 from ._levels import make_levels, path_frame, shown_path
 
 __all__ = [
+    "check_scaling",
     "check_zeros",
     "group_sizes",
     "group_weights",
+    "level_weight_names",
     "read_level_weights",
     "read_sample_weight",
     "row_weights",
     "scale_weights",
     "weigh",
+    "weights_of_groups",
 ]
 
 Array = np.ndarray
@@ -59,42 +62,57 @@ def read_level_weights(
     precision: bool = False,
 ) -> dict[str, Array]:
     """Weights per row of the levels that have them, nan where missing."""
-    found: dict[str, tuple[str, Array]] = {}
-    for equation in equations:
-        name = equation.weight
-        if name is None:
-            continue
-        if precision:
-            raise ValueError(
-                f"weight={name!r} of level {equation.group!r} with weight_type='precision'"
-                ": a precision weight says how exact an observation is, and groups have "
-                "none. Leave weight= out, or use frequency or sampling weights."
-            )
-        if equation.group in found and found[equation.group][0] != name:
-            raise ValueError(
-                f"The equations of level {equation.group!r} name two weights, "
-                f"{found[equation.group][0]!r} and {name!r}; a level has one."
-            )
+    found: dict[str, Array] = {}
+    for group, name in level_weight_names(equations, precision=precision).items():
         assert source is not None
         values = source.column(name)
         if values is None:
             raise ValueError(
-                f"The weight {name!r} of level {equation.group!r} is no column of X or "
+                f"The weight {name!r} of level {group!r} is no column of X or "
                 f"groups. {source.describe()}"
             )
         try:
             weights = np.asarray(values, dtype=np.float64)
         except (TypeError, ValueError):
             raise ValueError(
-                f"The weights {name!r} of level {equation.group!r} must be numbers, "
+                f"The weights {name!r} of level {group!r} must be numbers, "
                 f"found {np.asarray(values).tolist()[0]!r}."
             ) from None
         row_weights(
             _zero_for_missing(weights) if drop_missing else weights,
-            f"The weights {name!r} of level {equation.group!r}",
+            f"The weights {name!r} of level {group!r}",
         )
-        found[equation.group] = name, weights
-    return {group: values for group, (_, values) in found.items()}
+        found[group] = weights
+    return found
+
+
+def level_weight_names(
+    equations: Sequence[RandomEffects], *, precision: bool
+) -> dict[str, str]:
+    """Columns of the levels that have weights.
+
+    Raises
+    ------
+    ValueError
+        If a level names two, or weights say how exact rows are.
+    """
+    found: dict[str, str] = {}
+    for equation in equations:
+        name, group = equation.weight, equation.group
+        if name is None:
+            continue
+        if precision:
+            raise ValueError(
+                f"weight={name!r} of level {group!r} with weight_type='precision'"
+                ": a precision weight says how exact an observation is, and groups have "
+                "none. Leave weight= out, or use frequency or sampling weights."
+            )
+        if found.setdefault(group, name) != name:
+            raise ValueError(
+                f"The equations of level {group!r} name two weights, "
+                f"{found[group]!r} and {name!r}; a level has one."
+            )
+    return found
 
 
 def _zero_for_missing(weights: Any) -> Array:
@@ -185,10 +203,10 @@ def check_zeros(
                 known &= ~missing_rows(own)
         path = {g: None if v is None else np.asarray(v)[known] for g, v in path.items()}
         levels, encoders = make_levels(path, int(known.sum()))
-        _of_groups(values[known], levels[-1], encoders, names[group])
+        weights_of_groups(values[known], levels[-1], encoders, names[group])
 
 
-def _of_groups(
+def weights_of_groups(
     values: Array, level: Level, encoders: Sequence[Encoder], what: str
 ) -> Array:
     """One weight per group of the last level."""
@@ -212,7 +230,7 @@ def weigh(
     weighted = []
     for number, level in enumerate(levels):
         if level.group in level_weights:
-            own = _of_groups(
+            own = weights_of_groups(
                 level_weights[level.group],
                 level,
                 encoders[: number + 1],
@@ -221,13 +239,7 @@ def weigh(
             level = replace(level, weights=own)
         weighted.append(level)
     if scaling is not None:
-        if len(levels) != 1 or levels[0].group == "_all":
-            raise ValueError(
-                f"weight_scaling={scaling!r} is defined for models with one level of "
-                f"groups, this one has {len(levels)}: no scaling across more levels is "
-                "agreed upon. Pass weights that are conditional on the level above, and "
-                "weight_scaling=None."
-            )
+        check_scaling(scaling, [level.group for level in levels])
         if weights is None:  # all are one, which every scaling leaves as they are
             return None, weighted
         level = weighted[0]
@@ -235,6 +247,17 @@ def weigh(
         weights, own = scale_weights(scaling, weights, own, level.codes)
         weighted = [replace(level, weights=own)]
     return weights, weighted
+
+
+def check_scaling(scaling: str, names: Sequence[str]) -> None:
+    """Raise ValueError unless these levels are one level of groups."""
+    if len(names) != 1 or names[0] == "_all":
+        raise ValueError(
+            f"weight_scaling={scaling!r} is defined for models with one level of "
+            f"groups, this one has {len(names)}: no scaling across more levels is "
+            "agreed upon. Pass weights that are conditional on the level above, and "
+            "weight_scaling=None."
+        )
 
 
 def scale_weights(

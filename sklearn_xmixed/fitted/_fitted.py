@@ -110,7 +110,7 @@ class FittedModel(RowAnswers):
             robust=variances.robust,
             dependence=compiled.dependence,
             fixed_means=compiled.means,
-            offset_mean=0.0 if design.offset is None else float(design.offset.mean()),
+            offset_mean=compiled.offset_mean or 0.0,
             categories=compiled.categories,
         )
 

@@ -60,6 +60,6 @@ def describe(estimator: Any, compiled: Compiled, found: Estimate) -> Specificati
         n_rows=design.n_rows + compiled.n_dropped,
         n_dropped=compiled.n_dropped,
         # of an estimator that was made by one
-        offset=estimator.offset or ("" if design.offset is None else "(array)"),
+        offset=estimator.offset or ("" if compiled.offset_mean is None else "(array)"),
         command=" ".join(getattr(estimator, "command", "").split()),
     )

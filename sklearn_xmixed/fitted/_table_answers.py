@@ -8,6 +8,7 @@ from typing import Any
 import narwhals.stable.v2 as nw
 import numpy as np
 
+from ..design._offset import offset_name
 from ..tables import Table, is_missing
 from ._distant_level import DistantLevel
 from ._fitted import FittedModel
@@ -30,23 +31,34 @@ def predict_table(
     kind: str | None,
     level: str | None,
     return_std: bool,
+    offset: Any = None,
 ) -> Any:
     """The table with predictions beside its columns, by no pass over the rows."""
-    frame = _predicted(fitted, estimator, table, kind, level, errors=return_std)
+    mean = _fixed_part(fitted, table, offset)
+    frame = _predicted(
+        fitted, estimator, table, mean, kind=kind, level=level, errors=return_std
+    )
     names = [PREDICTION, STD_ERROR] if return_std else [PREDICTION]
     return frame.select(*table.columns, *names).to_native()
 
 
 def score_table(
-    fitted: FittedModel, estimator: Any, table: Table, y: Any, sample_weight: Any
+    fitted: FittedModel,
+    estimator: Any,
+    table: Table,
+    y: Any,
+    sample_weight: Any,
+    offset: Any = None,
 ) -> float:
     """R^2 of the predictions, by two passes over the rows."""
-    y = nw.col(table.require(y, "the response y")).cast(nw.Float64)
+    target = table.require(y, "the response y")
+    mean = _fixed_part(fitted, table, offset, target)
+    y = nw.col(target).cast(nw.Float64)
     weight = nw.lit(1.0)
     if sample_weight is not None:
         name = table.require(sample_weight, "sample_weight")
         weight = nw.col(name).cast(nw.Float64)
-    frame = _predicted(fitted, estimator, table, None, None).select(
+    frame = _predicted(fitted, estimator, table, mean).select(
         y.alias("y"), weight.alias("w"), PREDICTION
     )
     rows = Table(frame)
@@ -74,17 +86,23 @@ def _predicted(
     fitted: FittedModel,
     estimator: Any,
     table: Table,
-    kind: str | None,
-    level: str | None,
+    mean: nw.Expr,
     *,
+    kind: str | None = None,
+    level: str | None = None,
     errors: bool = False,
 ) -> nw.LazyFrame:
-    """The table with predictions, and columns that were needed for them."""
+    """The table with predictions, and columns that were needed for them.
+
+    Parameters
+    ----------
+    mean : narwhals.Expr
+        Fixed part of the predictions.
+    """
     if kind not in (None, "blup", "fixed"):
         raise ValueError(f"kind must be 'blup', 'fixed' or None, got {kind!r}.")
     _check_names(table, [PREDICTION, STD_ERROR] if errors else [PREDICTION])
     last = fitted._last_level(level, kind)
-    mean = _fixed_part(fitted, table)
     levels, there = _levels(fitted, table, kind)
     levels = [one for one in levels if one.level <= last]
     if errors and levels:
@@ -126,13 +144,22 @@ def _check_names(table: Table, added: Sequence[str]) -> None:
             )
 
 
-def _fixed_part(fitted: FittedModel, table: Table) -> nw.Expr:
-    """x'beta and the offset."""
+def _fixed_part(
+    fitted: FittedModel, table: Table, offset: Any, y: str | None = None
+) -> nw.Expr:
+    """x'beta and the offset: that of the fit, or the one that is passed.
+
+    Parameters
+    ----------
+    y : str, optional
+        Name of the response.
+    """
     mean = nw.lit(fitted.intercept)
     said = fitted.results.specification
-    if said.offset and not said.offset_is_array:
-        name = table.require(said.offset, "the offset")
-        mean = mean + nw.col(name).cast(nw.Float64)
+    own = None if said.offset_is_array else said.offset or None
+    known = offset_name(own, table, offset, y)
+    if known is not None:
+        mean = mean + nw.col(known).cast(nw.Float64)
     if fitted.categories is not None:
         raise NotImplementedError(
             "The model codes the categories of its columns "

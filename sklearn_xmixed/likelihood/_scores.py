@@ -176,5 +176,8 @@ def by_sums(
         for own, columns in zip(effects, members, strict=True):
             at = np.searchsorted(left, columns)
             taken += np.einsum("qmg,qg->mg", by_group[at], own.u[:, own.codes])
+        weights = total_weights(None, design.levels)
+        if weights is not None:
+            taken *= weights
         out = out - summed(taken, clusters, len(n))
     return out[:-1].T, v @ out, n

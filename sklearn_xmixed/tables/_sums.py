@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -119,6 +119,9 @@ class TableSums:
     centre, unit : ndarray of shape (k,)
         Near the mean of each column, and its largest deviation.
     n_rows : int
+    total_weight : str or None
+        Name of the products of the weights of rows and their groups, which count in
+        sums over groups; None where groups have none.
     """
 
     table: Table
@@ -128,6 +131,14 @@ class TableSums:
     centre: Array
     unit: Array
     n_rows: int
+    total_weight: str | None = None
+
+    @property
+    def over_groups(self) -> TableSums:
+        """The same with the weights of the groups in them."""
+        if self.total_weight is None:
+            return self
+        return replace(self, weight=self.total_weight, total_weight=None)
 
     @property
     def standard(self) -> Array:
@@ -146,6 +157,8 @@ class TableSums:
         -------
         ndarray of shape (w, w)
         """
+        if self.total_weight is not None:
+            return self.over_groups.total(shift, matrix)
         w = matrix.shape[1]
         pairs = [(a, b) for a in range(w) for b in range(a, w)]
         got = self.table.one(

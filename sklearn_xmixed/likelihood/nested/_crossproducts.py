@@ -95,11 +95,18 @@ def floor_sums(design: Design, pool: Pool, by_group: Array) -> list[Array]:
         the design has rows where these are not the lowest groups.
     """
     blocks = []
-    for at, starts in _places(design, pool, by_group.shape[-1]):
+    places = _places(design, pool, by_group.shape[-1])
+    share: Array | None = None  # weights of the groups below
+    for (at, starts), level in zip(places, design.levels[::-1], strict=True):
         own = by_group[(..., *at, slice(None))]
+        if share is not None:
+            own = own * share
         if starts is not None:
             own = np.add.reduceat(own, starts, axis=-1)
         blocks.append(own)
+        if level.weights is not None:
+            theirs = level.weights[level.codes]
+            share = theirs if share is None else share * theirs
     return blocks
 
 
