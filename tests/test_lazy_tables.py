@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sklearn_xmixed import MixedLinearRegressor, RandomEffects, Residuals
+from sklearn_xmixed import MixedLinearRegressor, RandomEffects
 
 duckdb = pytest.importorskip("duckdb")
 pl = pytest.importorskip("polars")
@@ -208,7 +208,6 @@ def test_bad_values(engine, change, match):
 @pytest.mark.parametrize(
     ("params", "match"),
     [
-        ({"residuals": Residuals("ar", time="year")}, "needs rows"),
         ({"random_effects": RandomEffects("school", weight="w")}, "Weights of groups"),
     ],
 )
