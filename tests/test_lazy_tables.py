@@ -208,7 +208,20 @@ def test_bad_values(engine, change, match):
 @pytest.mark.parametrize(
     ("params", "match"),
     [
-        ({"residuals": Residuals("ar", time="year")}, "needs rows"),
+        (
+            {
+                "residuals": Residuals("exchangeable"),
+                "random_effects": RandomEffects("school", weight="w"),
+            },
+            "with weights of groups",
+        ),
+        (
+            {
+                "residuals": Residuals("exchangeable"),
+                "random_effects": ["school", "class"],
+            },
+            "of one level",
+        ),
     ],
 )
 def test_what_is_not_there_says_so(params, match):

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-__all__ = ["GroupBatch", "Pattern", "PatternLimit", "PatternSums"]
+__all__ = ["GroupBatch", "Pattern", "PatternLimitError", "PatternSums"]
 
 Array = np.ndarray
 
@@ -23,7 +23,7 @@ Array = np.ndarray
 MAX_PATTERNS, MAX_NUMBERS = 1024, 1 << 25
 
 
-class PatternLimit(Exception):
+class PatternLimitError(Exception):
     """There are too many patterns; the argument says what was found."""
 
 
@@ -137,7 +137,7 @@ class PatternSums:
 
         Raises
         ------
-        PatternLimit
+        PatternLimitError
         """
         for rows in batch.alike():
             pattern = self._pattern(batch, rows[0])
@@ -164,12 +164,12 @@ class PatternSums:
     def _check(self, more: int) -> None:
         """Refuse more patterns than are allowed, the last one with its sums to come."""
         if len(self.patterns) > MAX_PATTERNS:
-            raise PatternLimit(
+            raise PatternLimitError(
                 f"more than {MAX_PATTERNS} different patterns of these in its groups"
             )
         size = more**2 + sum(pattern.sums.size for pattern in self.patterns)
         if size > MAX_NUMBERS:
-            raise PatternLimit(
+            raise PatternLimitError(
                 f"{len(self.patterns)} different patterns of these in the first of its "
                 f"groups, of up to {max(p.size for p in self.patterns)} rows, whose sums of "
                 f"products alone take {8 * size / 1e6:.0f} MB, where "

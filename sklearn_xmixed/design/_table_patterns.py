@@ -17,7 +17,7 @@ from ._design import Level
 from ._equations import Equations, lay_equations
 from ._labels import Encoder, Source, encode
 from ._pattern_products import PatternBasis, PatternProducts, UnreadEncoder
-from ._patterns import GroupBatch, Pattern, PatternLimit, PatternSums
+from ._patterns import GroupBatch, Pattern, PatternLimitError, PatternSums
 from ._structure_checks import check_residuals
 from ._table_products import Groups, TableColumns
 from ._validation import equation_names
@@ -47,9 +47,6 @@ def check_patterns(
     )
     vce = "robust" if estimator.weight_type == "sampling" else estimator.vce
     reasons = {
-        f"{what} with crossed factors (factor=) is not supported. {WAY_OUT}": any(
-            e.factor is not None for e in equations
-        ),
         f"{what} without groups is not supported: every row would be read. Name "
         "groups without random effects, RandomEffects(group, intercept=False); or read "
         "the table into memory.": not levels,
@@ -98,7 +95,7 @@ def pattern_table(
     try:
         for batch in groups.read(reader.columns):
             found.add(reader.batch(batch))
-    except PatternLimit as limit:
+    except PatternLimitError as limit:
         reader.within(found.patterns, level)  # what is wrong with the times comes first
         raise NotImplementedError(
             f"residuals={estimator.residuals!r} of a lazy table takes groups that share "
