@@ -284,16 +284,19 @@ def _refuse_of_table(estimator: Any, equations: Sequence[RandomEffects]) -> None
     robust = vce != "oim" or sampling
     what = f"vce={vce!r}" if vce != "oim" else "weight_type='sampling'"
     factors = any(e.factor is not None for e in equations)
-    named = estimator.cluster is not None and vce == "cluster"
+    precise = estimator.weight_type == "precision"
     reasons = {
-        f"vce={vce!r} is not supported with a lazy table: it corrects by matrices of all "
-        "rows of a cluster. Use vce='robust' or 'cluster', for which sums by cluster "
-        f"suffice. {READ}": vce in CORRECTED,
+        f"vce={vce!r} is not supported with a lazy table and weight_type='precision': a "
+        "root of the covariance matrix of a cluster's rows is not the same after these "
+        "were divided by their standard deviations, as they are in sums. Use vce='CR1' "
+        f"or 'CR3'. {READ}": vce == "CR2" and precise,
         f"{what} is not supported with a lazy table and factors (factor=) yet: the scores "
         f"of a cluster need its rows there. {READ}": robust and factors,
         f"{what} without random effects makes every row a cluster, whose sums are the "
-        "rows. Name a column of clusters, vce='cluster' and cluster=...; or read the "
-        "table into memory.": robust and not equations and not named,
+        "rows. Name a column of clusters, cluster=... (with vce='cluster' in place of "
+        "'robust'); or read the table into memory.": robust
+        and not equations
+        and estimator.cluster is None,
     }
     for reason, holds in reasons.items():
         if holds:
@@ -344,7 +347,9 @@ def find_roles(
             "results; rename the column."
         )
     cluster = None
-    if estimator.vce == "cluster":
+    if estimator.vce == "cluster" or (
+        estimator.vce in CORRECTED and estimator.cluster is not None
+    ):
         cluster = table.require(estimator.cluster, "the cluster variable")
     precision = estimator.weight_type == "precision"
     of_levels = level_weight_names(equations, precision=precision)
