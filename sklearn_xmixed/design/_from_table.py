@@ -34,8 +34,11 @@ __all__ = [
     "compile_table",
     "complete_table",
     "find_roles",
+    "log_weights",
     "name_columns",
+    "needs_clusters",
     "over_sums",
+    "precise",
     "refuse",
 ]
 
@@ -131,9 +134,9 @@ def compile_table(
     groups, products = cluster_table(
         estimator, roles.cluster, roles.levels, groups, products
     )
-    if _precise(estimator, roles):
+    if precise(estimator, roles.weight):
         groups = replace(groups, weights=None)
-        products = replace(products, precision=_logarithms(table, summary, roles))
+        products = replace(products, precision=log_weights(table, summary, roles))
     compiled = over_sums(estimator, roles, columns, laid, groups, products, n_lost)
     if roles.offset is not None:
         compiled = replace(compiled, offset_mean=summary.mean[roles.offset])
@@ -181,21 +184,21 @@ def _lay(
         roles.levels,
         gram,
         copies=estimator.weight_type == "frequency",
-        here=_robust(estimator) or sums.total_weight is not None,
+        here=needs_clusters(estimator) or sums.total_weight is not None,
     )
 
 
-def _robust(estimator: Any) -> bool:
+def needs_clusters(estimator: Any) -> bool:
     """Whether scores by cluster are wanted, which need all groups in this process."""
     return estimator.vce != "oim" or estimator.weight_type == "sampling"
 
 
-def _precise(estimator: Any, roles: Roles) -> bool:
-    """Whether weights say how exact rows are."""
-    return estimator.weight_type == "precision" and roles.weight is not None
+def precise(estimator: Any, weight: str | None) -> bool:
+    """Whether there are weights that say how exact rows are."""
+    return estimator.weight_type == "precision" and weight is not None
 
 
-def _logarithms(table: Table, summary: Summary, roles: Roles) -> tuple[float, float]:
+def log_weights(table: Table, summary: Summary, roles: Roles) -> tuple[float, float]:
     """Mean of the weights, and the sum of their logarithms."""
     assert roles.weight is not None
     log = nw.col(roles.weight).cast(nw.Float64).log().alias("log")
