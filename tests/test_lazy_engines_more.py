@@ -14,7 +14,7 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.filterwarnings("default::DeprecationWarning"),
 ]
-ROWS_USED = DATA.iloc[:600].assign(p=0.5 + DATA["x"] ** 2)
+ROWS_USED = DATA.iloc[:600].assign(p=0.5 + DATA["x"] ** 2, s=1.0 + DATA["school"] % 3)
 every_engine = pytest.mark.parametrize("engine", ENGINES)
 
 
@@ -26,8 +26,13 @@ every_engine = pytest.mark.parametrize("engine", ENGINES)
         ("school", {"weight_type": "sampling"}),
         ("school", {"weight_type": "precision", "method": "reml"}),
         ([RandomEffects("_all", factor="school"), "class"], {}),
+        (
+            RandomEffects("school", ["x"], weight="s"),
+            {"weight_type": "sampling", "weight_scaling": "effective", "offset": "p"},
+        ),
+        (["school", CLASS], {"vce": "CR2", "method": "reml"}),
     ],
-    ids=["robust", "sampling", "precision", "factors"],
+    ids=["robust", "sampling", "precision", "factors", "groups", "corrected"],
 )
 def test_as_in_memory(engine, spec, params):
     weight = "p" if "weight_type" in params else None

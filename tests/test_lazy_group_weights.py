@@ -79,7 +79,7 @@ def test_sampling_weights(spec, engine, weight):
     assert_as_in_memory(SPECS[spec], engine, weight, weight_type="sampling")
 
 
-@pytest.mark.parametrize("vce", ["oim", "robust"])
+@pytest.mark.parametrize("vce", ["oim", "robust", "CR1"])
 @pytest.mark.parametrize("weight", [None, "w"])
 def test_frequency_weights(vce, weight):
     spec = [

@@ -150,7 +150,6 @@ def test_precision_weights_with_robust_errors():
 @pytest.mark.parametrize(
     ("params", "match"),
     [
-        ({"vce": "CR2", "random_effects": "school"}, "Use vce='robust' or 'cluster'"),
         ({"vce": "robust"}, "Name a column of clusters"),
         ({"weight_type": "sampling"}, "without random effects makes every row"),
         (

@@ -199,7 +199,6 @@ def test_other_columns_of_a_table():
 @pytest.mark.parametrize(
     ("params", "match"),
     [
-        ({"vce": "robust"}, "not supported by partial_fit yet"),
         ({"residuals": Residuals("ar", time="year")}, "needs rows"),
         ({"random_effects": RandomEffects("_all", factor="school")}, "Crossed factors"),
         ({"random_effects": RandomEffects("school", weight="w")}, "Weights of groups"),

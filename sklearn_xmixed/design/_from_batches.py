@@ -12,14 +12,18 @@ from sklearn.utils.validation import validate_data
 from .._spec import RandomEffects
 from ..tables import Table, TableSums
 from ._categories import Categories, read_categories
+from ._clusters import make_clusters
 from ._compiled import Compiled
 from ._equations import check_squares, columns_beside, dependence_of, lay_equations
 from ._from_table import (
     Roles,
     complete_table,
     find_roles,
+    log_weights,
     name_columns,
+    needs_clusters,
     over_sums,
+    precise,
     refuse,
 )
 from ._labels import Source
@@ -54,13 +58,18 @@ def adds_up(estimator: Any) -> bool:
         f"Crossed factors (factor=) are not supported by partial_fit yet. {FIT}": any(
             e.factor is not None for e in equations
         ),
-        f"vce={estimator.vce!r} is not supported by partial_fit yet: a sandwich needs sums "
-        f"by cluster that are not asked for. {FIT}": estimator.vce != "oim",
-        "weight_type='sampling' is not supported by partial_fit yet: it implies robust "
-        f"standard errors. {FIT}": estimator.weight_type == "sampling",
-        "weight_type='precision' is not supported by partial_fit: its weights are no "
-        "numbers of copies, which the sums by group are made for. "
-        f"{FIT}": estimator.weight_type == "precision",
+        f"cluster={estimator.cluster!r} is not supported by partial_fit yet, which keeps "
+        "sums by top-level group. Let the clusters be the top level, with or without "
+        f"random effects, and set cluster=None. {FIT}": estimator.cluster is not None,
+        f"{_what(estimator)} without random effects makes every row a cluster, whose sums "
+        "are the rows. Let the clusters be the top level, RandomEffects(name, "
+        f"intercept=False). {FIT}": needs_clusters(estimator) and not equations,
+        "vce='CR2' is not supported by partial_fit with weight_type='precision': it needs "
+        "rows that were not divided by their standard deviations. Use vce='CR1' or 'CR3'. "
+        f"{FIT}": estimator.vce == "CR2" and estimator.weight_type == "precision",
+        f"weight_scaling={estimator.weight_scaling!r} is not supported by partial_fit yet: "
+        "the size and the weights of a group may grow with every call. "
+        f"{FIT}": estimator.weight_scaling is not None,
     }
     for reason, holds in reasons.items():
         if holds:
@@ -71,7 +80,21 @@ def adds_up(estimator: Any) -> bool:
             "further rows could be added to. Call partial_fit from the first rows on, "
             "or fit with all rows."
         )
+    batches = estimator.__dict__.get("_batches")
+    lost = batches is not None and batches.sums.clusters is None
+    if lost and needs_clusters(estimator):
+        raise ValueError(
+            f"{_what(estimator)} needs sums by top-level group, which were not kept of the "
+            "rows so far. Set it before the first call of partial_fit, or call fit with "
+            "all rows."
+        )
     return True
+
+
+def _what(estimator: Any) -> str:
+    """Who asks for robust errors."""
+    vce = estimator.vce
+    return "weight_type='sampling'" if vce == "oim" else f"vce={vce!r}"
 
 
 def add_batch(
@@ -96,7 +119,7 @@ def add_batch(
     if so_far is not None:
         return so_far.plus(arrived)
     random = [name for equation in equations for name in equation.columns]
-    return RunningSums.of(arrived, random)
+    return RunningSums.of(arrived, random, robust=needs_clusters(estimator))
 
 
 def compile_sums(estimator: Any, sums: RunningSums) -> Compiled:
@@ -119,7 +142,9 @@ def compile_sums(estimator: Any, sums: RunningSums) -> Compiled:
     intercept = bool(estimator.fit_intercept)
     kept = kept_by_sums(every, moments, np.arange(k), constant=intercept)
     left = [*np.flatnonzero(kept).tolist(), *columns_beside(raw[:-1], kept, equations)]
+    exact = precise(estimator, roles.weight)
     products = sums.of_columns([*left, len(raw) - 1])
+    products = products.precise() if exact else products
     columns = TableColumns(
         np.empty((0, int(kept.sum()))),
         np.empty((0, len(left) - int(kept.sum()))),
@@ -128,19 +153,24 @@ def compile_sums(estimator: Any, sums: RunningSums) -> Compiled:
         tuple(raw[j] for j in left),
         None,
         dependence_of(moments, kept, constant=intercept),
-        moments.mean[:k],
+        # weights that say how exact a row is do not count it
+        sums.mean[:k] if exact else moments.mean[:k],
         products,
     )
     laid = lay_equations(
         equations, equation_names(equations), columns, roles.levels, {}
     )
-    weights = sums.sums[0, 0] if sums.weighted else None
+    groups = sums.groups
+    weights = groups.sums[0, 0] if sums.weighted and not exact else None
+    clusters = make_clusters(
+        estimator, None, groups.levels, groups.encoders, sums.n_rows, None
+    )
     compiled = over_sums(
         estimator,
         roles,
         columns,
         laid,
-        Groups(sums.levels, sums.encoders, sums.n, weights),
+        Groups(groups.levels, groups.encoders, groups.n, weights, clusters=clusters),
         products,
         sums.n_dropped,
     )
@@ -200,7 +230,15 @@ def _rows(
         RowSums(raw, rows.labels, rows.weights),
         rows.counted_categories(),
         *_offset(estimator, None if rows.offset is None else rows.offset.mean()),
+        _log_weights(estimator, rows.weights),
     )
+
+
+def _log_weights(estimator: Any, weights: Array | None) -> float:
+    """Sum of the logarithms of precision weights."""
+    if weights is None or estimator.weight_type != "precision":
+        return 0.0
+    return float(np.log(weights).sum())
 
 
 def _offset(estimator: Any, mean: Any) -> tuple[tuple[str, ...], float]:
@@ -248,6 +286,9 @@ def _table(
         LabelledSums(sums, roles.levels),
         None,
         *_offset(estimator, roles.offset and summary.mean[roles.offset]),
+        log_weights(table, summary, roles)[1]
+        if precise(estimator, roles.weight)
+        else 0.0,
     )
 
 
@@ -272,3 +313,10 @@ class LabelledSums:
         """The same by lowest group."""
         got = self.sums.by_group(shift, matrix, left)
         return Grouped(labels_of(got, self.levels), got.n, got.sums)
+
+    def by_top(self, shift: Array, matrix: Array) -> Grouped:
+        """The same by top-level group, of all columns."""
+        top = self.levels[:1]
+        keys = tuple(name for name in top if name != "_all")
+        own = LabelledSums(replace(self.sums, keys=keys), top)
+        return own.by_group(shift, matrix, range(matrix.shape[1]))

@@ -35,8 +35,11 @@ __all__ = [
     "compile_table",
     "complete_table",
     "find_roles",
+    "log_weights",
     "name_columns",
+    "needs_clusters",
     "over_sums",
+    "precise",
     "refuse",
 ]
 
@@ -136,9 +139,9 @@ def compile_table(
     groups, products = cluster_table(
         estimator, roles.cluster, roles.levels, groups, products
     )
-    if _precise(estimator, roles):
+    if precise(estimator, roles.weight):
         groups = replace(groups, weights=None)
-        products = replace(products, precision=_logarithms(table, summary, roles))
+        products = replace(products, precision=log_weights(table, summary, roles))
     compiled = over_sums(estimator, roles, columns, laid, groups, products, n_lost)
     if roles.offset is not None:
         compiled = replace(compiled, offset_mean=summary.mean[roles.offset])
@@ -188,7 +191,7 @@ def _lay(
         roles.levels,
         gram,
         copies=estimator.weight_type == "frequency",
-        here=_robust(estimator) or sums.total_weight is not None,
+        here=needs_clusters(estimator) or sums.total_weight is not None,
     )
 
 
@@ -197,17 +200,17 @@ def _structured(estimator: Any) -> bool:
     return estimator.residuals is not None and not estimator.residuals.white
 
 
-def _robust(estimator: Any) -> bool:
+def needs_clusters(estimator: Any) -> bool:
     """Whether scores by cluster are wanted, which need all groups in this process."""
     return estimator.vce != "oim" or estimator.weight_type == "sampling"
 
 
-def _precise(estimator: Any, roles: Roles) -> bool:
-    """Whether weights say how exact rows are."""
-    return estimator.weight_type == "precision" and roles.weight is not None
+def precise(estimator: Any, weight: str | None) -> bool:
+    """Whether there are weights that say how exact rows are."""
+    return estimator.weight_type == "precision" and weight is not None
 
 
-def _logarithms(table: Table, summary: Summary, roles: Roles) -> tuple[float, float]:
+def log_weights(table: Table, summary: Summary, roles: Roles) -> tuple[float, float]:
     """Mean of the weights, and the sum of their logarithms."""
     assert roles.weight is not None
     log = nw.col(roles.weight).cast(nw.Float64).log().alias("log")
@@ -302,16 +305,19 @@ def _refuse_of_table(estimator: Any, equations: Sequence[RandomEffects]) -> None
     robust = vce != "oim" or sampling
     what = f"vce={vce!r}" if vce != "oim" else "weight_type='sampling'"
     factors = any(e.factor is not None for e in equations)
-    named = estimator.cluster is not None and vce == "cluster"
+    precise = estimator.weight_type == "precision"
     reasons = {
-        f"vce={vce!r} is not supported with a lazy table: it corrects by matrices of all "
-        "rows of a cluster. Use vce='robust' or 'cluster', for which sums by cluster "
-        f"suffice. {READ}": vce in CORRECTED,
+        f"vce={vce!r} is not supported with a lazy table and weight_type='precision': a "
+        "root of the covariance matrix of a cluster's rows is not the same after these "
+        "were divided by their standard deviations, as they are in sums. Use vce='CR1' "
+        f"or 'CR3'. {READ}": vce == "CR2" and precise,
         f"{what} is not supported with a lazy table and factors (factor=) yet: the scores "
         f"of a cluster need its rows there. {READ}": robust and factors,
         f"{what} without random effects makes every row a cluster, whose sums are the "
-        "rows. Name a column of clusters, vce='cluster' and cluster=...; or read the "
-        "table into memory.": robust and not equations and not named,
+        "rows. Name a column of clusters, cluster=... (with vce='cluster' in place of "
+        "'robust'); or read the table into memory.": robust
+        and not equations
+        and estimator.cluster is None,
     }
     for reason, holds in reasons.items():
         if holds:
@@ -351,7 +357,9 @@ def find_roles(
             "results; rename the column."
         )
     cluster = None
-    if estimator.vce == "cluster":
+    if estimator.vce == "cluster" or (
+        estimator.vce in CORRECTED and estimator.cluster is not None
+    ):
         cluster = table.require(estimator.cluster, "the cluster variable")
     within: tuple[str, ...] = ()
     if _structured(estimator):

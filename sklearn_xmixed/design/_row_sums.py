@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -68,6 +68,11 @@ class RowSums:
                 sums[i, :, first:last] += (member @ W).T
         n = np.bincount(codes, minlength=G).astype(float)
         return Grouped(labels_of_groups(encoders), n, sums)
+
+    def by_top(self, shift: Array, matrix: Array) -> Grouped:
+        """The same by top-level group, of all columns."""
+        top = replace(self, labels=dict(list(self.labels.items())[:1]))
+        return top.by_group(shift, matrix, range(matrix.shape[1]))
 
     def _columns(self, rows: Any, shift: Array, matrix: Array) -> Array:
         own = [column[rows] - s for column, s in zip(self.raw, shift, strict=True)]

@@ -9,18 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
-import pandas as pd
 
 from ._categories import Categories
-from ._design import REMAINDER, Level
-from ._labels import Encoder, kind_of_labels
-from ._levels import make_levels
+from ._design import REMAINDER
 from ._moments import Moments
 from ._products import Products
-from ._table_products import Grouped, labels_of_groups
+from ._running_groups import RunningGroups
+from ._table_products import Grouped
 
 __all__ = ["Arrived", "RunningProducts", "RunningSums", "Summed"]
 
@@ -38,6 +36,9 @@ class Summed(Protocol):
 
     def by_group(self, shift: Array, matrix: Array, left: Sequence[int]) -> Grouped:
         """By lowest-level group, of the columns ``left`` with all."""
+
+    def by_top(self, shift: Array, matrix: Array) -> Grouped:
+        """By top-level group, of all columns."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +62,8 @@ class Arrived:
     offset : tuple of str
         Name of what was taken from the response, if anything was.
     offset_mean : float
+    log_weights : float
+        Sum of the logarithms of precision weights.
     """
 
     columns: tuple[str, ...]
@@ -78,6 +81,7 @@ class Arrived:
     categories: Categories | None = None
     offset: tuple[str, ...] = ()
     offset_mean: float = 0.0
+    log_weights: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,17 +102,19 @@ class RunningSums:
         Columns of the basis that have random coefficients, the constant first.
     gram : ndarray of shape (k + 1, k + 1)
         Of the basis, all rows.
-    levels : list of Level
-        Over the lowest groups.
-    encoders : list of Encoder
-    n : ndarray of shape (G,)
-        Rows by lowest group.
-    sums : ndarray of shape (len(left), k + 1, G)
+    groups : RunningGroups
+        The lowest, with products of ``left`` and all columns.
+    clusters : RunningGroups or None
+        Of robust errors: top-level groups with products of all columns.
+    mean : ndarray of shape (k,)
+        Of the raw columns, whatever the weights.
     largest : ndarray of shape (k,)
         Sizes of the largest values.
     n_rows, n_dropped, n_batches : int
     weighted : bool
     offset_mean : float
+    log_weights : float
+        Sum of the logarithms of precision weights.
     """
 
     names: Arrived
@@ -117,25 +123,29 @@ class RunningSums:
     basis: Array
     left: Array
     gram: Array
-    levels: list[Level]
-    encoders: list[Encoder]
-    n: Array
-    sums: Array
+    groups: RunningGroups
+    clusters: RunningGroups | None
+    mean: Array
     largest: Array
     n_rows: int
     n_dropped: int
     n_batches: int
     weighted: bool
     offset_mean: float = 0.0
+    log_weights: float = 0.0
 
     @classmethod
-    def of(cls, arrived: Arrived, random: Sequence[str]) -> RunningSums:
+    def of(
+        cls, arrived: Arrived, random: Sequence[str], *, robust: bool
+    ) -> RunningSums:
         """Those of the first rows.
 
         Parameters
         ----------
         random : sequence of str
             Columns with random coefficients.
+        robust : bool
+            Whether there are sums by top-level group too, for robust errors.
         """
         centre = arrived.mean
         unit = np.maximum(arrived.high - centre, centre - arrived.low)
@@ -153,10 +163,9 @@ class RunningSums:
             basis,
             left,
             np.zeros((k + 1, k + 1)),
-            [],
-            [],
-            np.zeros(0),
-            np.zeros((len(left), k + 1, 0)),
+            RunningGroups.none(len(left), k + 1),
+            RunningGroups.none(k + 1, k + 1) if robust else None,
+            np.zeros(k),
             np.zeros(k),
             0,
             0,
@@ -179,7 +188,7 @@ class RunningSums:
         gram = arrived.rows.total(self.centre, self.basis)
         largest = np.maximum(np.abs(arrived.low), np.abs(arrived.high))
         n = self.n_rows + arrived.n_rows
-        offset = self.n_rows * self.offset_mean + arrived.n_rows * arrived.offset_mean
+        share = arrived.n_rows / n
         more = replace(
             self,
             gram=self.gram + gram,
@@ -188,7 +197,10 @@ class RunningSums:
             n_dropped=self.n_dropped + arrived.n_dropped,
             n_batches=self.n_batches + 1,
             weighted=self.weighted or arrived.weighted,
-            offset_mean=offset / n,
+            mean=self.mean + share * (arrived.mean - self.mean),
+            offset_mean=self.offset_mean
+            + share * (arrived.offset_mean - self.offset_mean),
+            log_weights=self.log_weights + arrived.log_weights,
         )
         if self.n_batches and arrived.categories is not None:
             assert self.names.categories is not None
@@ -196,23 +208,13 @@ class RunningSums:
             more = replace(more, names=replace(self.names, categories=so_far))
         if not arrived.levels:
             return more
-        got = arrived.rows.by_group(self.centre, self.basis, self.left.tolist())
-        known = labels_of_groups(self.encoders) if self.n_batches else {}
-        labels = {name: _joined(name, known, got.labels) for name in arrived.levels}
-        levels, encoders = make_levels(labels, len(self.n) + len(got.n))
-        codes, G = levels[-1].codes, levels[-1].n_groups
-        sizes, sums = np.zeros(G), np.zeros((*self.sums.shape[:2], G))
-        for old, own, values in (
-            (slice(0, len(self.n)), self.n, self.sums),
-            (slice(len(self.n), None), got.n, got.sums),
-        ):
-            sizes[codes[old]] += own  # a group comes once in each
-            sums[:, :, codes[old]] += values
-        # each group once, in the order of the numbers
-        first = np.empty(G, dtype=np.intp)
-        first[codes] = np.arange(len(codes))
-        levels = [replace(level, codes=level.codes[first]) for level in levels]
-        return replace(more, levels=levels, encoders=encoders, n=sizes, sums=sums)
+        rows, names = arrived.rows, arrived.levels
+        got = rows.by_group(self.centre, self.basis, self.left.tolist())
+        more = replace(more, groups=self.groups.plus(names, got))
+        if self.clusters is None:
+            return more
+        of_top = self.clusters.plus(names[:1], rows.by_top(self.centre, self.basis))
+        return replace(more, clusters=of_top)
 
     def _check(self, arrived: Arrived) -> None:
         """Whether further rows have the same columns."""
@@ -246,11 +248,14 @@ class RunningProducts(Products):
     sums : RunningSums
     raw : ndarray of int
         Which of its raw columns are meant.
+    precision : (float, float) or None
+        Mean of the rows' precision weights, and the sum of their logarithms.
     """
 
     n_rows: int
     sums: RunningSums
     raw: Array
+    precision: tuple[float, float] | None = None
 
     @property
     def unit(self) -> Array:
@@ -278,8 +283,20 @@ class RunningProducts(Products):
         """Sums of products by group."""
         C = self._from_basis(shift, matrix)
         own = C[np.ix_(self.sums.left, np.asarray(left, dtype=int))]
-        half = np.tensordot(own, self.sums.sums, axes=(0, 0))
-        return np.moveaxis(np.tensordot(C, half, axes=(0, 1)), 0, 1)
+        return _changed(self.sums.groups.sums, own, C)
+
+    def by_cluster(self, shift: Array, matrix: Array) -> tuple[Array, Array]:
+        """Sums of products by top-level group, of all columns."""
+        clusters = self.sums.clusters
+        assert clusters is not None
+        C = self._from_basis(shift, matrix)
+        return clusters.n, _changed(clusters.sums, C, C)
+
+    def precise(self) -> RunningProducts:
+        """The same of rows whose weights say how exact they are."""
+        sums = self.sums
+        mean = float(sums.gram[0, 0]) / self.n_rows
+        return replace(self, precision=(mean, sums.log_weights))
 
     def _from_basis(self, shift: Array, matrix: Array) -> Array:
         """``[1, raw - shift] @ matrix`` as a combination of the basis."""
@@ -290,6 +307,12 @@ class RunningProducts(Products):
         # rows of a triangular matrix but for their order, in units of the columns
         size = np.append(1.0, self.sums.unit)[:, None]
         return np.linalg.solve(self.sums.basis * size, wide * size)
+
+
+def _changed(sums: Array, left: Array, right: Array) -> Array:
+    """left' S right of the sums of every group."""
+    half = np.tensordot(left, sums, axes=(0, 0))
+    return np.moveaxis(np.tensordot(right, half, axes=(0, 1)), 0, 1)
 
 
 def _basis(rows: Summed, centre: Array, unit: Array, order: list[int]) -> Array:
@@ -322,16 +345,3 @@ def _orthogonal(H: Array) -> Array:
             T[:, j] /= np.sqrt(left)
             used.append(j)
     return T
-
-
-def _joined(name: str, known: dict[str, Any], new: dict[str, Any]) -> Any:
-    """Labels of the groups so far, then those of the groups that came."""
-    if name not in known or new[name] is None:
-        return new[name]
-    was, now = kind_of_labels(known[name]), kind_of_labels(new[name])
-    if was != now and "text" in (was, now):
-        raise TypeError(
-            f"The labels of level {name!r} are {now} here and were {was} in the rows so "
-            "far. Convert them to the same type."
-        )
-    return pd.Index(known[name]).append(pd.Index(new[name])).to_numpy()

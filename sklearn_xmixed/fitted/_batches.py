@@ -40,7 +40,7 @@ def batch_history(sums: RunningSums, fitted: FittedModel) -> pd.DataFrame:
     out = fitted.history.copy()
     out.insert(0, "batch", sums.n_batches - 1)
     out.insert(1, "n_rows", sums.n_rows)
-    out.insert(2, "n_groups", len(sums.n))
+    out.insert(2, "n_groups", len(sums.groups.n))
     return out
 
 

@@ -18,7 +18,7 @@ from ..design._design import Design
 from ._basis import Pool
 from ._pieces import Root
 
-__all__ = ["ClusterBlock", "ClusterRows", "cluster_rows"]
+__all__ = ["ClusterBlock", "ClusterRows", "cluster_rows", "portions"]
 
 Array = np.ndarray
 
@@ -235,23 +235,32 @@ def cluster_rows(
     if (np.diff(cluster) < 0).any():
         places = np.argsort(cluster, kind="stable")
         cluster = cluster[places]
-    starts = _run_starts(cluster)
-    shard = np.flatnonzero(np.diff(starts // SHARD_ROWS)) + 1
-    cuts = np.concatenate([[0], starts[shard], [len(places)]])
     levels = design.levels[::-1]
     codes = [*(level.codes for level in levels), *(t.codes for t in design.terms)]
     q = tuple(1 if m is None else len(m) for m in pool.members)
-    for start, stop in pairwise(cuts):
-        at = places[start:stop]
+    for some in portions(cluster):
+        at = places[some]
         rows = order[at]
         P = _pool_rows(design, pool, rows) if read is None else read(at)
         top = P[:, -len(root.v) :]
         parts = [*pool.columns(P), np.column_stack([top[:, :-1], top @ root.v])]
         W = np.concatenate(_weighted(parts, design, rows), axis=1)
         precision = None if design.precision is None else design.precision[rows]
-        yield ClusterRows(
-            W, [c[rows] for c in codes], cluster[start:stop], q, at, precision
-        )
+        yield ClusterRows(W, [c[rows] for c in codes], cluster[some], q, at, precision)
+
+
+def portions(cluster: Array) -> Iterator[slice]:
+    """Runs of whole clusters of moderate size.
+
+    Parameters
+    ----------
+    cluster : ndarray of int, shape (n,)
+        Of every row, those of a cluster side by side.
+    """
+    starts = _run_starts(cluster)
+    shard = np.flatnonzero(np.diff(starts // SHARD_ROWS)) + 1
+    for start, stop in pairwise([0, *starts[shard].tolist(), len(cluster)]):
+        yield slice(start, stop)
 
 
 def _weighted(parts: list[Array], design: Design, rows: Array) -> list[Array]:

@@ -15,6 +15,7 @@ from .._kind import Kind
 from .._model import VarianceModel
 from .._pieces import Pieces, Root
 from .._scores import Scores
+from ._cluster_sums import rows_of_sums
 from ._compress import worth_merging
 from ._objective import NestedObjective
 from ._posterior import NestedPosterior
@@ -89,6 +90,10 @@ class Nested(Kind):
         self, D: list[Array], root: Root, clusters: Array, *, as_given: bool = False
     ) -> Iterator[ClusterBlock]:
         """Working covariance matrix, X and residuals of every cluster."""
+        if self.design.products is not None:
+            for rows in rows_of_sums(self.design, self.pool, self.tree, root, clusters):
+                yield from rows.blocks(D)
+            return
         if as_given and self.design.precision is not None:
             yield from super().cluster_blocks(D, root, clusters, as_given=True)
             return
