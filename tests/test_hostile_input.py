@@ -109,6 +109,57 @@ class TestDates:
         )
 
 
+LISTS = [[float(i), 1.0] for i in range(N)]
+RAGGED = [[1.0] * (i % 3) for i in range(N)]
+
+
+@pytest.mark.parametrize(
+    "several",
+    [
+        LISTS,
+        [np.ones(2)] * N,
+        [{"a": 1.0}] * N,
+        [(1.0,)] * N,
+        [[1.0] * (i % 3) for i in range(N)],
+    ],
+    ids=["list", "array", "dict", "tuple", "ragged"],
+)
+class TestSeveralValuesInARow:
+    def test_of_the_fixed_part(self, several):
+        message = "the column 'x' holds a .* in row 0, where one number is allowed"
+        with pytest.raises(ValueError, match=message):
+            fit(FRAME.assign(x=pd.Series(several)))
+        frame = FRAME[["x"]].assign(x=pd.Series(several))
+        with pytest.raises(ValueError, match=message):
+            MixedLinearRegressor().fit(frame, Y)
+
+    def test_as_random_coefficients(self, several):
+        frame = FRAME.assign(z=pd.Series(several))
+        with pytest.raises(ValueError, match="random coefficient 'z' holds a"):
+            fit(frame, random_effects=RandomEffects("g", ["z"]), fixed=["x"])
+
+    def test_the_response(self, several):
+        y = pd.Series(several)
+        with pytest.raises(ValueError, match=r"y holds a .* in row 0"):
+            fit(y=y)
+        with pytest.raises(ValueError, match=r"y holds a .* in row 0"):
+            MixedLinearRegressor().fit(FRAME[["x"]], y)
+
+    def test_new_rows(self, several):
+        model = fit()
+        with pytest.raises(ValueError, match=r"the column 'z' holds a .* in row 0"):
+            model.predict(FRAME.assign(z=pd.Series(several)))
+
+
+def test_lists_of_polars():
+    pl = pytest.importorskip("polars")
+    frame = pl.from_pandas(FRAME).with_columns(pl.Series("x", LISTS))
+    with pytest.raises(ValueError, match=r"the column 'x' holds a .* in row 0"):
+        fit(frame)
+    with pytest.raises(ValueError, match=r"y holds a .* in row 0"):
+        fit(pl.from_pandas(FRAME), pl.Series("y", LISTS))
+
+
 def test_text_as_random_coefficients():
     with pytest.raises(ValueError, match="random coefficient 'z' holds text"):
         fit(FRAME.assign(z="a"), random_effects=RandomEffects("g", ["z"]), fixed=["x"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -135,6 +137,21 @@ def test_files(tmp_path, ending):
     found = model.fit(str(tmp_path / f"*.{ending}"), "y")
     assert_same(found, in_memory(MixedLinearRegressor(["school", CLASS], fixed=FIXED)))
     assert found.results_.target == "y"
+
+
+@pytest.mark.parametrize("ending", ["parquet", "csv", "tsv"])
+def test_files_that_are_not_there_or_not_what_they_say(tmp_path, ending, monkeypatch):
+    model = MixedLinearRegressor("school", fixed=FIXED)
+    monkeypatch.chdir(tmp_path)
+    for path in (f"rows*.{ending}", str(tmp_path / f"rows.{ending}")):
+        with pytest.raises(FileNotFoundError, match="no file has this name") as told:
+            model.fit(path, "y")
+        assert repr(path) in str(told.value)
+        assert f"begins at {Path.cwd()}" in str(told.value)
+    Path(f"rows.{ending}").write_bytes(b"\xff\xfe\x00\x00" * 40)
+    kind = "Parquet" if ending == "parquet" else "CSV"
+    with pytest.raises(ValueError, match=f"DuckDB cannot read as {kind}: "):
+        model.fit(f"rows.{ending}", "y")
 
 
 def test_collinear_columns_are_left_out():

@@ -19,6 +19,7 @@ from sklearn_xmixed import (
     RandomEffects,
     Residuals,
     bootstrap,
+    from_formula,
     jackknife,
 )
 from sklearn_xmixed.datasets import (
@@ -505,16 +506,47 @@ def test_failures_are_counted_and_told():
     """A covariate that varies in one group only is collinear without that group."""
     model, X, y = sleepstudy(covariance="identity")
     X = X.assign(only=np.where(X["subject"] == 308, X["days"] % 3, 0))
-    with pytest.warns(ResamplingWarning, match="collinear"):
+    with pytest.warns(ResamplingWarning, match="only is zero in all rows"):
         result = bootstrap(model, X, y, n_resamples=60, random_state=0)
     assert 5 < result.n_failed < 40
-    assert result.failure_counts == {"a column is collinear": result.n_failed}
+    reason = "only is zero in all rows (a category without rows?)"
+    assert result.failure_counts == {reason: result.n_failed}
     assert result.replicates.isna().any(axis=1).sum() == result.n_failed
     assert f"{result.n_failed} of 60 replicates failed" in " ".join(str(result).split())
     assert (result.to_frame()["n_missing"] == result.n_failed).all()
     with pytest.warns(ResamplingWarning):
         left_out = jackknife(model, X, y)
     assert list(left_out.failures.index) == [308]
+
+
+@pytest.mark.parametrize("way", ["formula", "treatment"])
+def test_draws_without_a_category_say_so(way):
+    """Of a factor that is the same in all rows of a group, as towns of schools."""
+    rng = np.random.default_rng(0)
+    group = np.repeat(np.arange(9), 5)
+    town = np.array(list("abbbbcccc"))[group]
+    data = pd.DataFrame({"group": group, "town": town, "x": rng.normal(size=45)})
+    data["y"] = data["x"] + rng.normal(size=9)[group] + rng.normal(size=45)
+    if way == "formula":
+        model = from_formula("y ~ town + x + (1 | group)", data)
+        given = (data,)
+    else:
+        model = MixedLinearRegressor("group", categorical="treatment")
+        given = (data.drop(columns="y"), data["y"])
+        model.fit(*given)
+    with pytest.warns(ResamplingWarning, match="a category without rows"):
+        result = bootstrap(model, *given, n_resamples=30, random_state=0)
+    with pytest.warns(ResamplingWarning, match="compared with a category without"):
+        left_out = jackknife(model, *given)
+    assert set(left_out.failure_counts) == {
+        "town[T.c] is compared with a category without rows"
+    }
+    assert left_out.failures.index.tolist() == [0]
+    assert 0 < result.n_failed < 30
+    there = ~result.replicates.isna().any(axis=1)
+    assert there.sum() == 30 - result.n_failed
+    # where neither b nor c was drawn nothing but the constant is left
+    assert "collinear" not in str(result)
 
 
 def test_variances_are_not_tested_against_zero():

@@ -11,9 +11,10 @@ import pytest
 from joblib import parallel_config
 from sklearn.base import clone
 
-from sklearn_xmixed import MixedLinearRegressor, RandomEffects, lrtest
+from sklearn_xmixed import MixedLinearRegressor, RandomEffects, Residuals, lrtest
 from sklearn_xmixed.compat import HAS_CALLBACKS
 from sklearn_xmixed.design._compile import compile_design
+from sklearn_xmixed.resampling import _responses
 from sklearn_xmixed.resampling._responses import _Alone
 from sklearn_xmixed.resampling._together import Together
 
@@ -211,6 +212,42 @@ def test_crossed_factors_on_several_cores():
     with parallel_config(n_jobs=2, backend="threading"):
         many = same_as_alone(model, X, Y)
     assert len(many._fitted.parts) == 4
+
+
+@pytest.mark.parametrize(
+    ("effects", "residuals"),
+    [
+        ("g", Residuals("ar", time="t")),  # tensors of patterns
+        (RandomEffects("g", ["x"]), Residuals("ar", time="t")),  # rows
+        (RandomEffects("g", intercept=False), Residuals("toeplitz", order=2, time="t")),
+    ],
+    ids=["tensors", "rows", "residuals alone"],
+)
+def test_small_samples_of_what_workers_fitted(effects, residuals, monkeypatch):
+    """Fits that come back without their rows are laid over those of the first."""
+    X, Y = responses(4)
+    X["t"], Y = np.tile(range(6), 12), Y.iloc[:, 1:]
+    Y.iloc[3, 2] = np.nan  # rows of its own, fitted in this process
+    model = MixedLinearRegressor(
+        effects, fixed=["x"], residuals=residuals, method="reml", missing="drop"
+    )
+    here = _responses._fitted
+    monkeypatch.setattr(
+        _responses, "_fitted", lambda *a: pickle.loads(pickle.dumps(here(*a)))
+    )
+    many = clone(model).fit(X, Y)
+    alone = {name: clone(model).fit(X, Y[name]) for name in Y}
+    for df in ("kenward-roger", "between-within"):
+        table = many.coef_table(df=df)
+        for name, one in alone.items():
+            np.testing.assert_allclose(
+                table.loc[name].to_numpy(float),
+                one.coef_table(df=df).to_numpy(float),
+                rtol=1e-8,
+            )
+    saved = pickle.loads(pickle.dumps(many))
+    with pytest.raises(ValueError, match="saved without its rows"):
+        saved.coef_table(df="kenward-roger-linear")
 
 
 def test_long_work_takes_all_cores(monkeypatch):

@@ -13,6 +13,7 @@ from sklearn.utils.validation import validate_data
 
 from .._spec import RandomEffects
 from ._labels import Source, is_time
+from ._not_numbers import blame_columns, blame_values
 
 __all__ = [
     "choose_fixed",
@@ -109,14 +110,18 @@ def read_xy(
     if getattr(values, "ndim", 0) == 1 and _plain_numbers(values):
         y = values
     else:
-        y = check_array(
-            column_or_1d(y, warn=True),
-            ensure_2d=False,
-            dtype=np.float64,
-            ensure_all_finite=finite,
-            ensure_min_samples=0,
-            input_name="y",
-        )
+        try:
+            y = check_array(
+                column_or_1d(y, warn=True),
+                ensure_2d=False,
+                dtype=np.float64,
+                ensure_all_finite=finite,
+                ensure_min_samples=0,
+                input_name="y",
+            )
+        except (TypeError, ValueError) as error:
+            blame_values(error, "y", y)
+            raise
     check_consistent_length(X, y)
     return X, y
 
@@ -143,8 +148,8 @@ def read_fixed(estimator: Any, source: Source, names: Sequence[str]) -> Array:
             estimator=estimator,
             input_name="X",
         )
-    except ValueError as error:
-        _blame_texts(error, estimator, source, names)
+    except (TypeError, ValueError) as error:
+        blame_columns(error, estimator, source, names)
         raise
 
 
@@ -162,49 +167,12 @@ def read_numbers(estimator: Any, X: Any, y: Any) -> tuple[Array, Array]:
     """X and y where every column of X is a covariate, validated by scikit-learn."""
     try:
         return validate_data(estimator, X, y, y_numeric=True, dtype=np.float64)
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
         names = [str(name) for name in getattr(X, "columns", ())]
         if names:
-            _blame_texts(error, estimator, Source.of(X, None), names)
+            blame_columns(error, estimator, Source.of(X, None), names)
+        blame_values(error, "y", y)
         raise
-
-
-def _blame_texts(
-    error: ValueError, estimator: Any, source: Source, names: Sequence[str]
-) -> None:
-    """Say which columns hold text, where that is what was wrong."""
-    if "could not convert string to float" not in str(error):
-        return
-    told = _texts(source, names)
-    if estimator.__dict__["random_effects"] is None:
-        told += (
-            " In a comparison with models that have random effects, write "
-            "RandomEffects('id', intercept=False) instead of None: 'id' is then a label "
-            "and no covariate."
-        )
-    raise ValueError(f"{error}: {told}") from error
-
-
-def _texts(source: Source, names: Sequence[str]) -> str:
-    """Which columns hold text, and the ways out."""
-    texts = [name for name in names if _is_text(source.column(name))]
-    columns = f"the columns {texts}" if len(texts) > 1 else f"the column {texts}"
-    holds = "hold" if len(texts) > 1 else "holds"
-    return (
-        f"{columns} of the fixed part {list(names)} {holds} text. Set "
-        "categorical='treatment', which makes a column of every category but the first, "
-        "write the model as a formula (from_formula codes categories by itself), or "
-        "encode them before (OneHotEncoder in a ColumnTransformer); columns that are no "
-        "covariates are left out by fixed=[...], which names those that are."
-    )
-
-
-def _is_text(values: Any) -> bool:
-    try:
-        np.asarray(values, dtype=float)
-    except (TypeError, ValueError):
-        return True
-    return False
 
 
 def extra_names(equations: list[RandomEffects], fixed_names: list[str]) -> list[str]:
@@ -242,7 +210,8 @@ def read_extra(
                 ensure_all_finite="allow-nan" if allow_nan else True,
                 input_name=f"column {name!r}",
             )
-        except ValueError as error:
+        except (TypeError, ValueError) as error:
+            blame_values(error, f"the random coefficient {name!r}", values)
             if "could not convert string to float" in str(error):
                 raise ValueError(
                     f"{error}: the random coefficient {name!r} holds text. Random "

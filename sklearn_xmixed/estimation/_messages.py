@@ -98,6 +98,8 @@ def convergence_message(
 
 #: parameters of the residuals that a message names
 SHOWN = 4
+#: log of a standard deviation beside the largest, below which it goes to zero
+VANISHED = 0.5 * float(np.log(1e-3))
 #: from the metric of its standard error to a parameter
 BACK: dict[str, Callable[[float], float]] = {
     "atanh": np.tanh,
@@ -111,13 +113,18 @@ def _at_border(found: Estimate, border: Border) -> str:
     """Of a search that came to where a covariance matrix is singular."""
     residual = found.objective.residual
     goes = []
+    sds = [q.kind == "sd" for _, q in residual.parameters]
+    largest = border.estimates[sds].max(initial=-np.inf)
     for (b, q), value in zip(residual.parameters, border.estimates, strict=True):
-        if q.kind == "sd":
+        # standard deviations of one time follow the others, those of a category do not
+        alone = len(residual.categories) > 1 and q.names == ("e",)
+        if q.kind == "sd" and not (alone and value < largest + VANISHED):
             continue
-        name = f"corr({','.join(q.names)})" if q.kind == "corr" else q.names[0]
+        name = q.names[0] if q.kind == "coef" else f"{q.kind}({','.join(q.names)})"
         category = residual.categories[b]
         name = f"{category}: {name}" if category else name
-        goes.append(f"{name} to {BACK[q.transform](value):.4g}")
+        end = 0.0 if q.kind == "sd" else BACK[q.transform](value)
+        goes.append(f"{name} to {end:.4g}")
     if len(goes) > SHOWN:
         goes = [*goes[:SHOWN], f"{len(goes) - SHOWN} more parameters to their ends"]
     k = border.directions
@@ -130,8 +137,9 @@ def _at_border(found: Estimate, border: Border) -> str:
             f"The search came to the border of the {residual.label} residuals: {way}, "
             "where their covariance matrix is singular. The likelihood has no maximum "
             "inside that the search could find; estimates and log likelihood are those "
-            "of the point that it came to. Choose a simpler residual structure, or leave "
-            "out a random effect that says the same."
+            "of the point that it came to. Choose a simpler residual structure, with one "
+            "variance for all categories say, or leave out a random effect that says the "
+            "same."
         )
     inside = (
         "Reported is the best maximum inside the range of the parameters."

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -73,6 +74,15 @@ class Sensitivity(ABC):
         raise NotImplementedError(
             f"{type(self).__name__} is that of one fit; fit each response alone."
         )
+
+    def of_fit(
+        self, D_blocks: list[Array], psi: Array, F: Array, tree: Any
+    ) -> Sensitivity:
+        """The same rows at the estimates of another response, ``tree`` being its own.
+
+        Nothing here depends on the response but through the estimates.
+        """
+        return self.moved(D_blocks, F)
 
     @property
     def p(self) -> int:

@@ -166,9 +166,10 @@ def notes_of(
             if equation.omitted
         ]
         if results.std_errors and results.boundary:
-            level, term = results.boundary[0]
-            others = len(results.boundary) - 1
-            more = f" and {others} more" if others else ""
+            (level, term), *others = results.boundary
+            more = f" and {len(others)} more" if others else ""
+            if len(others) == 1:
+                more = f" and {others[0][1]} of {others[0][0]}"
             held = " Degrees of freedom take it as known." if reference else ""
             notes.append(
                 f"Note: {term} of {level}{more}: no standard error, because the "

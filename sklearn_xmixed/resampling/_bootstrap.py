@@ -81,7 +81,8 @@ def bootstrap(
     -----
     ResamplingWarning
         If replicates failed: no convergence, or a column that is collinear in the
-        groups drawn.  They are counted, listed in ``failures`` and left out.
+        groups drawn, as where a category has no rows.  They are counted, listed in
+        ``failures`` and left out.
 
     Notes
     -----

@@ -14,6 +14,7 @@ from joblib import Parallel, delayed
 from ..exceptions import MixedModelWarning
 from ._batch import Batch, why_not
 from ._draws import Simulator
+from ._lost_columns import why_lost
 from ._sample import Sample, Statistic, values_of
 
 __all__ = [
@@ -234,8 +235,9 @@ def _alone(
     results = fitted.results_
     if not results.converged:
         return nothing, "not converged"
-    if statistic is None and set(results.omitted) - omitted:
-        return nothing, "a column is collinear"
+    lost = set(results.omitted) - omitted
+    if statistic is None and lost:
+        return nothing, why_lost(fitted._fitted, lost)
     return values_of(fitted, statistic, metric), ""
 
 

@@ -181,8 +181,11 @@ class _Alone:
         self.seconds = perf_counter() - start
         return one
 
-    def parts(self, numbers: Sequence[int]) -> list[Part]:
-        """Responses one by one, on all cores where that pays."""
+    def parts(self, numbers: Sequence[int], one: Any) -> list[Part]:
+        """Responses one by one, on all cores where that pays.
+
+        ``one`` is a fit of another of the same rows, made here.
+        """
         n_jobs = self._n_jobs(len(numbers))
         size = max(1, len(numbers) // (TASKS * cpu_count())) if n_jobs else 1
         pieces = [numbers[a : a + size] for a in range(0, len(numbers), size)]
@@ -199,7 +202,8 @@ class _Alone:
         )
         parts = []
         for piece, fits in zip(pieces, made, strict=True):
-            parts += [_single(b, fit) for b, fit in zip(piece, fits, strict=True)]
+            for b, fit in zip(piece, fits, strict=True):
+                parts.append(_single(b, fit, one._fitted))
             self.done(len(piece))
         return parts
 
@@ -238,10 +242,10 @@ def _fit_pattern(alone: _Alone, one: Any, numbers: Array) -> list[Part]:
         )
     if together is None:
         alone.done(1)
-        first = _single(int(numbers[0]), one._fitted)
-        return [first, *alone.parts(numbers[1:].tolist())]
+        first = _single(int(numbers[0]), one._fitted, one._fitted)
+        return [first, *alone.parts(numbers[1:].tolist(), one)]
     parts, lost = _fit_together(alone, together, numbers)
-    return [*parts, *alone.parts(lost)]
+    return [*parts, *alone.parts(lost, one)]
 
 
 def _fit_together(
@@ -291,8 +295,8 @@ def _runs(pieces: list[Array]) -> list[Array]:
     return [np.arange(a, b) for a, b in pairwise(ends)]
 
 
-def _single(b: int, fitted: FittedModel) -> Part:
-    part = ResponsePart(np.array([b]), fitted, OneSmallSample(fitted))
+def _single(b: int, fitted: FittedModel, one: FittedModel) -> Part:
+    part = ResponsePart(np.array([b]), fitted, OneSmallSample.lent(fitted, one))
     return part, ResponseEstimates.of_fits([fitted])
 
 

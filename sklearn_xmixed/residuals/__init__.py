@@ -2,7 +2,7 @@
 
 from ._function import Exponential, Power, VarianceFunction
 from ._groups import Groups, patterns
-from ._model import ResidualModel
+from ._model import LOG_END, ResidualModel
 from ._structure import (
     NotPositiveDefiniteError,
     ResidualParameter,
@@ -15,6 +15,7 @@ from ._white import WhiteResiduals
 from ._within import Within
 
 __all__ = [
+    "LOG_END",
     "STRUCTURES",
     "Exponential",
     "Groups",

@@ -15,9 +15,13 @@ import numpy as np
 from ._groups import Groups
 from ._structure import FAR, STEP, Kernel, ResidualParameter, ResidualStructure
 
-__all__ = ["Part", "ResidualModel"]
+__all__ = ["LOG_END", "Part", "ResidualModel"]
 
 Array = np.ndarray
+
+#: log of a category's standard deviation over that of the first where it counts as zero;
+#: rows over smaller ones have not enough digits left
+LOG_END = float(np.log(1e-4))
 
 
 @dataclass(frozen=True, eq=False)
@@ -206,8 +210,10 @@ class ResidualModel:
     def at_boundary(self, psi: Array) -> Array:
         """Which elements of psi have gone to the end of their range."""
         out = np.zeros(self.n_params, dtype=bool)
-        for part, (_, s) in zip(self.parts, self.slices, strict=True):
+        for part, (at, s) in zip(self.parts, self.slices, strict=True):
             out[s] = part.structure.at_boundary(psi[s])
+            if at is not None:
+                out[at] = psi[at] <= LOG_END
         return out
 
     def limit(self, psi: Array) -> Array:
@@ -215,6 +221,13 @@ class ResidualModel:
         out = psi.copy()
         for part, (_, s) in zip(self.parts, self.slices, strict=True):
             out[s] = part.structure.limit(psi[s])
+        return out
+
+    @property
+    def scales(self) -> Array:
+        """Which elements of psi are log scales of categories."""
+        out = np.zeros(self.n_params, dtype=bool)
+        out[[at for at, _ in self.slices if at is not None]] = True
         return out
 
     def degenerate(self, psi: Array) -> bool:

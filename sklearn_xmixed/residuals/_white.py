@@ -19,6 +19,11 @@ class WhiteResiduals:
     label = ""
     parameters = ((0, ResidualParameter("residual", (), "log")),)
 
+    @property
+    def scales(self) -> Array:
+        """No element is a category's."""
+        return np.zeros(0, dtype=bool)
+
     def start(self) -> Array:
         """The empty psi."""
         return np.empty(0)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import importlib
+import os
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from glob import glob
 from pathlib import Path
 from time import perf_counter
 from typing import Any, NoReturn
@@ -65,7 +67,9 @@ class Table:
         TypeError
             If the engine is one that has not been tried.
         ValueError
-            If the names of files do not say what they are.
+            If the names of files do not say what they are, or say it wrongly.
+        FileNotFoundError
+            If no file has the name.
         """
         if isinstance(data, IN_MEMORY):
             return None
@@ -227,4 +231,18 @@ def _read_files(path: str) -> Any:
             f"{sorted(READERS)}."
         )
     duckdb = _duckdb("Files are")
-    return getattr(duckdb.connect(), reader)(path)
+    try:
+        return getattr(duckdb.connect(), reader)(path)
+    except duckdb.Error as error:
+        if "://" not in path and not glob(path, recursive=True):
+            raise FileNotFoundError(
+                f"X is the text {path!r}, and no file has this name or matches this "
+                f"pattern; a path that does not begin at the root begins at {os.getcwd()}. "
+                "Pass the path of a Parquet or CSV file, or a pattern, 'data/*.parquet' say."
+            ) from error
+        kind = "CSV" if reader == "read_csv" else "Parquet"
+        raise ValueError(
+            f"X is the text {path!r}, which names files that DuckDB cannot read as {kind}: "
+            f"{str(error).splitlines()[0]} Pass files of that kind, or rename them by what "
+            f"they are: names end in one of {sorted(READERS)}."
+        ) from error

@@ -23,7 +23,7 @@ from sklearn_xmixed.datasets import (
     load_bioequivalence_partial,
 )
 from sklearn_xmixed.exceptions import NotConvergedWarning
-from tests.small_sample_oracle import KENWARD_ROGER, Linear, SmallSample, same
+from tests.small_sample_oracle import KENWARD_ROGER, Linear, SmallSample, Tied, same
 
 REFERENCE = json.loads(Path(__file__).with_name("bioequivalence.json").read_text())
 STUDIES = {"full": load_bioequivalence_full, "partial": load_bioequivalence_partial}
@@ -162,8 +162,11 @@ def study(seed, missing):
     return frame.sample(frac=1.0 - missing, random_state=seed).sort_index()
 
 
-def identified(model, frame):
-    """The same V in four parameters: the variance of the test treatment is one."""
+def identified(model, frame, *, zero=False):
+    """The same V in four parameters: the variance of the test treatment is one.
+
+    With ``zero`` that of its residuals is none, and the correlation is one.
+    """
     sequences, periods = (sorted(frame[c].unique()) for c in ("sequence", "period"))
     is_T = (frame["treatment"] == "T").to_numpy(dtype=float)
     X = [is_T, np.ones(len(frame))]
@@ -174,9 +177,11 @@ def identified(model, frame):
     K = [own * np.outer(is_R, is_R), np.diag(is_T), own * (between + between.T)]
     v = model.results_.variance_frame("variance")["estimate"].to_numpy()
     theta = np.array([v[0], v[1] + v[4], v[2], v[3]])
-    part = Linear(theta, [*K, np.diag(is_R)])
+    parts = [Linear(theta, [*K, np.diag(is_R)])]
+    if zero:
+        parts = [Tied(v[:2], 1.0, K), Linear(v[3:4], [np.diag(is_R)])]
     X = np.column_stack(X).astype(float)
-    return SmallSample(X, np.log(frame["pk"].to_numpy()), [part])
+    return SmallSample(X, np.log(frame["pk"].to_numpy()), parts)
 
 
 @pytest.mark.parametrize(
@@ -197,6 +202,36 @@ def test_degrees_of_freedom_of_a_partial_design(seed, missing):
         own = oracle.df(df, np.eye(oracle.X.shape[1])[:1])[0]
         assert row["std_error"] == pytest.approx(se, rel=1e-7)
         assert row["df"] == pytest.approx(own, rel=1e-6)
+
+
+@pytest.mark.parametrize("seed", [6, 16])
+def test_a_residual_variance_of_zero_is_held(seed):
+    """As SAS has it: a parameter on its boundary is taken out of the information."""
+    frame = study(seed, 0.1)
+    model = from_formula(FORMULAS["C"], frame, method="reml")
+    assert model.converged_
+    assert ("Residual", "T: sd(e)") in model.results_.boundary
+    assert model.residual_parameters_["T: var(e)"] < 1e-8
+    oracle = identified(model, frame, zero=True)
+    assert model.log_likelihood_ == pytest.approx(oracle.log_likelihood, abs=1e-6)
+    for df in ("satterthwaite", *KENWARD_ROGER):
+        row = model.coef_table(df=df).loc[T]
+        se = np.sqrt(oracle.vcov(df)[0, 0])
+        own = oracle.df(df, np.eye(oracle.X.shape[1])[:1])[0]
+        assert row["std_error"] == pytest.approx(se, rel=1e-7)
+        assert row["df"] == pytest.approx(own, rel=1e-6)
+    text = " ".join(str(model.summary()).split())
+    assert "T: sd(e) of Residual: no standard error" in text
+    assert "residual_zero_variance" in model.diagnose().kinds
+
+
+@pytest.mark.slow
+def test_a_residual_variance_of_zero_is_named_where_the_search_ends():
+    """The first category's is what the others are relative to."""
+    frame = study(16, 0.1)
+    frame["treatment"] = frame["treatment"].map({"R": "U", "T": "T"})
+    with pytest.warns(NotConvergedWarning, match=r"with T: sd\(e\) to 0 the variance"):
+        from_formula(FORMULAS["C"], frame, method="reml")
 
 
 def test_confounded_effects_that_matter_are_refused_still():

@@ -236,7 +236,21 @@ def residual_boundary(p: Patient) -> Iterator[Finding]:
     errors = p.fitted.errors
     if p.unidentified == len(p.fitted.equations):
         return
-    if errors.model.at_boundary(errors.psi).any():
+    ended = errors.model.at_boundary(errors.psi)
+    if ended.any() and (errors.model.scales | ~ended).all():
+        names = [f"{level} {term}" for level, term in p.results.boundary]
+        yield Finding(
+            "warning",
+            "residual_zero_variance",
+            "Residual",
+            "The residual variance of a category is estimated as zero.",
+            "Its rows do not vary beyond the random effects. Degrees of freedom take the "
+            f"variance as zero. Without standard errors: {several(names)}.",
+            "Use one residual variance for all categories, or one random effect fewer; "
+            "compare the likelihoods.",
+        )
+        return
+    if ended.any():
         values = several(
             [f"{k} = {number(v)}" for k, v in p.results.residual_parameters.items()]
         )

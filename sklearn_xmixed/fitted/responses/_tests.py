@@ -7,13 +7,14 @@ Of one level of groups all responses at once, the formulas of
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Protocol
 
 import numpy as np
 
 from ...inference import FreeDirections, Reference, t_p_value
 from ...inference.small_samples import Coordinates, SmallSample, check_method
-from ...likelihood import LevelResponses, OneLevel, VarianceModel
+from ...likelihood import LevelResponses, OneLevel, Sensitivity, VarianceModel
 from .._fitted import FittedModel
 
 __all__ = ["ManySmallSamples", "OneSmallSample", "ResponseTests"]
@@ -64,6 +65,20 @@ class OneSmallSample:
 
     fitted: FittedModel
 
+    @classmethod
+    def lent(cls, fitted: FittedModel, other: FittedModel) -> OneSmallSample:
+        """Of a fit that came from a worker without its rows.
+
+        Parameters
+        ----------
+        other : FittedModel
+            Of another response in the same rows, made in this process.
+        """
+        own, known = fitted.small_sample, other.small_sample.sensitivity
+        if own.sensitivity is None and not own.refusal and known is not None:
+            own.lender = partial(_laid_again, fitted, known)
+        return cls(fitted)
+
     def reference(self, method: str) -> tuple[Array, Array]:
         """See ``ResponseTests``."""
         reference = self.fitted.reference(method)
@@ -78,6 +93,18 @@ class OneSmallSample:
         reference = self.fitted.reference(method)
         assert reference is not None
         return np.array([reference.test(L, difference[0]).p_value])
+
+
+def _laid_again(fitted: FittedModel, known: Sensitivity) -> Sensitivity:
+    """Derivatives at the estimates of a fit, in the rows of another response."""
+    to = [np.linalg.inv(block.metric) for block in known.model.blocks]
+    D_blocks = [
+        A @ (e.Sigma / fitted.sigma2) @ A.T
+        for A, e in zip(to, fitted.equations, strict=True)
+    ]
+    posterior = fitted.posterior
+    F = posterior.pieces.root.F
+    return known.of_fit(D_blocks, fitted.errors.psi, F, posterior.tree)
 
 
 @dataclass(frozen=True, eq=False)

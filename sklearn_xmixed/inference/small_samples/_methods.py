@@ -49,6 +49,8 @@ class SmallSample:
         Whether ``vcov`` is a sandwich.
     robust : Reference or None
         Its degrees of freedom, where it has corrections for few clusters.
+    lender : callable, optional
+        Lays the rows over the fit once more, where it came without them.
     """
 
     sensitivity: Sensitivity | None
@@ -62,12 +64,14 @@ class SmallSample:
     refusal: str = ""
     sandwich: bool = False
     robust: Reference | None = None
+    lender: Callable[[], Sensitivity] | None = None
     _made: dict[str, Reference] = field(default_factory=dict)
     _moments: Moments | None = None
 
     def __getstate__(self) -> dict:
         kept = None if self.sensitivity is None else self.sensitivity.portable
-        return {**self.__dict__, "_moments": None, "sensitivity": kept}
+        gone = {"_moments": None, "lender": None, "sensitivity": kept}
+        return {**self.__dict__, **gone}
 
     def reference(self, method: Any) -> Reference:
         """The method of this name.
@@ -94,9 +98,11 @@ class SmallSample:
         ValueError
             Where it was not saved.
         """
+        if self.sensitivity is None and self.lender is not None:
+            self.sensitivity = self.lender()
         if self.sensitivity is None:
             raise ValueError(
-                "This model was saved without its rows, or fitted in another process, "
+                "This model was saved without its rows, or came from another process, "
                 "and where residuals have a structure these degrees of freedom are "
                 "computed from the rows. Ask for them before saving, or set df_method in "
                 "the constructor."

@@ -35,6 +35,7 @@ from ._scores import whitened_scores
 from ._sensitivity import StructuredSensitivity
 from ._tensor_sensitivity import TensorSensitivity
 from ._tensors import tensors_of
+from ._zero_variance import at_zero
 
 __all__ = ["Structured"]
 
@@ -168,9 +169,10 @@ class Structured(Kind):
         """Parameters of the residuals that the search sends to infinity, taken there.
 
         Only where -2 L stays the same: a moving average at the border of the
-        invertible ones, say.
+        invertible ones, say.  And variances of categories that are zero.
         """
         objective, m = self.objective, self.model.n_params
+        found = at_zero(objective, found)
         there = objective.limit(found.gamma)
         slack = 1e-8 * (1.0 + abs(found.value) / 1e4)
         if (there == found.gamma).all() or found.log[-1].stopped:

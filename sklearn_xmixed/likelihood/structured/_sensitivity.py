@@ -68,6 +68,13 @@ class StructuredSensitivity(Sensitivity):
         """It holds rows."""
         return None
 
+    def of_fit(
+        self, D_blocks: list[Array], psi: Array, F: Array, tree: Tree
+    ) -> StructuredSensitivity:
+        """The same rows at the estimates of another response."""
+        at = self.rows, self.objective, tree, psi, D_blocks, F, self.constants
+        return type(self)(*at)
+
     @property
     def n_directions(self) -> int:
         """Elements of the D_b, then of psi."""

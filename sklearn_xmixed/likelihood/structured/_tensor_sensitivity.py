@@ -42,6 +42,21 @@ class TensorSensitivity(StructuredSensitivity):
         q = variances[0].tensors.Z.shape[2]
         self._M = np.array(elements).reshape(len(elements), q, q)
 
+    def of_fit(
+        self, D_blocks: list[Array], psi: Array, F: Array, tree: Tree
+    ) -> StructuredSensitivity:
+        """The same rows at the estimates of another response."""
+        objective = self.objective
+        objective.settle(np.append(np.zeros(self.model.n_params), psi))
+        here = objective.variances(self.model.floors(D_blocks))
+        if here is None:  # V is all but singular: rows are taken
+            rowwise = objective.rowwise
+            at = self.rows, rowwise, tree, psi, D_blocks, F, self.constants
+            return StructuredSensitivity(*at)
+        return TensorSensitivity(
+            here, self.rows, objective, tree, D_blocks, F, self.constants
+        )
+
     def _places(self, one: PatternVariances) -> Array:
         """Where a category's directions stand among all."""
         m = self.model.n_params
