@@ -26,6 +26,7 @@ from hypothesis import strategies as st
 from packaging.version import Version
 
 from sklearn_xmixed import MixedLinearRegressor, RandomEffects, _regressor
+from sklearn_xmixed.covariance import PARAMETERIZATIONS
 from sklearn_xmixed.datasets import (
     fetch_xtmixed_data,
     load_ovary,
@@ -33,16 +34,19 @@ from sklearn_xmixed.datasets import (
     make_xtmixed_data,
 )
 from sklearn_xmixed.design._compile import compile_design
-from sklearn_xmixed.estimation._estimate import Estimate, SearchOptions, estimate
+from sklearn_xmixed.estimation._estimate import Estimate
 from sklearn_xmixed.likelihood import (
+    CrossedOptions,
     NestedObjective,
     Pool,
     Tree,
     VarianceModel,
     compress,
+    lay,
     oracle,
 )
-from sklearn_xmixed.optimization import Certificate
+from sklearn_xmixed.optimization import Certificate, Iteration
+from tests.everyday import mark_the_rest
 
 settings.register_profile(
     "here",
@@ -68,6 +72,11 @@ def pytest_configure(config: pytest.Config) -> None:
     """How many examples hypothesis draws: as many as the kind of run has time for."""
     usual = "everyday" if "not slow" in config.option.markexpr else "here"
     settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", usual))
+
+
+@pytest.hookimpl(tryfirst=True)  # before tests are left out by their marks
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    mark_the_rest(items)
 
 
 def examples(many: int) -> int:
@@ -206,13 +215,12 @@ class Engine:
     def of(cls, case: Case) -> Engine:
         estimator = case.estimator()
         compiled = compile_design(estimator, case.X, case.y, case.sample_weight, None)
-        start = estimate(
-            compiled.design,
-            SearchOptions(
-                case.parameterization, em_iter=0, em_tol=0.0, max_iter=0, tol=0.0
-            ),
-            reml=case.reml,
-        )
+        metric = PARAMETERIZATIONS[case.parameterization]
+        kind = lay(compiled.design, metric, reml=case.reml, crossed=CrossedOptions())
+        D_blocks = kind.objective.start()
+        pieces = kind.objective.pieces(D_blocks)
+        log = [Iteration("gradient", 0, float(kind.objective.deviance(pieces)), 0.0)]
+        start = Estimate.of(kind, D_blocks, pieces, log, Certificate(converged=True))
         return cls(case, compiled, start)
 
     @property

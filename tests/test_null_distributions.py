@@ -46,6 +46,7 @@ def pair(case, kind):
     )
 
 
+@pytest.mark.daily
 @pytest.mark.parametrize("kind", PAIRS)
 @pytest.mark.parametrize("case", STORED["cases"])
 def test_exact_agrees_with_rlrsim(case, kind):

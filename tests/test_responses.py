@@ -156,6 +156,7 @@ def restricted(effects):
     return X, Y, clone(model).fit(X, Y), {n: clone(model).fit(X, Y[n]) for n in Y}
 
 
+@pytest.mark.daily
 @pytest.mark.parametrize("effects", EFFECTS)
 @pytest.mark.parametrize("df", [*METHODS, "residual", "containment", "between-within"])
 def test_small_samples(effects, df):
