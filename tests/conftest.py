@@ -79,9 +79,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     mark_the_rest(items)
 
 
-def examples(many: int) -> int:
-    """That many in the whole suite, every day the share that the profile has."""
-    return max(1, many * settings.default.max_examples // 40)
+def examples(many: int, daily: int | None = None) -> int:
+    """That many in the whole suite, every day ``daily`` or the profile's share."""
+    drawn = settings.default.max_examples
+    if daily is not None and drawn < 40:
+        return daily
+    return max(1, many * drawn // 40)
 
 
 @pytest.hookimpl(optionalhook=True)

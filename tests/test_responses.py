@@ -16,6 +16,7 @@ from sklearn_xmixed.compat import HAS_CALLBACKS
 from sklearn_xmixed.design._compile import compile_design
 from sklearn_xmixed.resampling._responses import _Alone
 from sklearn_xmixed.resampling._together import Together
+from tests.conftest import slow
 
 
 def responses(m, seed=0, slopes=False):
@@ -70,7 +71,7 @@ def test_random_intercept_boundary_included(method):
     assert together >= 22  # hardly any is left to a fit of its own
 
 
-@pytest.mark.parametrize("method", ["ml", "reml"])
+@pytest.mark.parametrize("method", [slow("ml"), "reml"])
 def test_correlated_slopes(method):
     X, Y = responses(12, slopes=True)
     same_as_alone({"random_effects": SLOPES, "fixed": ["x"], "method": method}, X, Y)
