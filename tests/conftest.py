@@ -318,8 +318,7 @@ def cases(
     frame = pd.DataFrame(np.array(paths)[index], columns=names)
     if not reused:  # every label once in the whole data set
         for k in range(1, levels):
-            key = frame[names[: k + 1]].apply(tuple, axis=1)
-            frame[names[k]] = pd.factorize(key)[0]
+            frame[names[k]] = frame.groupby(names[: k + 1], sort=False).ngroup()
     frame["x0"] = rng.normal(size=n)
     frame["x1"] = rng.normal(2.0, 0.5, size=n)
     frame["x2"] = rng.integers(0, 2, n).astype(float)

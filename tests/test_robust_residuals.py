@@ -217,6 +217,7 @@ def copies(frame, weight):
     return pd.concat(parts, ignore_index=True)
 
 
+@pytest.mark.daily
 @pytest.mark.parametrize("vce", ["oim", "robust"])
 @pytest.mark.parametrize(
     ("name", "effects", "by"),
@@ -349,6 +350,7 @@ def test_a_top_level_without_effects_is_the_cluster():
     assert_allclose(linear.beta_vcov, again.beta_vcov, rtol=1e-9)
 
 
+@pytest.mark.daily
 @pytest.mark.parametrize("vce", ["oim", "robust"])
 @pytest.mark.parametrize(
     "name", ["ar2", "independent", slow("ma"), slow("exponential")]
