@@ -26,6 +26,7 @@ from hypothesis import strategies as st
 from packaging.version import Version
 
 from sklearn_xmixed import MixedLinearRegressor, RandomEffects, _regressor
+from sklearn_xmixed.covariance import PARAMETERIZATIONS
 from sklearn_xmixed.datasets import (
     fetch_xtmixed_data,
     load_ovary,
@@ -33,16 +34,19 @@ from sklearn_xmixed.datasets import (
     make_xtmixed_data,
 )
 from sklearn_xmixed.design._compile import compile_design
-from sklearn_xmixed.estimation._estimate import Estimate, SearchOptions, estimate
+from sklearn_xmixed.estimation._estimate import Estimate
 from sklearn_xmixed.likelihood import (
+    CrossedOptions,
     NestedObjective,
     Pool,
     Tree,
     VarianceModel,
     compress,
+    lay,
     oracle,
 )
-from sklearn_xmixed.optimization import Certificate
+from sklearn_xmixed.optimization import Certificate, Iteration
+from tests.everyday import mark_the_rest
 
 settings.register_profile(
     "here",
@@ -70,9 +74,17 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", usual))
 
 
-def examples(many: int) -> int:
-    """That many in the whole suite, every day the share that the profile has."""
-    return max(1, many * settings.default.max_examples // 40)
+@pytest.hookimpl(tryfirst=True)  # before tests are left out by their marks
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    mark_the_rest(items)
+
+
+def examples(many: int, daily: int | None = None) -> int:
+    """That many in the whole suite, every day ``daily`` or the profile's share."""
+    drawn = settings.default.max_examples
+    if daily is not None and drawn < 40:
+        return daily
+    return max(1, many * drawn // 40)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -206,13 +218,12 @@ class Engine:
     def of(cls, case: Case) -> Engine:
         estimator = case.estimator()
         compiled = compile_design(estimator, case.X, case.y, case.sample_weight, None)
-        start = estimate(
-            compiled.design,
-            SearchOptions(
-                case.parameterization, em_iter=0, em_tol=0.0, max_iter=0, tol=0.0
-            ),
-            reml=case.reml,
-        )
+        metric = PARAMETERIZATIONS[case.parameterization]
+        kind = lay(compiled.design, metric, reml=case.reml, crossed=CrossedOptions())
+        D_blocks = kind.objective.start()
+        pieces = kind.objective.pieces(D_blocks)
+        log = [Iteration("gradient", 0, float(kind.objective.deviance(pieces)), 0.0)]
+        start = Estimate.of(kind, D_blocks, pieces, log, Certificate(converged=True))
         return cls(case, compiled, start)
 
     @property
@@ -307,8 +318,7 @@ def cases(
     frame = pd.DataFrame(np.array(paths)[index], columns=names)
     if not reused:  # every label once in the whole data set
         for k in range(1, levels):
-            key = frame[names[: k + 1]].apply(tuple, axis=1)
-            frame[names[k]] = pd.factorize(key)[0]
+            frame[names[k]] = frame.groupby(names[: k + 1], sort=False).ngroup()
     frame["x0"] = rng.normal(size=n)
     frame["x1"] = rng.normal(2.0, 0.5, size=n)
     frame["x2"] = rng.integers(0, 2, n).astype(float)

@@ -60,6 +60,7 @@ def no_effect_data(seed, groups=8, size=5, slopes=0):
 # ----------------------------------------------------------- zero variances
 
 
+@pytest.mark.daily
 @pytest.mark.parametrize("way", WAYS, ids=name_of)
 @pytest.mark.parametrize(
     ("method", "log_likelihood", "variance"),
@@ -85,6 +86,7 @@ def test_dyestuff2(way, method, log_likelihood, variance):
     assert results.lr_kind == "chibar2(01)"
 
 
+@pytest.mark.daily(4)
 @pytest.mark.parametrize("seed", range(8))
 @pytest.mark.parametrize("method", ["ml", "reml"])
 def test_zero_variance_is_linear_regression(seed, method):
@@ -165,6 +167,7 @@ def by_logarithms(seed, sign, method):
     return case.fit_quietly(parameterization="matlog", max_iter=300).log_likelihood_
 
 
+@pytest.mark.daily(8)
 @pytest.mark.parametrize("way", WAYS[:3], ids=name_of)
 @pytest.mark.parametrize("sign", [1.0, -1.0])
 @pytest.mark.parametrize("seed", range(4))

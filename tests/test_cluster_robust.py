@@ -177,6 +177,7 @@ EVERY = [(name, vce) for name in MODELS for vce in ("CR2", "CR3")]
 EVERY += [(name, vce) for name in ("above", "by", "crossed") for vce in KINDS[:3]]
 
 
+@pytest.mark.daily
 @pytest.mark.parametrize("method", ["ml", "reml"])
 @pytest.mark.parametrize(("name", "vce"), EVERY)
 def test_the_definitions(name, vce, method):
@@ -240,6 +241,7 @@ def test_variances_keep_their_model_based_errors():
         assert corrected.log_likelihood == plain.log_likelihood
 
 
+@pytest.mark.daily
 @pytest.mark.parametrize("vce", ["CR1S", "CR2", "CR3"])
 @pytest.mark.parametrize("cluster", [None, "district"])
 @pytest.mark.parametrize("residuals", [None, AR])

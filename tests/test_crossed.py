@@ -169,6 +169,7 @@ def oracle_terms(model, frame, spec):
     return out
 
 
+@pytest.mark.daily
 @pytest.mark.parametrize("method", ["ml", "reml"])
 @pytest.mark.parametrize("negative", [False, True])
 @pytest.mark.parametrize("name", SPECS)

@@ -101,6 +101,7 @@ def with_probes(exact, count, seed):
     )
 
 
+@pytest.mark.daily
 @pytest.mark.parametrize("reml", [False, True])
 @pytest.mark.parametrize("name", SPECS)
 def test_gradient_is_the_slope_for_the_same_signs(frame, name, reml, monkeypatch):

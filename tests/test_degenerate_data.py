@@ -54,6 +54,7 @@ def variant(request):
 # ------------------------------------------------------------- collinear
 
 
+@pytest.mark.daily
 @pytest.mark.parametrize(
     "column",
     {
@@ -162,6 +163,7 @@ def test_one_group(label, X, y):
 # ------------------------------------------------------------ exact fits
 
 
+@pytest.mark.daily
 @pytest.mark.parametrize("value", [0.0, 3.0, 1e9])
 @pytest.mark.parametrize("spec", ["g", SLOPES], ids=["g", "slopes"])
 def test_constant_response(spec, value, variant, X):
@@ -172,6 +174,7 @@ def test_constant_response(spec, value, variant, X):
     assert (model.random_effects_["g"].to_numpy() == 0).all()
 
 
+@pytest.mark.daily
 @pytest.mark.parametrize("spec", [None, "g", SLOPES], ids=["none", "g", "slopes"])
 def test_perfect_fit_of_the_fixed_part(spec, variant, X):
     y = 1 + 2 * X["x1"] - X["x2"]
@@ -240,6 +243,7 @@ def test_a_crossed_search_that_is_cut_short_is_no_perfect_fit():
     assert model.sigma_ < 1e-2
 
 
+@pytest.mark.daily
 @pytest.mark.parametrize("spec", [None, "g"])
 def test_more_columns_than_rows(spec, variant):
     rng = np.random.default_rng(0)
@@ -281,6 +285,7 @@ def test_nothing_to_estimate(y, X):
 # ------------------------------------------------------------ absurd size
 
 
+@pytest.mark.daily
 @pytest.mark.parametrize("scale", [1e12, 1e-12])
 @pytest.mark.parametrize(
     "covariance", ["intercept", "independent", "exchangeable", "unstructured"]
@@ -304,6 +309,7 @@ def test_scale_of_a_column(scale, covariance, variant, X, y):
     assert_allclose(model.predict(small), right.predict(X), rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.daily
 @pytest.mark.parametrize("scale", [1e12, 1e-12])
 def test_scale_of_the_response(scale, variant, X, y):
     if "em_only" in variant:

@@ -142,6 +142,7 @@ def test_a_level_in_the_middle_keeps_its_labels():
     assert again.log_likelihood_ == pytest.approx(model.log_likelihood_, rel=1e-9)
 
 
+@pytest.mark.daily
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("sign", [1.0, -1.0])
 def test_perfect_correlation(seed, sign):

@@ -71,6 +71,7 @@ def second_differences(function, at, step):
     return (4 * hessian(step) - hessian(2 * step)) / 3
 
 
+@pytest.mark.daily
 @pytest.mark.parametrize("structure", STRUCTURES)
 @pytest.mark.parametrize("method", ["ml", "reml"])
 @pytest.mark.parametrize("levels", [2, 3])

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
@@ -19,7 +19,7 @@ from sklearn_xmixed.datasets import (
     load_productivity,
     load_sleepstudy,
 )
-from tests.conftest import Case, cases, simulate, slow
+from tests.conftest import Case, cases, examples, simulate, slow
 
 # ------------------------------------------------------------ by definition
 
@@ -101,6 +101,7 @@ def check_units(found_table, found_coef, residual, masks, X, y, V, sigma2, sigma
     return checked
 
 
+@settings(max_examples=examples(40, daily=5))
 @given(case=cases(max_columns=1))
 def test_every_unit_of_random_models(case):
     model = case.fit_quietly(std_errors=False, lr_test=False)
@@ -458,6 +459,7 @@ def test_one_step_with_two_levels(method):
     assert nearer < np.abs(found.coef.to_numpy() - coefs).mean()
 
 
+@pytest.mark.daily
 @pytest.mark.parametrize("covariance", ["independent", "unstructured"])
 @pytest.mark.parametrize("method", ["ml", "reml"])
 def test_the_error_of_one_step_is_quadratic(covariance, method):

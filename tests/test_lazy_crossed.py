@@ -66,6 +66,7 @@ def in_memory(model, data=DATA, weight=None):
     return model.fit(X, data["y"], sample_weight=weight and data[weight])
 
 
+@pytest.mark.daily
 @pytest.mark.parametrize(("engine", "method"), [("duckdb", "ml"), ("polars", "reml")])
 @pytest.mark.parametrize("spec", MODELS.values(), ids=MODELS)
 def test_as_in_memory(spec, method, engine):

@@ -31,6 +31,7 @@ def assert_as_in_memory(model, engine, new=NEW, **kwargs):
     np.testing.assert_allclose(out["std_error"].to_numpy(float), std, rtol=1e-8)
 
 
+@pytest.mark.daily
 @pytest.mark.parametrize(("engine", "method"), [("duckdb", "ml"), ("polars", "reml")])
 @pytest.mark.parametrize("spec", MODELS.values(), ids=MODELS)
 @pytest.mark.filterwarnings("ignore:The model is not identified")

@@ -77,6 +77,7 @@ def assert_same(one, other, rtol=1e-8):
         )
 
 
+@pytest.mark.daily
 @pytest.mark.parametrize("engine", ["duckdb", "polars"])
 @pytest.mark.parametrize("method", ["ml", "reml"])
 @pytest.mark.parametrize("spec", MODELS.values(), ids=MODELS)
@@ -91,6 +92,7 @@ def test_as_in_memory(spec, method, engine):
     assert_same(found, expected)
 
 
+@pytest.mark.daily
 @pytest.mark.parametrize("engine", ["duckdb", "polars", "dataset"])
 @pytest.mark.parametrize("fit_intercept", [True, False])
 def test_frequency_weights(engine, fit_intercept):
@@ -204,6 +206,7 @@ def test_missing_values(engine):
         found.sample_  # noqa: B018
 
 
+@pytest.mark.daily
 @pytest.mark.parametrize("engine", ["duckdb", "polars"])
 @pytest.mark.parametrize(
     ("change", "match"),
@@ -288,6 +291,7 @@ def predictions(model, data, engine, **kwargs):
     return out["prediction"].to_numpy(float)
 
 
+@pytest.mark.daily
 @pytest.mark.parametrize("engine", ["duckdb", "polars"])
 @pytest.mark.parametrize("spec", MODELS.values(), ids=MODELS)
 @pytest.mark.filterwarnings("ignore:The model is not identified")

@@ -108,6 +108,7 @@ def test_groups_that_lie_in_two_clusters():
 # -- precision weights -----------------------------------------------------------------
 
 
+@pytest.mark.daily
 @pytest.mark.parametrize("method", ["ml", "reml"])
 @pytest.mark.parametrize(
     ("spec", "engine"),

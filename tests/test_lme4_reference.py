@@ -17,6 +17,7 @@ from tests.reference.conftest import REFERENCES
 CASES = [case for case in REFERENCES.values() if not case.residuals]
 
 
+@pytest.mark.daily
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
 @pytest.mark.parametrize(
     "way",

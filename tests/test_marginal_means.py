@@ -534,6 +534,7 @@ def test_tukey_is_the_studentized_range():
     )
 
 
+@pytest.mark.daily
 @pytest.mark.parametrize("k", [2, 3, 8, 25])
 @pytest.mark.parametrize("df", [1.0, 2.5, 12.0, 400.0, np.inf])
 def test_studentized_range(k, df):

@@ -18,6 +18,7 @@ from sklearn_xmixed.datasets import load_pastes, load_sleepstudy
 from sklearn_xmixed.inference import Cone, chi_bar_square
 from sklearn_xmixed.resampling import _likelihoods
 from sklearn_xmixed.resampling._pair import Pair
+from tests.conftest import slow
 
 STORED = json.loads((Path(__file__).parent / "reference" / "rlrsim.json").read_text())
 SLOPE = RandomEffects("g", ["x"], intercept=False)
@@ -46,6 +47,7 @@ def pair(case, kind):
     )
 
 
+@pytest.mark.daily
 @pytest.mark.parametrize("kind", PAIRS)
 @pytest.mark.parametrize("case", STORED["cases"])
 def test_exact_agrees_with_rlrsim(case, kind):
@@ -63,7 +65,7 @@ def test_exact_agrees_with_rlrsim(case, kind):
     assert "boundary" not in test.note
 
 
-@pytest.mark.parametrize("kind", ["lrt", "rlrt", "lrt_with_slope"])
+@pytest.mark.parametrize("kind", [slow("lrt"), "rlrt", "lrt_with_slope"])
 def test_bootstrap_agrees_with_exact(kind):
     found = {
         method: lrtest(*pair("middle", kind), method=method, n_resamples=4000)
@@ -95,6 +97,7 @@ def sleep(effects, **parameters):
     return model.fit(*shuffled())
 
 
+@pytest.mark.daily
 @pytest.mark.parametrize("method", ["ml", "reml"])
 @pytest.mark.parametrize(
     ("larger", "smaller"), [("independent", "constant"), ("unstructured", "none")]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 import warnings
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -69,6 +70,12 @@ def fit(visit, structure: str = "unstructured", **parameters) -> MixedLinearRegr
     return model(structure, **parameters).fit(FRAME.assign(visit=visit), FRAME["y"])
 
 
+@cache
+def numbered(structure: str = "unstructured", **parameters) -> MixedLinearRegressor:
+    """The fit to plain numbers, with which others are compared."""
+    return fit(FRAME["number"], structure, **parameters)
+
+
 def same(found: MixedLinearRegressor, wanted: MixedLinearRegressor) -> None:
     """The same likelihood, coefficients, parameters and their standard errors."""
     assert_allclose(found.log_likelihood_, wanted.log_likelihood_, rtol=1e-12)
@@ -101,12 +108,13 @@ FORMS = {
 }
 
 
+@pytest.mark.daily
 @pytest.mark.parametrize("case", STRUCTURES)
 @pytest.mark.parametrize("form", FORMS)
 def test_names_give_the_same_fit_as_numbers(case, form):
     structure, parameters = STRUCTURES[case]
     found = fit(FORMS[form], structure, **parameters)
-    wanted = fit(FRAME["number"], structure, **parameters)
+    wanted = numbered(structure, **parameters)
     same(found, wanted)
     told = [t.replace("eVIS", "e") for t in terms(found)]
     assert told == terms(wanted)
@@ -117,7 +125,7 @@ def test_names_give_the_same_fit_as_numbers(case, form):
 def test_categories_keep_their_order(case):
     structure, parameters = STRUCTURES[case]
     found = fit(pd.Categorical.from_codes(AT, WORDS), structure, **parameters)
-    same(found, fit(FRAME["number"], structure, **parameters))
+    same(found, numbered(structure, **parameters))
     assert found.results_.specification.residual_occasions == tuple(WORDS)
 
 
@@ -160,7 +168,7 @@ def test_integers_that_are_categories_follow_these():
 
 
 def test_numbers_stay_as_they_are():
-    spec = fit(FRAME["number"]).results_.specification
+    spec = numbered().results_.specification
     assert spec.residual_times == (1.0, 2.0, 3.0, 4.0)
     assert spec.residual_occasions == ("1", "2", "3", "4")
     wanted = fit(FRAME["number"] * 5)
@@ -181,7 +189,7 @@ def test_an_array_of_objects():
         fixed=["x1"],
         residuals=Residuals("unstructured", time="x2"),
     ).fit(X, FRAME["y"])
-    same(found, fit(FRAME["number"]))
+    same(found, numbered())
 
 
 @pytest.mark.parametrize("form", ["Series", "Categorical", "Enum", "frame", "array"])
@@ -199,7 +207,7 @@ def test_names_in_groups(form):
     else:
         groups = pd.DataFrame({"visit": np.array(VISITS)[AT]})
     found = model("banded", order=1).fit(X, FRAME["y"], groups=groups)
-    wanted = fit(FRAME["number"], "banded", order=1)
+    wanted = numbered("banded", order=1)
     same(found, wanted)
     assert_allclose(
         found.forecast(X, groups=groups),
@@ -219,7 +227,7 @@ def _polars(dtype) -> pl.DataFrame:
 def test_polars(dtype):
     frame = _polars(dtype)
     found = model("banded", order=1).fit(frame, FRAME["y"])
-    wanted = fit(FRAME["number"], "banded", order=1)
+    wanted = numbered("banded", order=1)
     same(found, wanted)
     assert_allclose(
         found.forecast(frame), wanted.forecast(FRAME.assign(visit=FRAME["number"]))
@@ -367,7 +375,7 @@ def test_rows_of_unknown_occasions(answer):
 
 @pytest.mark.parametrize("answer", ANSWERS)
 def test_rows_of_names_after_a_fit_to_numbers(answer):
-    found = fit(FRAME["number"])
+    found = numbered()
     with pytest.raises(ValueError, match=r"occasions 'VIS9'.* '1', '2', '3', '4'"):
         ANSWERS[answer](found, FRAME.assign(visit="VIS9"))
     with pytest.raises(ValueError, match=r"occasions '7', '9'.* '1', '2', '3', '4'"):
@@ -376,7 +384,7 @@ def test_rows_of_names_after_a_fit_to_numbers(answer):
 
 @pytest.mark.parametrize("answer", ANSWERS)
 def test_rows_are_answered_as_with_numbers(answer):
-    found, wanted = fit(pd.Categorical.from_codes(AT, WORDS)), fit(FRAME["number"])
+    found, wanted = fit(pd.Categorical.from_codes(AT, WORDS)), numbered()
     # texts find their categories, whatever is sorted or lacking
     new = FRAME.assign(visit=np.array(WORDS)[AT])
     got = ANSWERS[answer](found, new)
@@ -436,7 +444,7 @@ def test_dates_are_told_what_to_do():
     ):
         fit(visit)
     found = fit(visit.astype(str))
-    same(found, fit(FRAME["number"]))
+    same(found, numbered())
     assert terms(found)[0] == "sd(e2024-01-01)"
 
 
@@ -459,6 +467,7 @@ def test_the_order_of_numbered_texts_in_bands():
 # --------------------------------------------------------------------------- languages
 
 
+@pytest.mark.daily
 @pytest.mark.parametrize("terms_", ["x", "x + number", "x * visit"])
 @pytest.mark.parametrize("frame", ["text", "categories", "Enum"])
 def test_formula(terms_, frame):
@@ -540,7 +549,7 @@ def test_command():
     # labelled numbers are categories
     data = FRAME.assign(visit=pd.Categorical.from_codes(AT, WORDS))
     found = xtmixed(line, data, show=False)
-    same(found, fit(FRAME["number"]))
+    same(found, numbered())
     assert found.results_.specification.residual_occasions == tuple(WORDS)
     assert to_command(found) == f"xtmixed {line}"
 
@@ -551,7 +560,7 @@ def test_back_to_a_command():
         ValueError, match=r"holds names \(VIS1, VIS2, VIS3, VIS4\), and"
     ):
         to_command(found)
-    assert "t(visit)" in to_command(fit(FRAME["number"]))
+    assert "t(visit)" in to_command(numbered())
     assert "t(visit)" in to_command(fit(pd.Categorical(FRAME["number"])))
     with pytest.raises(ValueError, match=r"Number the occasions in their order"):
         to_command(fit(pd.Categorical(FRAME["number"], [2, 1, 3, 4])))
@@ -566,7 +575,7 @@ def test_nlme():
     few = FRAME[FRAME["number"].isin([1, 4])]
     found = model().fit(few.assign(visit=few["number"] > 2), few["y"])
     assert "factor(data$visit, levels = c(FALSE, TRUE))" in to_nlme(found).code
-    assert "factor(data$visit))" in to_nlme(fit(FRAME["number"])).code
+    assert "factor(data$visit))" in to_nlme(numbered()).code
     assert "lme4's are independent" in str(to_lme4(found))
 
 

@@ -110,6 +110,7 @@ def check_optimum(case, seed):
     return model
 
 
+@pytest.mark.daily(8)
 @pytest.mark.parametrize("seed", [*range(16), *map(slow, range(16, 64))])
 def test_no_other_search_is_better(seed):
     check_optimum(ill_scaled(seed), seed)
@@ -302,6 +303,7 @@ def close_fits(one, other, *, likelihood, estimates):
         assert_allclose(a, b, rtol=0, atol=estimates * np.abs(b.to_numpy()).max())
 
 
+@pytest.mark.daily
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize(
     "way",
@@ -324,6 +326,7 @@ def test_em_alone_comes_to_the_same_optimum(seed):
     assert em.n_iter_ == em.history_["iteration"].max()
 
 
+@pytest.mark.daily
 @pytest.mark.parametrize("structure", STRUCTURES)
 @pytest.mark.parametrize("method", ["ml", "reml"])
 def test_em_never_loses_likelihood(structure, method):

@@ -39,6 +39,7 @@ def add(model, data, engine="memory", weight=None):
     return model.partial_fit(X, data["y"], weight and data[weight])
 
 
+@pytest.mark.daily
 @pytest.mark.parametrize("engine", ["memory", "duckdb", "polars"])
 @pytest.mark.parametrize("method", ["ml", "reml"])
 @pytest.mark.parametrize("spec", MODELS.values(), ids=MODELS)

@@ -89,6 +89,7 @@ def every_way():
                 yield (name, *way, seed) if daily else slow(name, *way, seed)
 
 
+@pytest.mark.daily
 @pytest.mark.parametrize(("name", "effects", "method", "by", "seed"), every_way())
 def test_value_gradient_and_hessian_are_those_of_the_rows(
     name, effects, method, by, seed
@@ -112,6 +113,7 @@ def test_value_gradient_and_hessian_are_those_of_the_rows(
     same(*([getattr(x, each) for each in names] for x in (at, right)))
 
 
+@pytest.mark.daily
 @pytest.mark.parametrize("effects", ["none", "slope_in_time"])
 @pytest.mark.parametrize("name", ["unstructured", "toeplitz", "exchangeable", "ar_t"])
 def test_derivatives_by_differences(name, effects):

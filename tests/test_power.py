@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 import sys
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import pandas as pd
 import pytest
 from scipy.special import ndtr
 from scipy.stats import binomtest
+from sklearn.base import clone
 
 from sklearn_xmixed import (
     MixedLinearRegressor,
@@ -25,6 +27,7 @@ from sklearn_xmixed.datasets import load_penicillin, load_sleepstudy
 from sklearn_xmixed.inference import linear_hypothesis
 from sklearn_xmixed.planning._layout import resized
 from sklearn_xmixed.resampling import _responses
+from tests.conftest import slow
 
 REFERENCE = json.loads(
     (Path(__file__).parent / "reference" / "power.json").read_text(encoding="utf-8")
@@ -52,8 +55,19 @@ def sleep():
 # -- witnesses -------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("method", ["z", "satterthwaite", "kenward-roger", "lr"])
-@pytest.mark.parametrize("design", ["slopes", "clusters"])
+@pytest.mark.parametrize(
+    ("design", "method"),
+    [  # every method and both designs once a day
+        ("slopes", "z"),
+        ("slopes", "satterthwaite"),
+        ("clusters", "kenward-roger"),
+        ("clusters", "lr"),
+        slow("slopes", "kenward-roger"),
+        slow("slopes", "lr"),
+        slow("clusters", "z"),
+        slow("clusters", "satterthwaite"),
+    ],
+)
 def test_power_is_that_of_lme4(design, method):
     """Shares of two simulations, four standard errors of their difference apart."""
     n = 2000
@@ -157,13 +171,9 @@ def test_a_balanced_design_has_the_exact_t_test():
 METHODS = ["asymptotic", "satterthwaite", "kenward-roger", "between-within", "residual"]
 
 
-@pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize(
-    "hypothesis",
-    [["a"], ["a = b"], ["a + 2*b = 0.5"], ["a", "b"], ["a = b", "c = 0.1"]],
-)
-@pytest.mark.parametrize("n_levels", [1, 2])
-def test_p_values_are_those_of_single_fits(hypothesis, method, n_levels):
+@cache
+def together_and_alone(n_levels):
+    """Fits of four responses at once, and one by one."""
     rng = np.random.default_rng(0)
     n = 72
     X = pd.DataFrame(rng.normal(size=(n, 3)), columns=["a", "b", "c"])
@@ -173,11 +183,20 @@ def test_p_values_are_those_of_single_fits(hypothesis, method, n_levels):
     Y[:, 3] -= v[X["pupil"], 3]  # a variance at its boundary
     levels = ["school", "pupil"][:n_levels]
     model = MixedLinearRegressor(levels, fixed=["a", "b", "c"], method="reml")
-    many = model.fit(X, Y)._fitted
+    alone = [clone(model).fit(X, y) for y in Y.T]
+    return model.fit(X, Y)._fitted, alone
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(
+    "hypothesis",
+    [["a"], ["a = b"], ["a + 2*b = 0.5"], ["a", "b"], ["a = b", "c = 0.1"]],
+)
+@pytest.mark.parametrize("n_levels", [1, 2])
+def test_p_values_are_those_of_single_fits(hypothesis, method, n_levels):
+    many, alone = together_and_alone(n_levels)
     df = None if method == "asymptotic" else method
-    for b in range(4):
-        one = MixedLinearRegressor(levels, fixed=["a", "b", "c"], method="reml")
-        one.fit(X, Y[:, b])
+    for b, one in enumerate(alone):
         asked = linear_hypothesis(one.results_, hypothesis)
         expected = one.wald_test(hypothesis, df=method).p_value
         # optima agree to about the root of 1e-13, df more coarsely at the boundary

@@ -173,6 +173,7 @@ def variance_parts(name, model):
     return table.to_numpy(), [1.0 * same(a), *each]
 
 
+@pytest.mark.daily
 @pytest.mark.parametrize("name", DF_MODELS)
 @pytest.mark.parametrize("method", ["satterthwaite", *KENWARD_ROGER])
 def test_degrees_of_freedom_of_all_kinds_are_those_of_dense_matrices(name, method):
@@ -186,6 +187,7 @@ def test_degrees_of_freedom_of_all_kinds_are_those_of_dense_matrices(name, metho
     assert_allclose(table.df, truth.df(method, np.eye(3)), rtol=2e-4)
 
 
+@pytest.mark.daily
 @pytest.mark.parametrize("method", ["satterthwaite", *KENWARD_ROGER])
 @pytest.mark.parametrize("effects", ["none", "a"])
 def test_degrees_of_freedom_with_autoregressions(effects, method):
@@ -272,6 +274,7 @@ ROBUST = (
 )
 
 
+@pytest.mark.daily
 @pytest.mark.parametrize("reml", [False, True])
 @pytest.mark.parametrize("name", MODELS)
 def test_likelihood_and_coefficients_are_those_of_V_in_full(name, reml):
@@ -319,6 +322,7 @@ def test_small_samples_are_those_of_dense_matrices():
         assert_allclose(table.df, expected, rtol=1e-5)
 
 
+@pytest.mark.daily
 @pytest.mark.parametrize("factor", [1e-12, 1e12])
 @pytest.mark.parametrize("name", ["nested", "crossed", "exchangeable factor", "ar"])
 def test_the_unit_of_the_weights_is_that_of_sigma(name, factor):
@@ -390,6 +394,7 @@ def test_influence_is_that_of_fits_without_the_row(name):
     assert_allclose(rows["deletion_residual"].iloc[11], expected, rtol=1e-6)
 
 
+@pytest.mark.daily
 @pytest.mark.parametrize("name", ROBUST)
 @pytest.mark.parametrize("vce", ["robust", "CR0", "CR1", "CR1S", "CR2", "CR3"])
 def test_robust_errors_are_those_of_matrices_in_full(vce, name):

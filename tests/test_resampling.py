@@ -136,6 +136,7 @@ def every_kind():
                 yield (case, method, kind) if daily else slow(case, method, kind)
 
 
+@pytest.mark.daily
 @pytest.mark.parametrize(("case", "method", "kind"), every_kind())
 def test_batched_replicates_equal_single_fits(case, method, kind):
     """The same resamples: groups copied under new labels, or drawn responses."""
@@ -146,6 +147,7 @@ def test_batched_replicates_equal_single_fits(case, method, kind):
     assert_allclose(batched / size, single / size, rtol=0, atol=1e-6)
 
 
+@pytest.mark.daily
 @pytest.mark.parametrize("kind", ["cluster", "parametric"])
 @pytest.mark.parametrize("case", ["unbalanced", slow("three levels"), "near zero"])
 def test_large_replicates_are_searched_one_after_another(case, kind, monkeypatch):

@@ -17,6 +17,7 @@ from sklearn_xmixed.design._compile import compile_design
 from sklearn_xmixed.resampling import _responses
 from sklearn_xmixed.resampling._responses import _Alone
 from sklearn_xmixed.resampling._together import Together
+from tests.conftest import slow
 
 
 def responses(m, seed=0, slopes=False):
@@ -71,7 +72,7 @@ def test_random_intercept_boundary_included(method):
     assert together >= 22  # hardly any is left to a fit of its own
 
 
-@pytest.mark.parametrize("method", ["ml", "reml"])
+@pytest.mark.parametrize("method", [slow("ml"), "reml"])
 def test_correlated_slopes(method):
     X, Y = responses(12, slopes=True)
     same_as_alone({"random_effects": SLOPES, "fixed": ["x"], "method": method}, X, Y)
@@ -157,6 +158,7 @@ def restricted(effects):
     return X, Y, clone(model).fit(X, Y), {n: clone(model).fit(X, Y[n]) for n in Y}
 
 
+@pytest.mark.daily
 @pytest.mark.parametrize("effects", EFFECTS)
 @pytest.mark.parametrize("df", [*METHODS, "residual", "containment", "between-within"])
 def test_small_samples(effects, df):

@@ -25,7 +25,7 @@ from tests.test_residuals import (
     data,
     dense_lambda,
     engine,
-    everyday,
+    in_turn,
     random_terms,
     residuals_of,
     some_theta,
@@ -55,12 +55,6 @@ FITS = [
     ("exponential", "above", None),
 ]
 EVERYDAY = {*FITS[:1], *FITS[4:6], *FITS[9:10], *FITS[12:]}
-
-
-def in_turn(name, effects, by):
-    """Every structure once a day, with ``by`` or without."""
-    odd = list(SPECS).index(name) % 2 == 1 or name == "independent"
-    return everyday(name, effects, by) and odd == (by is not None)
 
 
 def correlated(seed: int, groups: int = 60) -> pd.DataFrame:
@@ -223,6 +217,7 @@ def copies(frame, weight):
     return pd.concat(parts, ignore_index=True)
 
 
+@pytest.mark.daily
 @pytest.mark.parametrize("vce", ["oim", "robust"])
 @pytest.mark.parametrize(
     ("name", "effects", "by"),
@@ -355,6 +350,7 @@ def test_a_top_level_without_effects_is_the_cluster():
     assert_allclose(linear.beta_vcov, again.beta_vcov, rtol=1e-9)
 
 
+@pytest.mark.daily
 @pytest.mark.parametrize("vce", ["oim", "robust"])
 @pytest.mark.parametrize(
     "name", ["ar2", "independent", slow("ma"), slow("exponential")]

@@ -25,8 +25,12 @@ from sklearn_xmixed.exceptions import ExactFitWarning
 
 # The checks call fit(X, y) alone: linear regression, or the one level that needs no
 # labels.  Their data have exact fits (p > n, a single row), which we warn about.
-INSTANCES = [
+EVERYDAY = [
     MixedLinearRegressor(),
+    MixedLinearRegressor(RandomEffects("_all"), lr_test=False),
+    MixedLinearRegressor(categorical="treatment"),  # it goes another way with columns
+]
+INSTANCES = [
     MixedLinearRegressor(fit_intercept=False),
     MixedLinearRegressor(method="reml"),
     MixedLinearRegressor(parameterization="matlog"),
@@ -35,12 +39,10 @@ INSTANCES = [
     MixedLinearRegressor(missing="drop"),
     MixedLinearRegressor(unseen="raise", residuals=Residuals()),
     MixedLinearRegressor(lr_test=False, std_errors=False),
-    MixedLinearRegressor(RandomEffects("_all"), lr_test=False),
     MixedLinearRegressor(vce="robust"),
     MixedLinearRegressor(weight_type="sampling"),
     MixedLinearRegressor(weight_type="precision"),
     MixedLinearRegressor(weight_type="precision", method="reml"),
-    MixedLinearRegressor(categorical="treatment"),
     MixedLinearRegressor(RandomEffects("_all"), lr_test=False, categorical="treatment"),
 ]
 
@@ -142,8 +144,16 @@ def test_checks_of_every_parameter(estimator):
 
 @pytest.mark.filterwarnings("ignore::sklearn_xmixed.exceptions.MixedModelWarning")
 @pytest.mark.filterwarnings("ignore:Can't check dok sparse matrix")
-@parametrize_with_checks(INSTANCES, expected_failed_checks=faults_of_checks)
+@parametrize_with_checks(EVERYDAY, expected_failed_checks=faults_of_checks)
 def test_common_checks(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::sklearn_xmixed.exceptions.MixedModelWarning")
+@pytest.mark.filterwarnings("ignore:Can't check dok sparse matrix")
+@parametrize_with_checks(INSTANCES, expected_failed_checks=faults_of_checks)
+def test_common_checks_of_other_parameters(estimator, check):
     check(estimator)
 
 

@@ -256,6 +256,7 @@ def every_table():
             )
 
 
+@pytest.mark.daily
 @pytest.mark.parametrize(("case", "method"), every_table())
 def test_tables_and_tests_are_those_of_the_definition(case, method):
     model, oracle = both(case)
@@ -284,6 +285,7 @@ def test_tables_and_tests_are_those_of_the_definition(case, method):
         assert_allclose(test.p_value, p_value, rtol=1e-9)
 
 
+@pytest.mark.daily
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize(
     "case", [CASES[4], ("crossed", "two factors", 3), CASES[-1]], ids=ids
@@ -375,6 +377,7 @@ def test_the_oracle_holds_what_is_at_the_boundary(name):
     assert_allclose(oracle.score * oracle.theta, 0.0, atol=1e-4)
 
 
+@pytest.mark.daily
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("name", SINGULAR)
 def test_at_the_boundary_the_free_directions_count(name, method):

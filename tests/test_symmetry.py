@@ -95,6 +95,7 @@ def test_sorted_rows(case):
     )
 
 
+@pytest.mark.daily
 @pytest.mark.parametrize("kind", ["text", "negative", "reused"])
 def test_names_of_groups(case, kind):
     frame = case.frame.copy()
@@ -142,6 +143,7 @@ def test_rows_of_weight_zero_are_not_there(case):
 # ----------------------------------------------------------------- response
 
 
+@pytest.mark.daily
 @pytest.mark.parametrize("scale", [1e3, 1e-6, -1.0, 1e9, 1e120, 1e-120])
 def test_unit_of_the_response(case, scale):
     other = replace(case, frame=case.frame.assign(y=scale * case.frame["y"]))
@@ -167,6 +169,7 @@ def test_unit_of_the_response(case, scale):
     assert new.n_iter_ == old.n_iter_
 
 
+@pytest.mark.daily
 @pytest.mark.parametrize("shift", [1e3, -1e6])
 def test_origin_of_the_response(case, shift):
     """y - 1e6 keeps ten digits of y, the fit cannot know more."""
@@ -190,6 +193,7 @@ def test_adding_a_fixed_combination_to_the_response(case):
 # ------------------------------------------------------------------ columns
 
 
+@pytest.mark.daily
 @pytest.mark.parametrize("scale", [1e4, 1e-4, -3.0, 1e8])
 def test_unit_of_a_column_with_a_random_slope(case, scale):
     other = replace(case, frame=case.frame.assign(x=scale * case.frame["x"]))
@@ -208,6 +212,7 @@ def test_unit_of_a_column_with_a_random_slope(case, scale):
     close(np.abs(new.coef_table()["z"]), np.abs(old.coef_table()["z"]), VARIANCE)
 
 
+@pytest.mark.daily
 @pytest.mark.parametrize("shift", [10.0, -1e3, 1e5])
 def test_origin_of_a_column_with_a_random_slope(case, shift):
     """The unstructured model is the same one; intercepts are those at x = -shift."""
@@ -313,6 +318,7 @@ def test_order_of_columns(case):
     )
 
 
+@pytest.mark.daily
 @pytest.mark.parametrize("structure", ["independent", "identity", "exchangeable"])
 def test_order_of_random_columns_of_other_structures(case, structure):
     fits = [

@@ -94,6 +94,7 @@ def key_of(term: str) -> frozenset[str]:
     return frozenset(re.split("[:#]", plain))
 
 
+@pytest.mark.daily
 @pytest.mark.parametrize("kind", [1, 2, 3])
 @pytest.mark.parametrize("name", CASES)
 def test_against_lmertest(name, kind):

@@ -23,6 +23,7 @@ from sklearn_xmixed.datasets import (
     load_bioequivalence_partial,
 )
 from sklearn_xmixed.exceptions import NotConvergedWarning
+from tests.conftest import slow
 from tests.small_sample_oracle import KENWARD_ROGER, Linear, SmallSample, Tied, same
 
 REFERENCE = json.loads(Path(__file__).with_name("bioequivalence.json").read_text())
@@ -185,7 +186,7 @@ def identified(model, frame, *, zero=False):
 
 
 @pytest.mark.parametrize(
-    ("seed", "missing"), [(None, 0.0), (2, 0.0), (3, 0.1), (4, 0.1)]
+    ("seed", "missing"), [(None, 0.0), slow(2, 0.0), (3, 0.1), slow(4, 0.1)]
 )
 def test_degrees_of_freedom_of_a_partial_design(seed, missing):
     """Parameters that the data do not tell apart leave the treatment's test alone."""
