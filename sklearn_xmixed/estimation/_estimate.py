@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -106,12 +107,12 @@ class Estimate:
         """Columns of the data."""
         return self.kind.pool
 
-    @property
+    @cached_property
     def D(self) -> list[Array]:
         """Sigma / sigma^2 of each floor or term in the tree's basis."""
         return self.kind.model.floors(self.D_blocks)
 
-    @property
+    @cached_property
     def Sigmas(self) -> list[Array]:
         """Covariance matrix of each equation in the user's columns."""
         return [
@@ -179,7 +180,7 @@ class _Fit:
         if gamma is not None:
             D_blocks = self.kind.model.split(gamma)
         elif (options.em_iter > 0 and self.kind.model.blocks) or options.em_only:
-            D_blocks, done = self._expect(first)
+            D_blocks, done = self._score(first, others) or self._expect(first)
             stopped = any(line.stopped for line in self.log)
             if options.em_only or stopped:
                 return self._end_of_em(D_blocks, done, stopped)
@@ -188,7 +189,28 @@ class _Fit:
         found = self._search(self.kind.closer(gamma), others)
         return self._certified(self.kind.at_the_end(found))
 
-    # -- EM ------------------------------------------------------------------------
+    # -- EM, or one step of scoring ----------------------------------------------------
+
+    def _score(
+        self, D_blocks: list[Array], others: list[list[Array]]
+    ) -> tuple[list[Array], bool] | None:
+        """One step of scoring; None where EM is to begin.
+
+        EM goes where the likelihood has the maximum next to the start, which counts
+        where it may have several.
+        """
+        found = None
+        if not (self.options.em_only or others):
+            found = self.kind.scored(D_blocks)
+        if found is None:
+            return None
+        value, promised, new = found
+        line = Iteration("scoring", 0, value, promised)
+        self.log = [line]
+        if self.watch is not None and self._seen_by_em(line, D_blocks):
+            self.log = [replace(line, note="stopped")]
+            return D_blocks, False
+        return new, False
 
     def _expect(self, D_blocks: list[Array]) -> tuple[list[Array], bool]:
         options, steps = self.options, self.kind.em_steps
