@@ -117,7 +117,8 @@ def read_xy(
             ensure_min_samples=0,
             input_name="y",
         )
-    check_consistent_length(X, y)
+    if len(X) != len(y):
+        check_consistent_length(X, y)  # scikit-learn's own message
     return X, y
 
 

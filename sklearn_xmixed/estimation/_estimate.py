@@ -90,12 +90,26 @@ class Estimate:
         pieces: Pieces,
         log: list[Iteration],
         certificate: Certificate,
+        *,
+        gamma: Array | None = None,
+        border: Border | None = None,
     ) -> Estimate:
         """At given covariances, and the psi of the last ``settle``."""
         objective, nn = kind.objective, kind.objective.nn
         sigma2 = max(float(pieces.c), 0.0) / nn if nn > 0 else 0.0
         deviance = float(objective.deviance(pieces))
-        return cls(kind, D_blocks, pieces, sigma2, deviance, log, certificate, kind.psi)
+        return cls(
+            kind,
+            D_blocks,
+            pieces,
+            sigma2,
+            deviance,
+            log,
+            certificate,
+            kind.psi,
+            gamma,
+            border,
+        )
 
     @property
     def objective(self) -> Objective:
@@ -292,7 +306,8 @@ class _Fit:
             if not found.value < last.value:
                 found = last
                 break
-        return replace(found, log=lines)
+        found.log = lines
+        return found
 
     def _certified(self, found: Optimum) -> Estimate:
         """The estimate at an optimum, on the boundary where that is as good."""
@@ -309,8 +324,15 @@ class _Fit:
             slack = 1e-9 * (1.0 + abs(found.value) / 1e4)
             if objective.deviance(at_zero) <= found.value + slack:
                 D_blocks, pieces = D_zero, at_zero
-        estimate = Estimate.of(self.kind, D_blocks, pieces, self.log, certificate)
-        return replace(estimate, gamma=found.gamma, border=self.border)
+        return Estimate.of(
+            self.kind,
+            D_blocks,
+            pieces,
+            self.log,
+            certificate,
+            gamma=found.gamma,
+            border=self.border,
+        )
 
     # -- what is watched ---------------------------------------------------------------
 

@@ -27,7 +27,7 @@ def small_sample_of(
     order = variances.order
     pool, F = found.pool, found.pieces.root.F
     root = np.zeros((len(order.names), pool.p))
-    root[order.place] = np.linalg.solve(pool.R, F)[order.order]
+    root[order.place] = pool.root(F)[order.order]
     place = np.empty(pool.p, dtype=int)
     place[order.order] = order.place
     refusal = _refusal(found, options)
