@@ -108,8 +108,9 @@ class MixedLinearRegressor(
         covariance matrices.  Square roots reach singular matrices.
     em_iter : int, default=20
         Largest number of EM iterations before the gradient-based search.
-        The search takes over as soon as that is faster, after three.  With ``em_only``
-        all of them are used.
+        The search takes over as soon as that is faster, after three; with one level of
+        groups a step of scoring, which is exact in balanced data, mostly takes the place
+        of these unless ``em_iter`` is 0.  With ``em_only`` all of them are used.
     em_tol : float, default=1e-10
         EM stops at a relative change of the log likelihood below this.
     em_only : bool, default=False

@@ -16,7 +16,7 @@ from sklearn_xmixed import MixedLinearRegressor, RandomEffects
 from sklearn_xmixed.datasets import load_sleepstudy
 from sklearn_xmixed.exceptions import NotConvergedWarning
 from sklearn_xmixed.likelihood import oracle
-from tests.conftest import STRUCTURES, simulate, slow
+from tests.conftest import STRUCTURES, Case, simulate, slow
 
 # The searches are compared by -2 log likelihood.  scipy stops at about this much
 # above a minimum, relative to the value; a worse local optimum is much further away.
@@ -383,7 +383,7 @@ def test_history():
         "criterion",
         "note",
     ]
-    assert list(dict.fromkeys(log["phase"])) == ["em", "gradient"]
+    assert list(dict.fromkeys(log["phase"])) == ["scoring", "gradient"]
     for _, part in log.groupby("phase"):
         assert (part["iteration"] == np.arange(len(part))).all()
     assert log["log_likelihood"].iloc[-1] == pytest.approx(
@@ -418,17 +418,29 @@ def test_log_text(capsys):
     assert lines[0] == "Performing EM optimization:"
     assert lines[1] == "Performing gradient-based optimization:"
     assert lines[2].startswith("Iteration 0:  log likelihood = -87")
-    assert lines[-2] == f"Iteration {model.n_iter_}:  log likelihood = -875.96967"
+    last = model.history_["iteration"].iloc[-1]
+    assert lines[-2] == f"Iteration {last}:  log likelihood = -875.96967"
     assert lines[-1] == "Computing standard errors:"
 
 
-def test_em_log_text(capsys):
+def test_scoring_log_text(capsys):
     sleepstudy(verbose=2, method="reml")
+    lines = [line for line in capsys.readouterr().out.split("\n") if line]
+    assert lines[0] == "Performing scoring optimization:"
+    assert lines[1].startswith("Iteration 0:  log restricted-likelihood = -88")
+    assert lines[2] == "Performing gradient-based optimization:"
+
+
+def test_em_log_text(capsys):
+    X, y = load_sleepstudy(return_X_y=True)
+    few = X.index % 10 < 5  # with 90 rows the likelihood may have several maxima
+    effects = RandomEffects("subject", ["days"], covariance="unstructured")
+    MixedLinearRegressor(effects, verbose=2, method="reml").fit(X[few], y[few])
     lines = capsys.readouterr().out.split("\n")
     at = lines.index("Performing gradient-based optimization:")
     em = [line for line in lines[:at] if line.startswith("Iteration")]
     assert len(em) >= 2
-    assert all("log restricted-likelihood = -8" in line for line in em)
+    assert all("log restricted-likelihood = -4" in line for line in em)
     assert "Computing standard errors:" in lines
 
 
@@ -440,3 +452,44 @@ def test_em_only_log_text(capsys):
     assert text.count("Iteration") == 6  # iteration 0 is where it starts
     assert "gradient" not in text
     assert "standard errors" not in text
+
+
+# ------------------------------------------------------------------ scoring
+
+
+@pytest.mark.parametrize("method", ["ml", "reml"])
+def test_scoring_is_exact_in_balanced_data(method):
+    """Wherever it begins: moments of balanced groups are the maximum."""
+    X, y = load_sleepstudy(return_X_y=True)
+    effects = [RandomEffects("subject", ["days"], covariance="unstructured")]
+    case = Case(X.assign(y=y), effects, ["days"], method=method)
+    best = -2.0 * case.fit().log_likelihood_
+    kind = case.engine.start.kind
+    for D in (np.eye(2), np.diag([0.01, 5.0]), np.array([[9.0, -2.0], [-2.0, 1.0]])):
+        _, promised, (new,) = kind.scored([D])
+        assert promised > 0
+        gamma = kind.objective.join([new])
+        value, gradient = kind.objective.gradient(gamma)
+        assert value == pytest.approx(best, rel=1e-13)
+        assert_allclose(gradient, 0.0, atol=1e-7)
+
+
+def test_scoring_gives_way_to_em():
+    """Near the boundary, with several levels, and where the likelihood is flat."""
+    case = well_posed(0)
+    kind = case.engine.start.kind
+    assert kind.scored([np.eye(kind.model.blocks[0].structure.q)])
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"g": np.repeat(np.arange(20), 8), "y": rng.normal(size=160)})
+    frame["y"] -= frame.groupby("g")["y"].transform("mean")
+    frame["top"], frame["row"] = frame["g"] // 4, np.arange(160)
+    for levels in (["g"], ["top", "g"], ["row"]):
+        case = Case(frame, [RandomEffects(level) for level in levels], [])
+        assert case.engine.start.kind.scored([np.eye(1) for _ in levels]) is None
+        assert case.fit_quietly().history_["phase"].iloc[0] == "em"
+
+
+def test_without_em_the_search_begins_at_once():
+    X, y = load_sleepstudy(return_X_y=True)
+    model = MixedLinearRegressor("subject", em_iter=0).fit(X, y)
+    assert set(model.history_["phase"]) == {"gradient"}

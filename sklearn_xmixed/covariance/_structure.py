@@ -141,6 +141,14 @@ class Structure:
         return found
 
     @cached_property
+    def members(self) -> list[list[int]]:
+        """Effects that each parameter belongs to."""
+        return [
+            np.flatnonzero((self.pattern == k).any(axis=0)).tolist()
+            for k in range(self.n_params)
+        ]
+
+    @cached_property
     def indices(self) -> tuple[Array, Array]:
         """Rows and columns of ``places``."""
         i, j = np.array(self.places, dtype=int).reshape(-1, 2).T

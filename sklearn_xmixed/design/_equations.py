@@ -371,7 +371,10 @@ def levels_with_effects(
         )
         used.append(number)
     renumber = {number: i for i, number in enumerate(used)} | {-1: -1}
-    numbered = tuple(replace(eq, level=renumber[eq.level]) for eq in equations)
+    numbered = tuple(
+        eq if renumber[eq.level] == eq.level else replace(eq, level=renumber[eq.level])
+        for eq in equations
+    )
     if passed is not None:
         weights = passed if weights is None else weights * passed
     return tuple(final), numbered, tuple(used), weights

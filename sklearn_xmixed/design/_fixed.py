@@ -122,7 +122,8 @@ def read_xy(
         except (TypeError, ValueError) as error:
             blame_values(error, "y", y)
             raise
-    check_consistent_length(X, y)
+    if len(X) != len(y):
+        check_consistent_length(X, y)  # scikit-learn's own message
     return X, y
 
 

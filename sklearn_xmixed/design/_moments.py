@@ -54,7 +54,8 @@ class Moments:
         """
         columns = [c for part in parts for c in (part.T if part.ndim == 2 else [part])]
         rows, k = len(columns[0]), len(columns)
-        shift = np.array([c[: min(rows, BLOCK_ROWS)].mean() for c in columns])
+        few = min(rows, BLOCK_ROWS)
+        shift = np.array([np.add.reduce(c[:few]) for c in columns]) / few
         # a leading row of ones makes the sums part of the product
         gram = np.zeros((k + 1, k + 1))
         buffer = np.ones((k + 1, min(rows, BLOCK_ROWS)))

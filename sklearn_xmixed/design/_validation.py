@@ -59,9 +59,7 @@ def check_parameters(estimator: Any) -> None:
 
     for name, choices in _CHOICES.items():
         value = getattr(estimator, name)
-        if not any(
-            value is c or (isinstance(value, str) and value == c) for c in choices
-        ):
+        if not (value is None or isinstance(value, str)) or value not in choices:
             words = [repr(c) for c in choices]
             refuse(name, "one of " + ", ".join(words))
     for name in _COUNTS:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -89,12 +90,26 @@ class Estimate:
         pieces: Pieces,
         log: list[Iteration],
         certificate: Certificate,
+        *,
+        gamma: Array | None = None,
+        border: Border | None = None,
     ) -> Estimate:
         """At given covariances, and the psi of the last ``settle``."""
         objective, nn = kind.objective, kind.objective.nn
         sigma2 = max(float(pieces.c), 0.0) / nn if nn > 0 else 0.0
         deviance = float(objective.deviance(pieces))
-        return cls(kind, D_blocks, pieces, sigma2, deviance, log, certificate, kind.psi)
+        return cls(
+            kind,
+            D_blocks,
+            pieces,
+            sigma2,
+            deviance,
+            log,
+            certificate,
+            kind.psi,
+            gamma,
+            border,
+        )
 
     @property
     def objective(self) -> Objective:
@@ -106,12 +121,12 @@ class Estimate:
         """Columns of the data."""
         return self.kind.pool
 
-    @property
+    @cached_property
     def D(self) -> list[Array]:
         """Sigma / sigma^2 of each floor or term in the tree's basis."""
         return self.kind.model.floors(self.D_blocks)
 
-    @property
+    @cached_property
     def Sigmas(self) -> list[Array]:
         """Covariance matrix of each equation in the user's columns."""
         return [
@@ -179,7 +194,7 @@ class _Fit:
         if gamma is not None:
             D_blocks = self.kind.model.split(gamma)
         elif (options.em_iter > 0 and self.kind.model.blocks) or options.em_only:
-            D_blocks, done = self._expect(first)
+            D_blocks, done = self._score(first, others) or self._expect(first)
             stopped = any(line.stopped for line in self.log)
             if options.em_only or stopped:
                 return self._end_of_em(D_blocks, done, stopped)
@@ -188,7 +203,28 @@ class _Fit:
         found = self._search(self.kind.closer(gamma), others)
         return self._certified(self.kind.at_the_end(found))
 
-    # -- EM ------------------------------------------------------------------------
+    # -- EM, or one step of scoring ----------------------------------------------------
+
+    def _score(
+        self, D_blocks: list[Array], others: list[list[Array]]
+    ) -> tuple[list[Array], bool] | None:
+        """One step of scoring; None where EM is to begin.
+
+        EM goes where the likelihood has the maximum next to the start, which counts
+        where it may have several.
+        """
+        found = None
+        if not (self.options.em_only or others):
+            found = self.kind.scored(D_blocks)
+        if found is None:
+            return None
+        value, promised, new = found
+        line = Iteration("scoring", 0, value, promised)
+        self.log = [line]
+        if self.watch is not None and self._seen_by_em(line, D_blocks):
+            self.log = [replace(line, note="stopped")]
+            return D_blocks, False
+        return new, False
 
     def _expect(self, D_blocks: list[Array]) -> tuple[list[Array], bool]:
         options, steps = self.options, self.kind.em_steps
@@ -270,7 +306,8 @@ class _Fit:
             if not found.value < last.value:
                 found = last
                 break
-        return replace(found, log=lines)
+        found.log = lines
+        return found
 
     def _certified(self, found: Optimum) -> Estimate:
         """The estimate at an optimum, on the boundary where that is as good."""
@@ -287,8 +324,15 @@ class _Fit:
             slack = 1e-9 * (1.0 + abs(found.value) / 1e4)
             if objective.deviance(at_zero) <= found.value + slack:
                 D_blocks, pieces = D_zero, at_zero
-        estimate = Estimate.of(self.kind, D_blocks, pieces, self.log, certificate)
-        return replace(estimate, gamma=found.gamma, border=self.border)
+        return Estimate.of(
+            self.kind,
+            D_blocks,
+            pieces,
+            self.log,
+            certificate,
+            gamma=found.gamma,
+            border=self.border,
+        )
 
     # -- what is watched ---------------------------------------------------------------
 

@@ -7,6 +7,7 @@ from ..optimization import Iteration
 
 __all__ = ["IterationLog"]
 
+TITLES = {"em": "EM", "scoring": "scoring", "gradient": "gradient-based"}
 #: predicted seconds from which on a crossed fit is announced
 LONG = 1.0
 
@@ -37,12 +38,12 @@ class IterationLog:
         self._phase = ""
 
     def __call__(self, line: Iteration) -> None:
-        if not self.verbose:
+        if not self.verbose or (line.phase == "scoring" and not self.show_em):
             return
         if line.phase != self._phase:
             if line.phase == "gradient" and not self._phase:
                 print("Performing EM optimization:\n")
-            title = "EM" if line.phase == "em" else "gradient-based"
+            title = TITLES[line.phase]
             gap = "\n" if self._phase and self.show_em else ""
             print(f"{gap}Performing {title} optimization:\n")
             self._phase = line.phase

@@ -103,9 +103,7 @@ class FittedModel(RowAnswers):
             reml=found.objective.reml,
             unbounded=found.border is not None and found.border.unbounded,
             dropped=compiled.dropped,
-            small_sample=small_sample_of(
-                compiled, found, equations, options, variances
-            ),
+            small_sample=small_sample_of(found, equations, options, variances),
             df_method=options.df_method,
             robust=variances.robust,
             dependence=compiled.dependence,
@@ -215,10 +213,10 @@ class FittedModel(RowAnswers):
 
     @property
     def n_iter(self) -> int:
-        """Gradient-based iterations, or those of EM alone; at least 1."""
+        """Iterations of scoring and Newton's method, or of EM alone; at least 1."""
         if self.certificate.em:
             return max(1, len(self.log) - 1)
-        return max(1, sum(line.phase == "gradient" for line in self.log) - 1)
+        return max(1, sum(line.phase != "em" for line in self.log) - 1)
 
     @cached_property
     def variance_components(self) -> pd.DataFrame:

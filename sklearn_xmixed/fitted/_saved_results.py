@@ -24,7 +24,6 @@ from ..inference import (
     wald,
 )
 from ..likelihood import Pieces, Root
-from ._coefficient_order import Order
 from ._equations import FittedEquation
 from ._results_options import ResultsOptions
 from ._saved_variances import SavedVariances
@@ -48,7 +47,7 @@ def make_results(
     design, objective = compiled.design, found.objective
     blocks = objective.model.blocks
     a = int(design.intercept)
-    order = Order.of(compiled)
+    order = variances.order
     parameters = _parameters(found, equations)
     m = sum(b.structure.n_params for b in blocks)
     n_residual = sum(p.equation is None for p in parameters)
@@ -179,19 +178,12 @@ def _parameters(
         zip(equations, found.objective.model.blocks, strict=True)
     ):
         structure = block.structure
-        for number, (i, j) in enumerate(structure.places):
-            if equation.factor is not None and not equation.factor.slopes:
-                kind = "sd" if number < structure.n_variances else "corr"
-                out.append(VarianceParameter(k, equation.name, kind, equation.effects))
-                continue
-            rows, columns = np.nonzero(np.triu(structure.pattern == number))
-            if i == j:
-                members = tuple(equation.effects[r] for r in rows)
-                out.append(VarianceParameter(k, equation.name, "sd", members))
-            else:
-                at = list(dict.fromkeys([*rows.tolist(), *columns.tolist()]))
-                members = tuple(equation.effects[r] for r in sorted(at))
-                out.append(VarianceParameter(k, equation.name, "corr", members))
+        for number, members in enumerate(structure.members):
+            kind = "sd" if number < structure.n_variances else "corr"
+            effects = equation.effects
+            if equation.factor is None or equation.factor.slopes:
+                effects = tuple(effects[i] for i in members)
+            out.append(VarianceParameter(k, equation.name, kind, effects))
     residual = found.objective.residual
     out += [
         VarianceParameter(

@@ -41,7 +41,8 @@ def robust_reference(
 class SavedVariances:
     """Covariance matrices of all estimates.
 
-    ``model`` is that of the coefficients under the model, ``beta`` the one asked for;
+    ``model`` is that of the coefficients under the model, ``beta`` the one asked for,
+    both in the engine's order, from which ``order`` leads to the user's;
     ``free`` are the directions off the boundary, None where they are not identified or
     were not asked for; ``robust`` has the corrections for few clusters, if asked for.
     """
@@ -50,6 +51,7 @@ class SavedVariances:
     alpha_vcov: Array
     beta: Array
     model: Array
+    order: Order
     n_clusters: float
     unidentified: int | None
     free: FreeDirections | None
@@ -83,6 +85,7 @@ def saved_variances(
         alpha_vcov,
         beta,
         model,
+        Order.of(compiled),
         n_clusters,
         unidentified,
         free,

@@ -6,10 +6,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from ..design._compile import Compiled
 from ..estimation._estimate import Estimate
 from ..inference.small_samples import Contained, Coordinates, SmallSample
-from ._coefficient_order import Order
 from ._equations import FittedEquation
 from ._results_options import ResultsOptions
 from ._saved_variances import SavedVariances
@@ -20,17 +18,16 @@ Array = np.ndarray
 
 
 def small_sample_of(
-    compiled: Compiled,
     found: Estimate,
     equations: Sequence[FittedEquation],
     options: ResultsOptions,
     variances: SavedVariances,
 ) -> SmallSample:
     """Nothing is computed until it is asked for."""
-    order = Order.of(compiled)
+    order = variances.order
     pool, F = found.pool, found.pieces.root.F
     root = np.zeros((len(order.names), pool.p))
-    root[order.place] = np.linalg.solve(pool.R, F)[order.order]
+    root[order.place] = pool.root(F)[order.order]
     place = np.empty(pool.p, dtype=int)
     place[order.order] = order.place
     refusal = _refusal(found, options)

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..design._moments import Moments, independent_columns
-from ..optimization import upper_factor
+from ..optimization import log_abs_det, solve, upper_factor
 
 __all__ = ["LevelBasis", "Pool", "constant_size"]
 
@@ -98,16 +98,20 @@ class Pool:
     @property
     def log_det_R(self) -> float:
         """log|det R|; without columns zero."""
-        return float(np.linalg.slogdet(self.R)[1]) if self.p else 0.0
+        return log_abs_det(self.R)
 
     def coefficients(self, beta: Array) -> Array:
         """Coefficients of X from those of Q."""
-        return self.beta_0 + np.linalg.solve(self.R, beta)
+        return self.beta_0 + solve(self.R, beta)
 
     def vcov(self, F: Array) -> Array:
         """(X'V^-1X)^-1 from F F' = (Q'V^-1Q)^-1."""
-        root = np.linalg.solve(self.R, F)
+        root = self.root(F)
         return root @ root.T
+
+    def root(self, F: Array) -> Array:
+        """R^-1 F, the same for the coefficients of X."""
+        return solve(self.R, F)
 
     def scaled(self, size: float) -> Pool:
         """The same with the columns of X and of random effects divided by a number.

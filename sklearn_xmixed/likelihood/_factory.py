@@ -10,7 +10,7 @@ import numpy as np
 
 from ..covariance import Compound, Parameterization
 from ..design._design import Design, Equation, Level, Term
-from ..optimization import orthogonal
+from ..optimization import orthogonal, upper_inverse
 from ._basis import Pool, constant_size
 from ._kind import Kind
 from ._model import Block, VarianceModel
@@ -186,7 +186,7 @@ def equation_blocks(design: Design, pool: Pool, tree: Any) -> list[Block]:
             unit = np.diag(1.0 / np.where(size > 0, size, 1.0))
             Lambda, R = orthogonal(T @ unit)
             if np.abs(np.diagonal(R)).min() > 1e-12:
-                metric = unit @ np.linalg.inv(R)
+                metric = unit @ upper_inverse(R)
             else:  # collinear columns kept on request
                 Lambda, metric = T @ unit, unit
         else:

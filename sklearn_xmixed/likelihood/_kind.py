@@ -131,6 +131,10 @@ class Kind(ABC):
         """gamma from a cheaper version of the likelihood; None where there is none."""
         return None
 
+    def scored(self, D_blocks: list[Array]) -> tuple[float, float, list[Array]] | None:
+        """``Objective.scoring_step`` where it is better than EM to begin with."""
+        return None
+
     def closer(self, gamma: Array) -> Array:
         """A better start than ``gamma`` from part of the groups, or ``gamma``."""
         return gamma
@@ -203,21 +207,7 @@ class Kind(ABC):
     def expected_information(self, D_blocks: list[Array]) -> Array:
         """Expected information about the elements of the D_b and log sigma^2.
 
-        With V = sigma^2 W it is half of tr(G W_i G W_j), of tr(G W_i) and of tr(G W),
-        G = W^-1 - W^-1 X (X'W^-1X)^-1 X'W^-1 under REML and W^-1 under ML.  W is linear
-        in the elements, so that these are derivatives of l (Eq. 17).
+        See ``Objective.information``.
         """
-        model = self.model
-        at = self.objective.curvature(D_blocks, model.elements())
-        assert at.l_2 is not None
-        assert at.l_D is not None
-        slopes = [
-            np.tensordot(block.structure.basis, L, axes=2)
-            for block, L in zip(model.blocks, model.pull(at.l_D), strict=True)
-        ]
-        m = model.n_params
-        out = np.empty((m + 1, m + 1))
-        out[:m, :m] = -at.l_2
-        out[m, :m] = out[:m, m] = np.concatenate([np.empty(0), *slopes])
-        out[m, m] = self.objective.nn
-        return 0.5 * out
+        at = self.objective.curvature(D_blocks, self.model.elements())
+        return self.objective.information(at)

@@ -35,6 +35,12 @@ SOME_ROWS = 1000
 #: sizes of columns that far apart may give several maxima, however many observations
 #: there are: in balanced groups from 3.6 on
 UNEVEN = 3.0
+#: an eigenvalue of the information, each parameter in its own size, that is none
+FLAT = 1e-8
+#: a matrix with an eigenvalue below this share of the largest is near the boundary
+NEAR = 1e-3
+#: a share of sigma^2 that a step must leave of it
+LEFT = 0.01
 #: how much larger and smaller all variances are to begin with
 SIZES = 100.0, 0.01
 
@@ -191,6 +197,67 @@ class Objective:
             moment = D - D @ G @ D / block.n_groups
             new.append(block.structure.spread(block.structure.gather(moment)))
         return self.deviance(at), new
+
+    def information(self, at: Pieces) -> Array:
+        """Expected information about the elements of the D_b and log sigma^2.
+
+        With V = sigma^2 W it is half of tr(G W_i G W_j), of tr(G W_i) and of tr(G W),
+        G = W^-1 - W^-1 X (X'W^-1X)^-1 X'W^-1 under REML and W^-1 under ML.  W is linear
+        in the elements, so that these are derivatives of l (Eq. 17).
+
+        Parameters
+        ----------
+        at : Pieces
+            With second derivatives along the elements.
+        """
+        assert at.l_2 is not None
+        assert at.l_D is not None
+        m = self.model.n_params
+        out = np.empty((m + 1, m + 1))
+        out[:m, :m] = -at.l_2
+        out[m, :m] = out[:m, m] = self._along_elements(self.model.pull(at.l_D))
+        out[m, m] = self.nn
+        return 0.5 * out
+
+    def scoring_step(
+        self, D_blocks: list[Array]
+    ) -> tuple[float, float, list[Array]] | None:
+        """-2 L at D, what the step promises twice, and the D that it leads to.
+
+        One step by the expected information in the covariance matrices and sigma^2, in
+        which V is linear: moments (MINQUE with D as the prior).  In balanced groups it
+        ends at the maximum wherever it begins.  None where it ends near the boundary or
+        the data do not tell the parameters apart.
+        """
+        at = self.curvature(D_blocks, self.model.elements())
+        information = 2.0 * self.information(at)
+        size = np.sqrt(information.diagonal())
+        if not size.all():
+            return None
+        values, vectors = eigen(information / (size[:, None] * size))
+        if not values[0] > FLAT:
+            return None
+        slopes = np.zeros(len(size))  # sigma^2 is at its best
+        slopes[:-1] = self._along_elements(self.block_gradients(at))
+        along = vectors.T @ (slopes / size)
+        step = -(vectors @ (along / values)) / size
+        if not 1.0 + step[-1] > LEFT:
+            return None
+        new = []
+        for block, s, D in zip(
+            self.model.blocks, self.model.slices, D_blocks, strict=True
+        ):
+            # Sigma moves with sigma^2 where D does not
+            D = D + block.structure.spread(step[s]) / (1.0 + step[-1])
+            sizes, _ = eigen(D)
+            if not sizes[0] > NEAR * max(1.0, sizes[-1]):
+                return None
+            new.append(D)
+        return self.deviance(at), float(along @ (along / values)), new
+
+    def _along_elements(self, W: list[Array]) -> Array:
+        """Slopes in the elements of the structures from those of the D_b."""
+        return self._chain([b.structure.basis for b in self.model.blocks], W)
 
     def outward(self, gamma: Array) -> list[tuple[int, Array, float]]:
         """Where -2 L still falls beyond a zero variance (section 1.4 of the design).

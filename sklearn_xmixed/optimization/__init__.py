@@ -1,7 +1,15 @@
 """Optimisers: they know a function, not a model."""
 
 from ._certificate import Certificate, certify
-from ._decompositions import eigen, inverse_factor, orthogonal, upper_factor
+from ._decompositions import (
+    eigen,
+    inverse_factor,
+    log_abs_det,
+    orthogonal,
+    solve,
+    upper_factor,
+    upper_inverse,
+)
 from ._em import em
 from ._many import ManyOptima, newton_many
 from ._newton import newton, newton_decrement
@@ -19,9 +27,12 @@ __all__ = [
     "em",
     "inverse_factor",
     "lbfgs",
+    "log_abs_det",
     "newton",
     "newton_decrement",
     "newton_many",
     "orthogonal",
+    "solve",
     "upper_factor",
+    "upper_inverse",
 ]

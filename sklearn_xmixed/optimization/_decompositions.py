@@ -7,9 +7,17 @@ take three times as long as the decomposition.
 from __future__ import annotations
 
 import numpy as np
-from scipy.linalg.lapack import dgeqrf, dorgqr, dpotrf, dsyevd, dtrtri
+from scipy.linalg.lapack import dgeqrf, dgesv, dgetrf, dorgqr, dpotrf, dsyevd, dtrtri
 
-__all__ = ["eigen", "inverse_factor", "orthogonal", "upper_factor"]
+__all__ = [
+    "eigen",
+    "inverse_factor",
+    "log_abs_det",
+    "orthogonal",
+    "solve",
+    "upper_factor",
+    "upper_inverse",
+]
 
 Array = np.ndarray
 
@@ -33,7 +41,10 @@ def eigen(M: Array) -> tuple[Array, Array]:
 def orthogonal(M: Array) -> tuple[Array, Array]:
     """Q and R of a matrix that has no more columns than rows, M = Q R."""
     packed, tau, _, _ = dgeqrf(M)
-    return dorgqr(packed, tau)[0], np.triu(packed[: packed.shape[1]])
+    R = packed[: packed.shape[1]].copy()
+    for j in range(1, len(R)):
+        R[j, :j] = 0.0
+    return dorgqr(packed, tau)[0], R
 
 
 def upper_factor(M: Array) -> tuple[Array, Array]:
@@ -50,6 +61,36 @@ def upper_factor(M: Array) -> tuple[Array, Array]:
     if info:
         raise np.linalg.LinAlgError("Matrix is not positive definite")
     return R, dtrtri(R, lower=0)[0]
+
+
+def upper_inverse(R: Array) -> Array:
+    """R^-1 of an upper triangular R."""
+    inverse: Array = dtrtri(R, lower=0)[0]
+    return inverse
+
+
+def solve(M: Array, B: Array) -> Array:
+    """M^-1 B.
+
+    Raises
+    ------
+    numpy.linalg.LinAlgError
+        If M is singular.
+    """
+    if not B.size:
+        return np.zeros(B.shape)
+    _, _, x, info = dgesv(M, B)
+    if info:
+        raise np.linalg.LinAlgError("Singular matrix")
+    return x.reshape(B.shape)
+
+
+def log_abs_det(M: Array) -> float:
+    """log|det M|; of no columns zero, of a singular matrix -inf."""
+    if not len(M):
+        return 0.0
+    with np.errstate(divide="ignore"):
+        return float(np.log(np.abs(dgetrf(M)[0].diagonal())).sum())
 
 
 def inverse_factor(M: Array) -> tuple[Array, float]:

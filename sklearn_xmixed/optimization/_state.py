@@ -53,14 +53,15 @@ class Iteration:
     Parameters
     ----------
     phase : str
-        "em" or "gradient".
+        "em", "scoring" or "gradient".
     number : int
         Counts from 0 within the phase.
     value : float
         Function value (minus twice the log likelihood).
     criterion : float
         EM: relative change of the value. Otherwise the Newton decrement
-        g' H^-1 g, the decrease that one more step promises (times two).
+        g' H^-1 g, the decrease that one more step promises (times two); of scoring with
+        the expected H.
     note : str
         "", "not concave", "backed up" or "stopped".
     """

@@ -7,6 +7,8 @@ import math
 import numpy as np
 from scipy.special import chdtrc
 
+from ...optimization import solve
+
 __all__ = ["wald"]
 
 Array = np.ndarray
@@ -21,7 +23,7 @@ def wald(beta: Array, vcov: Array) -> tuple[float, int, float]:
     if df == 0:
         return math.nan, 0, math.nan
     try:
-        chi2 = float(beta @ np.linalg.solve(vcov, beta))
+        chi2 = float(beta @ solve(vcov, beta))
     except np.linalg.LinAlgError:
         return math.nan, df, math.nan
     if not np.isfinite(chi2) or chi2 < 0:

@@ -35,7 +35,8 @@ def direction_hessian(estimate: Estimate) -> tuple[Array, Array]:
     steps = np.eye(m + psi + 1)
     C_b = model.pull(pieces.c_D)
     for k, (block, s) in enumerate(zip(model.blocks, model.slices, strict=True)):
-        slope[s] = bases[k] @ np.tensordot(block.structure.basis, C_b[k], axes=2)
+        basis = block.structure.basis
+        slope[s] = bases[k] @ (basis.reshape(len(basis), -1) @ C_b[k].ravel())
         steps[s, s] = bases[k].T
     H = np.zeros((m + 1, m + 1))
     H[:m, :m] = weight * pieces.c_2 + pieces.l_2
@@ -138,7 +139,7 @@ def _second_order(estimate: Estimate, condition: float) -> tuple[Pieces, list[Ar
         bases = []
         for block, s in zip(model.blocks, model.slices, strict=True):
             first = model.parameterization.first(block.structure, estimate.gamma[s])
-            bases.append(np.array([block.structure.gather(M) for M in first]))
+            bases.append(first.reshape(len(first), -1) @ block.structure.averages.T)
         if condition == np.inf or all(
             np.linalg.cond(basis) <= condition for basis in bases
         ):

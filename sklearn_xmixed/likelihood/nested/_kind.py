@@ -21,6 +21,7 @@ from ._objective import NestedObjective
 from ._posterior import NestedPosterior
 from ._scores import tree_scores
 from ._sensitivity import NestedSensitivity
+from ._sweeps import has_closed_form
 from ._tree import Shards, Tree
 
 __all__ = ["Nested"]
@@ -64,6 +65,12 @@ class Nested(Kind):
     def tree(self) -> Any:
         """All nodes, not compressed."""
         return self._tree
+
+    def scored(self, D_blocks: list[Array]) -> tuple[float, float, list[Array]] | None:
+        """One step of scoring, where second derivatives have a closed form."""
+        if not has_closed_form(self.tree, self.model.floors(D_blocks)):
+            return None
+        return self.objective.scoring_step(D_blocks)
 
     def _fits_within(self, noise: float) -> bool:
         return fits_within(self.tree, self.design.n_rows, noise)

@@ -11,7 +11,7 @@ import numpy as np
 from .._pieces import STEP, Direction, Pieces, Root
 from ._tree import Ascent, Descent, Shard, Tree, ascend, descend
 
-__all__ = ["Sweep", "evaluate"]
+__all__ = ["Sweep", "evaluate", "has_closed_form"]
 
 Array = np.ndarray
 #: up to this many own columns second derivatives have a closed form
@@ -39,7 +39,7 @@ def evaluate(
     keep : list, optional
         The sweeps of every shard at D are appended to it (from order 1).
     """
-    closed = order == 2 and tree.depth == 1 and D[0].shape[0] <= CLOSED_FORM_Q
+    closed = order == 2 and has_closed_form(tree, D)
     sweep = Sweep(tree.within, reml, order, closed, keep)
     bent = [] if order < 2 or closed else [_moved(D, one) for one in directions]
     (S, root, l, down), *others = tree.swept(sweep, [D, *bent])
@@ -53,6 +53,11 @@ def evaluate(
     else:
         c_2, l_2 = _complex_step([down for _, _, _, down in others], directions)
     return Pieces(root, S, root.c, l, c_D, l_D, c_2, l_2)
+
+
+def has_closed_form(tree: Tree, D: list[Array]) -> bool:
+    """Whether second derivatives cost little more than first ones."""
+    return tree.depth == 1 and len(D[0]) <= CLOSED_FORM_Q
 
 
 @dataclass(frozen=True, eq=False)

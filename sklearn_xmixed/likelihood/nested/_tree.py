@@ -165,16 +165,17 @@ class Tree:
 
     def changed(self, function: Callable[[Shards], Shards]) -> Tree:
         """The same with other shards of the same likelihood."""
-        return replace(self, shards=function(self.shards))
+        shards = function(self.shards)
+        return self if shards is self.shards else replace(self, shards=shards)
 
     def swept(self, sweep: Any, points: Sequence[list[Array]]) -> list[tuple]:
         """Root's matrix and solution, l, and the sums of a ``Sweep`` down, by point."""
         out = []
-        for D in points:
-            ascents = sweep.up(self.shards, D)
-            S, root, l = sweep.root(sweep.handed_up(ascents))
-            out.append((S, root, l, sweep.down(self.shards, D, ascents, root)))
-            sweep = replace(sweep, keep=None)  # those of the first point are kept
+        for k, D in enumerate(points):
+            one = replace(sweep, keep=None) if k else sweep  # the first is kept
+            ascents = one.up(self.shards, D)
+            S, root, l = one.root(one.handed_up(ascents))
+            out.append((S, root, l, one.down(self.shards, D, ascents, root)))
         return out
 
 
