@@ -112,8 +112,8 @@ def taken_off(design: Design, pool: Pool, x: Crossing) -> tuple[Crossing, Pool]:
     Z = [wide(c, z, G) for c, z, G in zip(codes, columns, sizes, strict=True)]
     X, y, p = top[:, :-1], top[:, -1], pool.p
     everything = sparse.hstack([sparse.csr_array(X), *Z], format="csr")
-    options = {"atol": 1e-13, "btol": 1e-13, "conlim": 0.0, "maxiter": 2000}
-    found = np.asarray(lsmr(everything, y, **options)[0])
+    solved = lsmr(everything, y, atol=1e-13, btol=1e-13, conlim=0.0, maxiter=2000)
+    found = np.asarray(solved[0])
     beta, u = found[:p], found[p:]
     ends = np.cumsum([0, *(q * G for q, G in zip(x.q, x.G, strict=True))])
     taken = tuple(
