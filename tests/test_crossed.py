@@ -10,9 +10,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
+from sklearn.base import clone
 
 from sklearn_xmixed import MixedLinearRegressor, RandomEffects
 from sklearn_xmixed.datasets import load_penicillin
+from sklearn_xmixed.diagnostics.samples import sample_of
 from sklearn_xmixed.likelihood import Objective, oracle
 from sklearn_xmixed.likelihood.crossed._exact import evaluate_crossed
 from tests.conftest import manual_data
@@ -167,6 +169,66 @@ def oracle_terms(model, frame, spec):
         group = index.get_level_values(0) if e.group != "_all" else np.zeros(len(index))
         out.append((name, (Z, codes, S), np.asarray(group, int) * L + level))
     return out
+
+
+def little_noise(name, noise):
+    """Effects of size one and residuals of size ``noise``."""
+    frame, rng = crossed_data(1), np.random.default_rng(5)
+    y = 1.0 + 0.5 * frame.x + rng.normal(size=7)[frame.a]
+    if name == "two factors":
+        y += rng.normal(size=5)[frame.b]
+    else:
+        y += rng.normal(size=9)[frame.g] + rng.normal(size=9)[frame.g] * frame.x
+    return frame.assign(y=y + noise * rng.normal(size=len(frame)))
+
+
+@pytest.mark.parametrize("method", ["ml", "reml"])
+@pytest.mark.parametrize("name", ["two factors", "factor over slopes"])
+def test_residuals_a_thousandth_of_the_effects(name, method):
+    """Cross-products of y have half of the digits, those of what effects leave do not."""
+    frame, spec = little_noise(name, 1e-3), SPECS[name]
+    model = MixedLinearRegressor(spec, fixed=["x"], method=method)
+    model.fit(frame, frame["y"])
+    assert model.converged_
+    X, y = np.column_stack([np.ones(160), frame["x"]]), frame["y"].to_numpy()
+    terms = [term for _, term, _ in oracle_terms(model, frame, spec)]
+
+    def definition(sigma, sizes=(1.0, 1.0)):
+        moved = [(Z, g, S * k) for (Z, g, S), k in zip(terms, sizes, strict=True)]
+        return oracle(X, y, moved, sigma**2, reml=method == "reml")
+
+    there = definition(model.sigma_)
+    top = there.log_likelihood
+    assert model.log_likelihood_ == pytest.approx(top, abs=1e-6)
+    for step in (0.99, 1.01):
+        around = [(1.0, (step, 1.0)), (1.0, (1.0, step)), (step, (1.0, 1.0))]
+        for scale, sizes in around:
+            assert definition(scale * model.sigma_, sizes).log_likelihood < top
+    # the constant is known to a share of the effects' size only
+    assert_allclose(model.coef_, there.beta[1:], atol=1e-8)
+    fitted = model.predict(frame)
+    Zu = sum(
+        np.einsum("nq,nq->n", Z, u.reshape(-1, Z.shape[1])[g])
+        if Z.shape[1] < 5
+        else Z @ u
+        for (Z, g, _), u in zip(terms, there.u, strict=True)
+    )
+    assert_allclose(fitted, X @ there.beta + Zu, atol=1e-8)
+    total = sample_of(model, frame, frame["y"], None, None).total
+    root = np.sqrt(np.append(np.ones(2), model._fitted.posterior.pieces.root.c))
+    assert_allclose(total / np.outer(root, root), np.eye(3), atol=1e-5)
+    again = pickle.loads(pickle.dumps(model))
+    assert_allclose(again.predict(frame), fitted, rtol=1e-12)
+
+
+def test_little_noise_without_dense_factors():
+    frame = little_noise("two factors", 1e-3)
+    model = MixedLinearRegressor(SPECS["two factors"], fixed=["x"])
+    exact = clone(model).fit(frame, frame["y"])
+    found = model.set_params(crossed="iterative", n_probes=400, random_state=0)
+    found.fit(frame, frame["y"])
+    assert_allclose(found.sigma_, exact.sigma_, rtol=1e-3)
+    assert_allclose(found.coef_, exact.coef_, atol=1e-6)
 
 
 @pytest.mark.daily

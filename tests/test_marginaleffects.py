@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from importlib.metadata import PackageNotFoundError, version
 
 import numpy as np
 import pandas as pd
@@ -19,19 +18,6 @@ from sklearn_xmixed import (
 from sklearn_xmixed.datasets import load_orthodont, load_sleepstudy
 from tests.conftest import manual_data
 
-
-def _polars() -> int:
-    """The release of polars, 0 where there is none."""
-    try:
-        return int(version("polars").partition(".")[0])
-    except PackageNotFoundError:
-        return 0
-
-
-#: marginaleffects 0.6 asks polars for the levels of a factor in a way that 2 has not
-factors = pytest.mark.skipif(
-    _polars() > 1, reason="marginaleffects 0.6 compares factors with polars before 2"
-)
 pytestmark = pytest.mark.filterwarnings("ignore:.*get_categories:DeprecationWarning")
 
 
@@ -74,7 +60,6 @@ def test_averages_and_slopes(model, data):
     assert_allclose(slopes.loc[wanted.index, "estimate"], wanted["estimate"], rtol=1e-5)
 
 
-@factors
 def test_comparisons(model, data):
     me = pytest.importorskip("marginaleffects")
     found = me.avg_comparisons(
@@ -83,6 +68,28 @@ def test_comparisons(model, data):
     pairs = model.marginal_means("sex", weights="observed").pairs().table
     assert_allclose(found["estimate"], -pairs["estimate"], rtol=1e-6)
     assert_allclose(found["std_error"], pairs["std_error"], rtol=1e-4)
+
+
+def test_comparisons_of_several_factors(data):
+    """Columns that are coded inside, text and categories in an order of their own."""
+    me = pytest.importorskip("marginaleffects")
+    order = pd.CategoricalDtype(["young", "old"], ordered=True)
+    data = data.assign(
+        stage=np.where(data["age"] > 10, "old", "young").astype(object)
+    ).astype({"stage": order, "sex": object})
+    model = MixedLinearRegressor(
+        "subject", fixed=["sex", "stage"], categorical="treatment"
+    )
+    model.fit(data.drop(columns="distance"), data["distance"])
+    found = me.avg_comparisons(to_marginaleffects(model, data)).to_pandas()
+    found = found.set_index("term")["estimate"]
+    wanted = dict(zip(model.fixed_names_, model.coef_, strict=True))
+    assert found["sex"] == pytest.approx(wanted["sex[T.Male]"], rel=1e-8)
+    assert found["stage"] == pytest.approx(wanted["stage[T.old]"], rel=1e-8)
+    pairs = me.comparisons(
+        to_marginaleffects(model, data), variables={"stage": "pairwise"}
+    ).to_pandas()
+    assert_allclose(pairs["estimate"], wanted["stage[T.old]"], rtol=1e-8)
 
 
 def test_rows_that_the_fit_keeps(model, data):
@@ -198,7 +205,6 @@ def test_margins_of_the_manuals_data(manual):
         same(fit.margins(f"margins, over({factor})"), levels.iloc[key])
 
 
-@factors
 def test_effects_of_factors_in_the_manuals_data(manual):
     me = pytest.importorskip("marginaleffects")
     fit, rows, _, factor = manual

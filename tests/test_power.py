@@ -26,7 +26,10 @@ from sklearn_xmixed import (
 from sklearn_xmixed.datasets import load_penicillin, load_sleepstudy
 from sklearn_xmixed.inference import linear_hypothesis
 from sklearn_xmixed.planning._layout import resized
+from sklearn_xmixed.planning._truth import Truth
 from sklearn_xmixed.resampling import _responses
+from sklearn_xmixed.resampling._sample import Sample
+from sklearn_xmixed.residuals import Power
 from tests.conftest import slow
 
 REFERENCE = json.loads(
@@ -334,6 +337,32 @@ def test_structured_residuals_of_a_pilot():
     assert result.power == 1.0
 
 
+def test_responses_have_the_residual_variances_of_the_pilot():
+    """A standard deviation that grows with a covariate, and errors that are correlated."""
+    rng = np.random.default_rng(2)
+    frame = clusters(30, 4).assign(visit=np.tile(np.arange(4), 30))
+    frame["dose"] = 1.0 + frame["visit"] + rng.uniform(size=120)
+    residuals = Residuals("ar", time="visit", variance=Power("dose"))
+    pilot = spec(residuals=residuals)
+    pilot.fit(frame, rng.normal(size=120).cumsum() * frame["dose"])
+    sample = Sample.of(pilot, frame, np.zeros(120))
+    sample = Sample(
+        sample.estimator, sample.frame, pd.Series(rng.normal(size=120)), None
+    )
+    known = Truth.of(pilot, {"treated": 1.0}, None, None).simulator(sample)
+    drawn = known.draw(4000, rng)
+    V = pilot.marginal_covariance(frame).to_numpy()
+    scale = np.sqrt(np.outer(np.diag(V), np.diag(V)))
+    # correlations of 4,000 draws scatter by 0.016
+    assert np.abs((np.cov(drawn) - V) / scale).max() < 0.09
+    result = power(
+        pilot, frame, effect={"treated": 99.0}, n_sims=3, n_groups=12, n_rows=3
+    )
+    assert result.table["n_obs"].tolist() == [36]
+    with pytest.raises(ValueError, match="repeats rows of groups that have 4"):
+        power(pilot, frame, effect={"treated": 1.0}, n_sims=3, n_rows=8)
+
+
 def test_small_samples_of_fits_that_workers_made(monkeypatch):
     """They come back without the rows, from which degrees of freedom are computed."""
     frame = clusters(10, 4).assign(visit=np.tile(np.arange(4), 10))
@@ -428,7 +457,7 @@ def test_what_has_no_rows_or_is_no_pilot():
     with pytest.raises(ValueError, match="responses at once"):
         power(many, frame, effect={"treated": 1.0})
     correlated = spec(residuals=Residuals("ar"))
-    with pytest.raises(NotImplementedError, match="cannot be stated"):
+    with pytest.raises(NotImplementedError, match="nothing but sigma= can be stated"):
         power(correlated, frame, **GOOD)
     linear = MixedLinearRegressor(fixed=["treated"])
     with pytest.raises(ValueError, match="has no groups"):

@@ -4,6 +4,7 @@ Everybody else imports from here and asks for no version.
 """
 
 from ._callbacks import HAS_CALLBACKS, CallbackSupportMixin
+from ._categories import with_categories
 from ._decorators import available_if, with_callbacks
 from ._memory import available_memory
 from ._sobol import sobol
@@ -17,4 +18,5 @@ __all__ = [
     "sobol",
     "variables_used",
     "with_callbacks",
+    "with_categories",
 ]

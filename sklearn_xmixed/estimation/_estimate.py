@@ -166,9 +166,15 @@ def estimate(
             watch(found.log[0], lambda: found)
         return found
     found = _Fit(kind, options, watch).run(_start_at(kind, design, start))
-    if found.log[-1].stopped or not kind.runs_out(found.D_blocks, found.pieces):
+    if found.log[-1].stopped:
         return found
-    return _without_search(kind, "within")
+    if kind.runs_out(found.D_blocks, found.pieces):
+        return _without_search(kind, "within")
+    if not options.em_only and kind.sharpen(found.pieces):
+        again = _Fit(kind, options, watch)
+        again.log = [*found.log]
+        return again.run(found.D_blocks)
+    return found
 
 
 class _Fit:

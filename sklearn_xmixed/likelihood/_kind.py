@@ -104,6 +104,16 @@ class Kind(ABC):
         """
         return False
 
+    def sharpen(self, pieces: Pieces) -> bool:
+        """Whether products with y were formed anew, for a search that goes further.
+
+        Parameters
+        ----------
+        pieces : Pieces
+            Where a search came to.
+        """
+        return False
+
     @property
     def way(self) -> str:
         """How the fit is computed, where there is more than one way; else empty."""

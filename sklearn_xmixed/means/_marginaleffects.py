@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ..compat import with_categories
 from ._estimates import FixedPart
 
 __all__ = ["to_marginaleffects"]
@@ -21,8 +22,7 @@ def to_marginaleffects(
     """A fit as a model of the package marginaleffects.
 
     ``predictions``, ``comparisons``, ``slopes``, ``hypotheses``, their ``avg_`` and
-    ``plot_`` forms then work on it.  Releases 0.6 of marginaleffects are supported; they
-    need polars before 2 where factors are compared.
+    ``plot_`` forms then work on it.  Releases 0.6 of marginaleffects are supported.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ def to_marginaleffects(
         coef=np.asarray(part.beta, dtype=float),
         coefnames=np.array(part.names, dtype=object),
         formula=f"{part.response} ~ {' + '.join(names) or 1}",
-        modeldata=modeldata,
+        modeldata=with_categories(modeldata),
         variables_type=types,
         package="sklearn_xmixed",
         vcov=part.reference.vcov,

@@ -62,6 +62,41 @@ class MarginalMeans(Shown, LinearEstimates):
     over: str
     reference_grid: ReferenceGrid
 
+    @classmethod
+    def of(
+        cls,
+        part: FixedPart,
+        grid: ReferenceGrid,
+        columns: tuple[Array, Array],
+        targets: tuple[tuple[str, ...], tuple[str, ...]],
+        words: tuple[str, str],
+        confidence_level: float,
+    ) -> MarginalMeans:
+        """Averages over a reference grid.
+
+        Parameters
+        ----------
+        columns : (ndarray of shape (n, p), ndarray of shape (n, k))
+            Of the grid's rows; what cannot be estimated of them.
+        targets : (specs, by)
+        words : (what, over)
+        """
+        rows, unknown = resolved(*(grid.average(one) for one in columns))
+        specs, by = targets
+        what, over = words
+        return cls(
+            part,
+            rows,
+            unknown,
+            grid.index,
+            confidence_level,
+            specs,
+            by,
+            what,
+            over,
+            grid,
+        )
+
     @property
     def shift(self) -> Array:
         """Of means the offset at its mean; of slopes nothing."""
@@ -407,17 +442,7 @@ def marginal_means(
     """See ``MixedLinearRegressor.marginal_means``; ``grid`` is (at, weights)."""
     specs, by = targets_of(specs, by)
     laid = make_grid(known, (*by, *specs), *grid)
-    rows, unknown = fixed_rows(laid.frame)
-    rows, unknown = resolved(laid.average(rows), laid.average(unknown))
-    return MarginalMeans(
-        part,
-        rows,
-        unknown,
-        laid.index,
-        confidence_level,
-        specs,
-        by,
-        _MEANS,
-        averaged_over(known, (*by, *specs), *grid),
-        laid,
+    words = _MEANS, averaged_over(known, (*by, *specs), *grid)
+    return MarginalMeans.of(
+        part, laid, fixed_rows(laid.frame), (specs, by), words, confidence_level
     )

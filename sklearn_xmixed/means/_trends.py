@@ -13,7 +13,6 @@ from .grid import (
     FixedVariables,
     averaged_over,
     make_grid,
-    resolved,
     targets_of,
 )
 
@@ -70,16 +69,7 @@ def marginal_trends(
         # the weights sum to zero: what does not change leaves no rounding
         slope += weight[:, None] / h * (above - middle)
         gone += weight[:, None] / h * (more - beside)
-    rows, unknown = resolved(laid.average(slope), laid.average(gone))
-    return MarginalMeans(
-        part,
-        rows,
-        unknown,
-        laid.index,
-        confidence_level,
-        specs,
-        by,
-        f"Trends of {var}",
-        averaged_over(known, (*by, *specs, var), *grid),
-        laid,
+    words = f"Trends of {var}", averaged_over(known, (*by, *specs, var), *grid)
+    return MarginalMeans.of(
+        part, laid, (slope, gone), (specs, by), words, confidence_level
     )

@@ -192,6 +192,7 @@ class _Rows:
                 f"The model {what}, so that n_groups and n_rows do not say which rows to "
                 "repeat. Leave them out, or pass design=, which makes the rows of a study."
             )
+        _check_times(sample, levels, n_rows)
         frame = resized(
             sample.frame, levels, sample.estimator.fixed, n_groups, n_rows, rng
         )
@@ -204,6 +205,26 @@ class _Rows:
         sample = Sample.of(self.estimator, X, y, groups)
         noise = _noise(len(sample.frame), rng)
         return Sample(sample.estimator, sample.frame, noise, None)
+
+
+def _check_times(sample: Sample, levels: list[str], n_rows: int | None) -> None:
+    """Refuse rows that would repeat a time within their group.
+
+    Raises
+    ------
+    ValueError
+    """
+    residuals = sample.estimator.residuals
+    if n_rows is None or residuals is None or residuals.time is None:
+        return
+    least = int(sample.frame.groupby(levels, sort=False, observed=True).size().min())
+    if n_rows > least:
+        raise ValueError(
+            f"n_rows={n_rows} repeats rows of groups that have {least}, and with them "
+            f"their time {residuals.time!r}, which must not come twice in a group. Take "
+            "at most as many rows, or pass design=, which makes the rows of a study "
+            "with times of their own."
+        )
 
 
 def _levels(sample: Sample) -> list[str]:

@@ -89,8 +89,10 @@ class Truth:
             )
         if pilot is None and estimator.residuals is not None:
             raise NotImplementedError(
-                "Correlations of residuals cannot be stated. Pass a fitted pilot, "
-                "whose residuals= is then taken as estimated."
+                f"The estimator is not fitted, and of residuals={estimator.residuals!r} "
+                "nothing but sigma= can be stated. Pass a fitted pilot, whose correlations "
+                "and variances of residuals are then taken as estimated; a fit to any "
+                "response of the same rows will do, made up if need be."
             )
         known = None if sigma is None else float(sigma)
         return cls(pilot, dict(effect), dict(stated), known)

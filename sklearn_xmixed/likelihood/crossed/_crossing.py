@@ -23,7 +23,14 @@ from ...design._products import Products
 from .._basis import Pool
 from .._stream import row_blocks
 
-__all__ = ["Crossing", "block_diagonal", "build_crossing", "remainder"]
+__all__ = [
+    "Crossing",
+    "block_diagonal",
+    "build_crossing",
+    "remainder",
+    "rows_of",
+    "wide",
+]
 
 Array = np.ndarray
 
@@ -55,6 +62,8 @@ class Crossing:
         Of those with themselves.
     B_first, B_rest : ndarray of shape (G q, p + 1), (N, p + 1)
         With [X y].
+    taken : tuple of ndarray of shape (G, q), or None
+        Effects of every term that were taken from y (see ``_centre``).
     """
 
     n: float
@@ -68,6 +77,7 @@ class Crossing:
     A_rest: sparse.csr_array
     B_first: Array
     B_rest: Array
+    taken: tuple[Array, ...] | None = None
 
     #: there is no tree below the root
     depth = 0
@@ -152,10 +162,10 @@ def build_crossing(design: Design, pool: Pool) -> Crossing:
     if design.products is not None:
         return _crossing_of_products(design, pool, design.products)
     n = design.n_rows
-    top, codes, columns, sizes = _rows_of(design, pool)
+    top, codes, columns, sizes = rows_of(design, pool)
     q = tuple(1 if c is None else c.shape[1] for c in columns)
     first, rest = _elimination_order(q, sizes)
-    Z = [_wide(c, z, G) for c, z, G in zip(codes, columns, sizes, strict=True)]
+    Z = [wide(c, z, G) for c, z, G in zip(codes, columns, sizes, strict=True)]
     Z_first = Z[first]
     Z_rest = (
         sparse.hstack([Z[t] for t in rest], format="csr")
@@ -263,9 +273,9 @@ def remainder(design: Design, pool: Pool) -> float:
 
     From the rows, because cross-products have half of the digits.
     """
-    top, *terms = _rows_of(design, pool)
+    top, *terms = rows_of(design, pool)
     X, y = top[:, :-1], top[:, -1]
-    Z = [_wide(c, z, G) for c, z, G in zip(*terms, strict=True)]
+    Z = [wide(c, z, G) for c, z, G in zip(*terms, strict=True)]
     left = y - X @ np.linalg.lstsq(X, y, rcond=None)[0]
     whole = left @ left
     columns = sparse.hstack([sparse.csr_array(X), *Z], format="csr")
@@ -273,7 +283,7 @@ def remainder(design: Design, pool: Pool) -> float:
     return float(found[3] ** 2 / whole) if whole > 0 else 0.0
 
 
-def _rows_of(
+def rows_of(
     design: Design, pool: Pool
 ) -> tuple[Array, list[Array], list[Array | None], list[int]]:
     """[X y] by row, and of every term the groups, the columns and how many groups."""
@@ -289,7 +299,8 @@ def _rows_of(
     return W[:, -pool.p - 1 :], codes, columns, sizes
 
 
-def _wide(codes: Array, columns: Array | None, G: int) -> sparse.csr_array:
+def wide(codes: Array, columns: Array | None, G: int) -> sparse.csr_array:
+    """Z of a term: its columns apart for each group."""
     n = len(codes)
     if columns is None:
         parts = (np.ones(n), codes, np.arange(n + 1))

@@ -19,6 +19,7 @@ from scipy import sparse
 
 from .._noise import Noise
 from .._pieces import Root
+from ._centre import centred
 from ._crossing import Crossing, block_diagonal
 
 __all__ = ["Direction", "Elimination"]
@@ -64,9 +65,10 @@ class Elimination:
             self.log_det_first = float(np.linalg.slogdet(N)[1].sum())
         K = D[s] @ self.P
         self.K_first = 0.5 * (K + K.transpose(0, 2, 1))
-        KB = self.times_K(x.B_first)
-        self.C = x.total - x.B_first.T @ KB
-        self.B = x.B_rest - x.A_cross.T @ KB
+        self.about = centred(x, D)
+        KB = self.times_K(self.about.B_first)
+        self.C = self.about.total - self.about.B_first.T @ KB
+        self.B = self.about.B_rest - x.A_cross.T @ KB
         self._scale_rest()
 
     @property
@@ -162,9 +164,16 @@ class Elimination:
 
     def E(self, t: int, Phi: Array) -> Array:
         """Z'V^-1 [X y] Phi of a term, shape (G, q, h)."""
+        out = self._about(t, Phi)
+        if t in self.about.kept:
+            out = out + self.about.kept[t][1][:, :, None] * Phi[-1]
+        return out
+
+    def _about(self, t: int, Phi: Array) -> Array:
+        """The same without D^-1 of the effects that were taken from y."""
         x, q = self.x, self.x.q[t]
         if t == x.first:
-            left = x.B_first @ Phi - x.A_cross @ (self.U @ Phi)
+            left = self.about.B_first @ Phi - x.A_cross @ (self.U @ Phi)
             if q == 1:
                 return self.P * left[:, None]
             return self.P @ left.reshape(x.G[t], q, -1)

@@ -9,6 +9,7 @@ from .._basis import Pool
 from .._kind import Kind
 from .._pieces import Pieces, Root
 from .._scores import Scores
+from ._centre import taken_off
 from ._crossing import Crossing, remainder
 from ._objective import CrossedObjective
 from ._plan import Plan
@@ -23,6 +24,8 @@ Array = np.ndarray
 #: shares of the response's sum of squares: above the first a residual variance is not on
 #: its way to zero, what rows leave below the second is nothing
 LITTLE, NOTHING = 1e-6, 1e-13
+#: below this share cross-products with y have too few digits for the residuals
+SMALL = 1e-3
 
 
 class Crossed(Kind):
@@ -51,7 +54,13 @@ class Crossed(Kind):
         trial: Trial | None = None,
     ):
         super().__init__(design, pool, objective)
+        self._linear = objective.tree.total
         self.plan, self._trial = plan, trial
+
+    @property
+    def linear(self) -> Array:
+        """Cross-products of [X y], before any effects were taken off."""
+        return self._linear
 
     @property
     def way(self) -> str:
@@ -87,6 +96,17 @@ class Crossed(Kind):
         before = objective.pieces([1e-2 * D for D in D_blocks], order=0)
         gained = objective.nn * np.log(before.c / pieces.c) + before.l - pieces.l
         return bool(gained > 1.0) and remainder(self.design, self.pool) < NOTHING
+
+    def sharpen(self, pieces: Pieces) -> bool:
+        """Take effects from y where residuals are small beside them."""
+        tree = self.tree
+        if self.design.products is not None or tree.taken is not None:
+            return False
+        if not 0.0 < pieces.c < SMALL * float(self.linear[-1, -1]):
+            return False
+        tree, self.pool = taken_off(self.design, self.pool, tree)
+        self.objective = self.objective.over(tree)
+        return True
 
     def posterior(
         self, D: list[Array], pieces: Pieces, sigma2: float

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -128,6 +129,13 @@ class CrossedObjective(Objective):
         if frame.x.N >= MANY_COLUMNS:
             self.polished = 1e-10
         self._sweep: tuple[bytes, Elimination] | None = None
+
+    def over(self, x: Crossing) -> CrossedObjective:
+        """The same function of other products with y."""
+        out, frame = copy(self), copy(self.frame)
+        frame.x = out.tree = x
+        out.frame, out._sweep, out._last = frame, None, None
+        return out
 
     def sweep(self, D: list[Array]) -> Elimination:
         """The elimination at D; the last one is kept."""
@@ -297,6 +305,12 @@ class IterativeObjective(CrossedObjective):
         )
         self.probes = probes
         self.seeds = probes.count, probes.seed
+
+    def over(self, x: Crossing) -> CrossedObjective:
+        """The same function of other products with y, with the same probes."""
+        out = super().over(x)
+        out.probes = replace(self.probes, x=x)  # type: ignore[attr-defined]
+        return out
 
     def _eliminate(self, D: list[Array]) -> Iterative:
         return Iterative(self.probes, D)

@@ -233,7 +233,12 @@ class CrossedPosterior(Posterior):
             (gain.ravel(), (rows, (at[:, None] * q + np.arange(q)).ravel())),
             shape=(k, tree.A_cross.shape[0]),
         )
-        x = X - pick @ tree.B_first[:, :h]
+        if h > tree.p:  # y about the effects that were taken off
+            X = X.copy()
+            for t, (u, _) in sweep.about.kept.items():
+                own = u[np.where(codes[t] >= 0, codes[t], 0)]
+                X[:, -1] -= np.einsum("na,na->n", known[t], own)
+        x = X - pick @ sweep.about.B_first[:, :h]
         if not tree.rest:
             return Led(known[s], gain, np.zeros((k, 0)), x)
         parts = []
