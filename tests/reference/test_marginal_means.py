@@ -54,20 +54,24 @@ def asked(model, query, **options):
     return model.marginal_means(query["specs"], weights=query["weights"], **arguments)
 
 
+@cache
+def means_of(name, k, method):
+    """Of a query, which several of its contrasts and both tests begin with."""
+    df = None if method == "asymptotic" else "kenward-roger"
+    return asked(fitted(name), CASES[name]["queries"][k], df=df)
+
+
 def same_rows(table, witness, names):
     """Rows of a witness in the order of a table, by their levels."""
-    found = table.reset_index()
-    wanted = pd.DataFrame({n: listed(witness[n]) for n in names})
+    found, own, told = table.reset_index(), [], []
     for n in names:
-        if pd.api.types.is_numeric_dtype(found[n].dtype):
-            wanted[n] = wanted[n].astype(float)
-            found[n] = found[n].astype(float)
-        else:
-            wanted[n] = wanted[n].astype(str)
-    place = wanted.assign(place=np.arange(len(wanted)))
-    merged = found[names].merge(place, how="left", on=names)
-    assert not merged["place"].isna().any(), (found[names], wanted)
-    return merged["place"].to_numpy(int)
+        kind = float if pd.api.types.is_numeric_dtype(found[n].dtype) else str
+        own.append(found[n].astype(kind))
+        told.append(pd.Series(listed(witness[n])).astype(kind))
+    told = list(zip(*told, strict=True))
+    place = {row: number for number, row in enumerate(told)}
+    assert len(place) == len(told), told
+    return np.array([place[row] for row in zip(*own, strict=True)])
 
 
 def compare(table, witness, names, rtol=1e-4):
@@ -86,9 +90,7 @@ def compare(table, witness, names, rtol=1e-4):
 @pytest.mark.parametrize(("name", "k"), QUERIES)
 @pytest.mark.parametrize("method", METHODS)
 def test_means_and_trends(name, k, method):
-    query = CASES[name]["queries"][k]
-    df = None if method == "asymptotic" else "kenward-roger"
-    table = asked(fitted(name), query, df=df).table
+    query, table = CASES[name]["queries"][k], means_of(name, k, method).table
     names = [*listed(query["by"]), *listed(query["specs"])]
     witness = query[method]["means"]
     at, scale = compare(table, witness, names)
@@ -128,8 +130,7 @@ def by_both_methods():
 def test_contrasts(name, k, c, method):
     query = CASES[name]["queries"][k]
     witness = query[method]["contrasts"][c]
-    df = None if method == "asymptotic" else "kenward-roger"
-    means = asked(fitted(name), query, df=df)
+    means = means_of(name, k, method)
     levels = list(dict.fromkeys(means.index.get_level_values(-1)))
     ref = None if witness["ref"] is None else levels[witness["ref"] - 1]
     for adjust, told in witness["tables"].items():
@@ -159,7 +160,8 @@ def test_joint_tests(name, k, c):
     told = contrast["joint"]
     if not told or contrast["ref"]:
         pytest.skip("emmeans has none")
-    found = asked(fitted(name), query).contrasts(wanted_kind(contrast)).joint_test()
+    means = means_of(name, k, "asymptotic")
+    found = means.contrasts(wanted_kind(contrast)).joint_test()
     assert_allclose(found["df"], numbers(told["df1"]))
     assert_allclose(found["f_value"], numbers(told["F.ratio"]), atol=6e-4)
     assert_allclose(found["p_value"], numbers(told["p.value"]), rtol=1e-2, atol=1e-4)
