@@ -257,8 +257,6 @@ def test_predictions_of_the_fixed_part():
     found = one.predict(lazy(DATA, "polars"), kind="fixed", return_std=True).collect()
     assert_allclose(found["prediction"], right, rtol=1e-7)
     assert_allclose(found["std_error"], std, rtol=1e-7)
-    again = pickle.loads(pickle.dumps(one))
-    assert_allclose(again.predict(X, kind="fixed"), right, rtol=1e-7)
 
 
 def test_without_random_effects_there_is_nothing_else_to_predict():
@@ -268,42 +266,85 @@ def test_without_random_effects_there_is_nothing_else_to_predict():
     assert one.score(lazy(DATA, "polars"), "y") == pytest.approx(score, rel=1e-7)
     a, b = (m.standardized_residuals(X, Y) for m in (one, other))
     assert_allclose(a, b, rtol=1e-6, atol=1e-7)
-    with pytest.raises(NotImplementedError, match="only sums by pattern were kept"):
+    with pytest.raises(NotImplementedError, match="which forecasts need"):
+        one.forecast(X)
+
+
+def test_random_effects_by_another_pass():
+    one, other = fits("ar", "slope")
+    both_of = (m.random_effects(return_std=True) for m in (one, other))
+    for a, b in zip(*both_of, strict=True):  # effects, then errors
+        pd.testing.assert_frame_equal(a["patient"], b["patient"], rtol=1e-6, atol=1e-7)
+    right, error = other.predict(X, return_std=True)
+    mean, std = one.predict(X, return_std=True)
+    assert_allclose(mean, right, rtol=1e-6, atol=1e-7)
+    assert_allclose(std, error, rtol=1e-6, atol=1e-7)
+    table = lazy(DATA.assign(row=np.arange(len(DATA))), "polars")
+    found = one.predict(table, return_std=True).collect().sort("row")
+    assert_allclose(found["prediction"], right, rtol=1e-6, atol=1e-7)
+    assert_allclose(found["std_error"], error, rtol=1e-6, atol=1e-7)
+    score = other.score(X, Y)
+    assert one.score(lazy(DATA, "polars"), "y") == pytest.approx(score, rel=1e-7)
+    a, b = (m.standardized_residuals(X, Y) for m in (one, other))
+    assert_allclose(a, b, rtol=1e-5, atol=1e-6)
+    a, b = (np.asarray(m.prediction_interval(X)) for m in (one, other))
+    assert_allclose(a, b, rtol=1e-6, atol=1e-7)
+    with pytest.raises(NotImplementedError, match="which forecasts need"):
         one.forecast(X)
 
 
 @pytest.mark.parametrize(
-    "ask",
+    ("name", "effects", "engine"),
     [
-        lambda m: m.predict(X),
-        lambda m: m.predict(lazy(DATA, "polars")),
-        lambda m: m.predict(lazy(DATA, "polars"), kind="blup"),
-        lambda m: m.predict(lazy(DATA, "polars"), return_std=True),
-        lambda m: m.score(lazy(DATA, "polars"), "y"),
-        lambda m: m.random_effects_["patient"],
-        lambda m: m.random_effects(return_std=True),
-        lambda m: m.forecast(X),
-        lambda m: m.get_residuals(X, Y),
-        lambda m: m.standardized_residuals(X, Y),
-        lambda m: m.prediction_interval(X),
+        ("by arm", "beside", "duckdb"),
+        slow("independent by visit", "intercept", "polars"),
+        slow("power", "slope", "polars"),
+        slow("ma", "intercept", "dask"),
     ],
 )
-def test_what_belongs_to_single_groups_is_refused(ask):
-    match = "sums by pattern (were kept|are kept).*kind='fixed', or fit to whole groups"
-    with pytest.raises(NotImplementedError, match=match):
-        ask(fits("ar", "slope")[0])
+def test_random_effects_of_structures(name, effects, engine):
+    method = "ml" if effects == "beside" else "reml"
+    one, other = both(STRUCTURES[name], EFFECTS[effects], engine, method=method)
+    a, b = (m.random_effects_["patient"] for m in (one, other))
+    pd.testing.assert_frame_equal(a, b, rtol=1e-5, atol=1e-6)
+
+
+def test_saved_fits():
+    residuals = STRUCTURES["ar"]
+    fit = model_of(residuals, EFFECTS["intercept"]).fit(lazy(DATA, "polars"), "y")
+    again = pickle.loads(pickle.dumps(fit))
+    right = fit.predict(X, kind="fixed")
+    assert_allclose(again.predict(X, kind="fixed"), right)
+    for ask in (
+        lambda m: m.predict(X),
+        lambda m: m.random_effects_["patient"],
+        lambda m: m.predict(lazy(DATA, "polars"), return_std=True),
+    ):
+        with pytest.raises(
+            NotImplementedError, match="a saved or copied estimator does"
+        ):
+            ask(again)
+    effects = fit.random_effects_["patient"]
+    again = pickle.loads(pickle.dumps(fit))  # what was read is saved
+    pd.testing.assert_frame_equal(again.random_effects_["patient"], effects)
+
+
+def test_a_table_that_has_other_times_later():
+    connection = duckdb.connect()
+    connection.execute("create table visits as select * from DATA")
+    model = model_of(STRUCTURES["ar"], EFFECTS["intercept"])
+    model = model.fit(connection.table("visits"), "y")
+    connection.execute("update visits set t = 3 * t + 1")
+    with pytest.raises(ValueError, match=r"has changed since\. Fit to it again"):
+        model.random_effects_["patient"]
 
 
 @pytest.mark.parametrize("model", [("unstructured", "none"), ("ar", "slope")])
 def test_rows_in_memory_are_laid_out_anew(model):
     a, b = (m.influence(X, Y) for m in fits(*model))
-    size = {"rtol": 1e-5, "atol": 1e-6}
-    pd.testing.assert_frame_equal(a.group_table, b.group_table, **size)
-    if model[1] == "none":
-        pd.testing.assert_frame_equal(a.rows, b.rows, **size)
-    else:
-        with pytest.raises(NotImplementedError, match="which random effects need"):
-            len(a.rows)
+    for name in ("group_table", "rows"):
+        one, other = getattr(a, name), getattr(b, name)
+        pd.testing.assert_frame_equal(one, other, rtol=1e-5, atol=1e-6)
 
 
 # ------------------------------------------------------------ what is not there

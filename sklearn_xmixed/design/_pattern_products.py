@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, NoReturn
 
 import numpy as np
 
@@ -12,11 +11,11 @@ from ..optimization import upper_factor
 from ..residuals import Within
 from ._compiled import Compiled
 from ._moments import Moments
-from ._patterns import Pattern
+from ._patterns import GroupBatch, PatternSums
 from ._products import StandIns
 from ._table_products import TableProducts
 
-__all__ = ["PatternBasis", "PatternProducts", "UnreadEncoder"]
+__all__ = ["PatternBasis", "PatternProducts"]
 
 Array = np.ndarray
 
@@ -80,48 +79,14 @@ class PatternBasis:
 
 
 @dataclass(frozen=True, eq=False)
-class UnreadEncoder:
-    """A level whose labels were passed over and not kept.
-
-    Parameters
-    ----------
-    group : str
-    n_groups : int
-    """
-
-    group: str
-    n_groups: int
-
-    def transform(self, values: Any, parents: Array) -> Array:
-        """Rows cannot be looked up."""
-        self._refuse()
-
-    @property
-    def parents(self) -> Array:
-        """Not here."""
-        self._refuse()
-
-    @property
-    def own_labels(self) -> Array:
-        """Not here."""
-        self._refuse()
-
-    def _refuse(self) -> NoReturn:
-        raise NotImplementedError(
-            f"Of the {self.n_groups} groups of level {self.group!r} only sums by pattern "
-            "were kept, because residuals are structured and the fit is of a lazy table; "
-            "what belongs to single groups, such as their random effects, is not there. "
-            "Predict the fixed part by kind='fixed', or fit to whole groups in memory."
-        )
-
-
-@dataclass(frozen=True, eq=False)
 class PatternProducts(TableProducts):
     """The patterns of a table's groups.
 
     Parameters
     ----------
-    patterns : list of Pattern
+    found : PatternSums
+    read : callable
+        The rows once more.
     basis : PatternBasis
         Of their sums.
     own : ndarray of int
@@ -132,7 +97,8 @@ class PatternProducts(TableProducts):
         The level, sizes of its groups, and how many groups have each.
     """
 
-    patterns: list[Pattern] = field(kw_only=True)
+    found: PatternSums = field(kw_only=True)
+    read: Callable[[], Iterator[GroupBatch]] = field(kw_only=True)
     basis: PatternBasis = field(kw_only=True)
     own: Array = field(kw_only=True)
     within: Within = field(kw_only=True)
@@ -151,11 +117,47 @@ class PatternProducts(TableProducts):
         """Rows of the stand-ins, in the order of ``within``."""
         C = self.basis.change(shift, matrix[:, q:])
         W, count = [], []
-        for pattern in self.patterns:
+        Zs = self._random(shift, matrix[:, :q])
+        for pattern, Z in zip(self.found.patterns, Zs, strict=True):
             g = pattern.n_stand_ins
-            off = np.zeros((pattern.size, len(shift)))
-            off[:, self.own] = pattern.own - shift[self.own]
-            Z = off @ matrix[1:, :q] + matrix[0, :q]
             W.append(np.hstack([np.tile(Z, (g, 1)), pattern.stand_ins @ C]))
             count.append(np.full(g, pattern.count / g))
         return StandIns(np.concatenate(W), np.concatenate(count))
+
+    def _random(self, shift: Array, matrix: Array) -> list[Array]:
+        """``[1, raw - shift] @ matrix`` of random columns, by pattern."""
+        out = []
+        for pattern in self.found.patterns:
+            off = np.zeros((pattern.size, len(shift)))
+            off[:, self.own] = pattern.own - shift[self.own]
+            out.append(off @ matrix[1:] + matrix[0])
+        return out
+
+    def weighted(self, shift: Array, matrix: Array, q: int, inverse: Array) -> Array:
+        """Sums of products of every group by a matrix of its pattern; reads all rows."""
+        C = self.basis.change(shift, matrix[:, q:])
+        first, each = 0, []
+        for pattern, Z in zip(
+            self.found.patterns, self._random(shift, matrix[:, :q]), strict=True
+        ):
+            ZQ = Z.T @ inverse[first : first + pattern.size, : pattern.size]
+            each.append((ZQ @ Z, ZQ))
+            first += pattern.n_stand_ins * pattern.size
+        out = []
+        for batch in self.read():
+            sums = np.empty((q, matrix.shape[1], batch.n_groups))
+            for rows in batch.alike():
+                number = self.found.number(batch, rows[0])
+                if number is None:
+                    raise ValueError(
+                        f"Group {batch.labels[0]!s} and others have times or random "
+                        "columns that the table did not have when it was fitted to: it "
+                        "has changed since. Fit to it again."
+                    )
+                groups = np.searchsorted(batch.starts, rows[:, 0])
+                ZQZ, ZQ = each[number]
+                sums[:, :q, groups] = ZQZ[:, :, None]
+                products = np.tensordot(ZQ, batch.top[rows], axes=(1, 1)) @ C
+                sums[:, q:, groups] = products.transpose(0, 2, 1)
+            out.append(sums)
+        return np.concatenate(out, axis=2)

@@ -53,6 +53,15 @@ class GroupBatch:
     own: Array
     values: dict[str, Any]
 
+    @property
+    def n_groups(self) -> int:
+        """How many groups there are."""
+        return len(self.starts) - 1
+
+    def key(self, rows: Array) -> tuple[int, bytes]:
+        """What is the same for all groups of a group's pattern."""
+        return len(rows), self.keys[rows].tobytes()
+
     def alike(self) -> Iterator[Array]:
         """Rows of the groups of each pattern, (G, s)."""
         row = np.zeros(len(self.keys), dtype=np.int64)
@@ -130,7 +139,7 @@ class PatternSums:
     """
 
     patterns: list[Pattern] = field(default_factory=list)
-    _known: dict[tuple[int, bytes], Pattern] = field(default_factory=dict)
+    _known: dict[tuple[int, bytes], int] = field(default_factory=dict)
 
     def add(self, batch: GroupBatch) -> None:
         """Add the groups of a batch.
@@ -145,9 +154,13 @@ class PatternSums:
             pattern.sums += C.T @ C
             pattern.count += len(rows)
 
+    def number(self, batch: GroupBatch, rows: Array) -> int | None:
+        """Which of the patterns that of a group is; None for none of them."""
+        return self._known.get(batch.key(rows))
+
     def _pattern(self, batch: GroupBatch, rows: Array) -> Pattern:
-        """That of one group."""
-        key = len(rows), batch.keys[rows].tobytes()
+        """That of a group."""
+        key = batch.key(rows)
         if key not in self._known:
             s, m = len(rows), batch.top.shape[1]
             group = int(np.searchsorted(batch.starts, rows[0]))
@@ -158,8 +171,8 @@ class PatternSums:
             self.patterns.append(made)
             self._check(s * m)
             made.sums = np.zeros((s * m, s * m))
-            self._known[key] = made
-        return self._known[key]
+            self._known[key] = len(self.patterns) - 1
+        return self.patterns[self._known[key]]
 
     def _check(self, more: int) -> None:
         """Refuse more patterns than are allowed, the last one with its sums to come."""

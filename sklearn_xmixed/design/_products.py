@@ -105,6 +105,23 @@ class Products(ABC):
         """
         raise NotImplementedError("Only structured residuals have stand-ins.")
 
+    def weighted(self, shift: Array, matrix: Array, q: int, inverse: Array) -> Array:
+        """Sums of products of every group, its rows multiplied by a matrix.
+
+        Parameters
+        ----------
+        shift, matrix, q
+            As of ``stand_ins``.
+        inverse : ndarray of shape (n, s)
+            The matrices of the stand-ins' rows, each in the order of its group.
+
+        Returns
+        -------
+        ndarray of shape (q, w, G)
+            Of the random columns with all.
+        """
+        raise NotImplementedError("Only structured residuals have stand-ins.")
+
     def by_term(
         self, term: int, shift: Array, matrix: Array, left: Sequence[int]
     ) -> Array:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import narwhals.stable.v2 as nw
@@ -16,7 +17,7 @@ from ..tables import LABEL, TableSums, WholeGroups
 from ._design import Level
 from ._equations import Equations, lay_equations
 from ._labels import Encoder, Source, encode
-from ._pattern_products import PatternBasis, PatternProducts, UnreadEncoder
+from ._pattern_products import PatternBasis, PatternProducts
 from ._patterns import GroupBatch, Pattern, PatternLimitError, PatternSums
 from ._structure_checks import check_residuals
 from ._table_products import Groups, TableColumns
@@ -91,10 +92,11 @@ def pattern_table(
     reader = BatchReader(
         estimator.residuals, sums.names, basis, np.array(sorted(places), dtype=int)
     )
-    found = PatternSums()
+    found, labels = PatternSums(), []
     try:
-        for batch in groups.read(reader.columns):
-            found.add(reader.batch(batch))
+        for batch in reader.batches(groups):
+            found.add(batch)
+            labels.append(np.asarray(batch.labels))
     except PatternLimitError as limit:
         reader.within(found.patterns, level)  # what is wrong with the times comes first
         raise NotImplementedError(
@@ -106,7 +108,7 @@ def pattern_table(
     code = _repeated(within.codes, found.patterns)[1]
     n = int(code.max()) + 1
     levels = [Level(level, code, n, np.zeros(n, dtype=np.intp))]
-    encoder: Any = UnreadEncoder(level, groups.n_groups)
+    encoder = Encoder(level, np.concatenate(labels), np.arange(groups.n_groups))
     products = PatternProducts(
         sums.n_rows,
         sums,
@@ -114,7 +116,8 @@ def pattern_table(
         np.zeros(0, dtype=int),
         np.zeros((0, 0, 0)),
         (),
-        patterns=found.patterns,
+        found=found,
+        read=partial(reader.batches, groups),
         basis=basis,
         own=reader.own,
         within=within.take(*_repeated(within.codes, found.patterns)),
@@ -181,6 +184,10 @@ class BatchReader:
                 *([] if variables or random else ["their number of rows"]),
             ]
         )
+
+    def batches(self, groups: WholeGroups) -> Iterator[GroupBatch]:
+        """All rows, by one pass for every batch."""
+        return map(self.batch, groups.read(self.columns))
 
     def batch(self, frame: Any) -> GroupBatch:
         """Rows of whole groups, sorted by group and within it."""
