@@ -399,9 +399,9 @@ n_levels), default=None
         ------
         AttributeError
             For models that sums by group do not suffice for (structured residuals,
-            crossed factors, weights of groups, scaled weights, clusters that are no
-            level), after ``fit``, which keeps no sums, and where robust errors are asked
-            for after the first call: the reason is told as its cause.
+            crossed factors, weights of groups, scaled weights), after ``fit``, which
+            keeps no sums, and where robust errors are asked for after the first call: the
+            reason is told as its cause.
         ValueError
             If columns are others than those of the first rows, and where ``fit`` raises
             it.  What was fitted so far then stays.

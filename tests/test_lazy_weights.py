@@ -153,13 +153,6 @@ def test_precision_weights_with_robust_errors():
     [
         ({"vce": "robust"}, "Name a column of clusters"),
         ({"weight_type": "sampling"}, "without random effects makes every row"),
-        (
-            {
-                "vce": "robust",
-                "random_effects": ["school", RandomEffects("school", factor="task")],
-            },
-            "the scores of a cluster need its rows",
-        ),
     ],
 )
 def test_what_is_not_there_says_so(params, match):

@@ -116,11 +116,15 @@ class Term:
     positions : tuple of int
         Columns with coefficients as raw columns counted from 1, the constant first
         as 0; empty for the constant alone.
+    within : ndarray of int, shape (n_groups,), or None
+        Where products stand instead of rows: of each group a lowest-level group of its
+        top-level group.
     """
 
     codes: Array
     n_groups: int
     positions: tuple[int, ...] = ()
+    within: Array | None = None
 
 
 @dataclass(frozen=True, eq=False)

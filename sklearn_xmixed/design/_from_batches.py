@@ -12,7 +12,6 @@ from sklearn.utils.validation import validate_data
 from .._spec import RandomEffects
 from ..tables import Table, TableSums
 from ._categories import Categories, read_categories
-from ._clusters import make_clusters
 from ._compiled import Compiled
 from ._equations import check_squares, columns_beside, dependence_of, lay_equations
 from ._from_table import (
@@ -28,6 +27,7 @@ from ._from_table import (
 )
 from ._labels import Source
 from ._row_sums import RowSums
+from ._running_clusters import running_clusters
 from ._running_sums import Arrived, RunningSums
 from ._table_products import Grouped, Groups, TableColumns, kept_by_sums, labels_of
 from ._validation import equation_names, equations_of
@@ -58,12 +58,11 @@ def adds_up(estimator: Any) -> bool:
         f"Crossed factors (factor=) are not supported by partial_fit yet. {FIT}": any(
             e.factor is not None for e in equations
         ),
-        f"cluster={estimator.cluster!r} is not supported by partial_fit yet, which keeps "
-        "sums by top-level group. Let the clusters be the top level, with or without "
-        f"random effects, and set cluster=None. {FIT}": estimator.cluster is not None,
         f"{_what(estimator)} without random effects makes every row a cluster, whose sums "
-        "are the rows. Let the clusters be the top level, RandomEffects(name, "
-        f"intercept=False). {FIT}": needs_clusters(estimator) and not equations,
+        "are the rows. Name a column of clusters, cluster=... (with vce='cluster' in place "
+        f"of 'robust'). {FIT}": needs_clusters(estimator)
+        and not equations
+        and estimator.cluster is None,
         "vce='CR2' is not supported by partial_fit with weight_type='precision': it needs "
         "rows that were not divided by their standard deviations. Use vce='CR1' or 'CR3'. "
         f"{FIT}": estimator.vce == "CR2" and estimator.weight_type == "precision",
@@ -84,7 +83,7 @@ def adds_up(estimator: Any) -> bool:
     lost = batches is not None and batches.sums.clusters is None
     if lost and needs_clusters(estimator):
         raise ValueError(
-            f"{_what(estimator)} needs sums by top-level group, which were not kept of the "
+            f"{_what(estimator)} needs sums by cluster, which were not kept of the "
             "rows so far. Set it before the first call of partial_fit, or call fit with "
             "all rows."
         )
@@ -162,9 +161,8 @@ def compile_sums(estimator: Any, sums: RunningSums) -> Compiled:
     )
     groups = sums.groups
     weights = groups.sums[0, 0] if sums.weighted and not exact else None
-    clusters = make_clusters(
-        estimator, None, groups.levels, groups.encoders, sums.n_rows, None
-    )
+    clusters, owner = running_clusters(estimator, sums)
+    products = replace(products, owner=owner)
     compiled = over_sums(
         estimator,
         roles,
@@ -212,6 +210,7 @@ def _rows(
     rows = rows.complete(estimator)
     raw = [*rows.X.T, *rows.extra.T, rows.y]
     name = getattr(y, "name", None)
+    cluster = () if rows.clusters is None else (estimator.cluster,)
     low, high, mean = (
         np.array([of(column) for column in raw]) for of in (np.min, np.max, np.mean)
     )
@@ -227,10 +226,11 @@ def _rows(
         low,
         high,
         mean,
-        RowSums(raw, rows.labels, rows.weights),
+        RowSums(raw, rows.labels, rows.weights, dict.fromkeys(cluster, rows.clusters)),
         rows.counted_categories(),
         *_offset(estimator, None if rows.offset is None else rows.offset.mean()),
         _log_weights(estimator, rows.weights),
+        cluster,
     )
 
 
@@ -289,6 +289,7 @@ def _table(
         log_weights(table, summary, roles)[1]
         if precise(estimator, roles.weight)
         else 0.0,
+        () if roles.cluster is None else (roles.cluster,),
     )
 
 
@@ -314,9 +315,8 @@ class LabelledSums:
         got = self.sums.by_group(shift, matrix, left)
         return Grouped(labels_of(got, self.levels), got.n, got.sums)
 
-    def by_top(self, shift: Array, matrix: Array) -> Grouped:
-        """The same by top-level group, of all columns."""
-        top = self.levels[:1]
-        keys = tuple(name for name in top if name != "_all")
-        own = LabelledSums(replace(self.sums, keys=keys), top)
+    def by_names(self, names: Sequence[str], shift: Array, matrix: Array) -> Grouped:
+        """The same by the labels of some columns, of all columns."""
+        keys = tuple(name for name in names if name != "_all")
+        own = LabelledSums(replace(self.sums, keys=keys), list(names))
         return own.by_group(shift, matrix, range(matrix.shape[1]))

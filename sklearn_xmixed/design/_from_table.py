@@ -311,8 +311,9 @@ def _refuse_of_table(estimator: Any, equations: Sequence[RandomEffects]) -> None
         "root of the covariance matrix of a cluster's rows is not the same after these "
         "were divided by their standard deviations, as they are in sums. Use vce='CR1' "
         f"or 'CR3'. {READ}": vce == "CR2" and precise,
-        f"{what} is not supported with a lazy table and factors (factor=) yet: the scores "
-        f"of a cluster need its rows there. {READ}": robust and factors,
+        f"vce={vce!r} is not supported with a lazy table and factors (factor=): it corrects "
+        "by matrices of all rows of a cluster. Use vce='robust' or 'cluster', for which "
+        f"sums by cluster suffice. {READ}": factors and vce in CORRECTED,
         f"{what} without random effects makes every row a cluster, whose sums are the "
         "rows. Name a column of clusters, cluster=... (with vce='cluster' in place of "
         "'robust'); or read the table into memory.": robust

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -28,11 +28,14 @@ class RowSums:
     labels : dict
         Labels by level, top level first; None for ``_all``.
     weights : ndarray of shape (n,) or None
+    beside : dict
+        Labels that are of no level.
     """
 
     raw: list[Array]
     labels: dict[str, Any]
     weights: Array | None
+    beside: dict[str, Any] = field(default_factory=dict)
 
     @property
     def n_rows(self) -> int:
@@ -69,10 +72,11 @@ class RowSums:
         n = np.bincount(codes, minlength=G).astype(float)
         return Grouped(labels_of_groups(encoders), n, sums)
 
-    def by_top(self, shift: Array, matrix: Array) -> Grouped:
-        """The same by top-level group, of all columns."""
-        top = replace(self, labels=dict(list(self.labels.items())[:1]))
-        return top.by_group(shift, matrix, range(matrix.shape[1]))
+    def by_names(self, names: Sequence[str], shift: Array, matrix: Array) -> Grouped:
+        """The same by the labels of some columns, of all columns."""
+        known = {**self.beside, **self.labels}
+        own = replace(self, labels={name: known[name] for name in names})
+        return own.by_group(shift, matrix, range(matrix.shape[1]))
 
     def _columns(self, rows: Any, shift: Array, matrix: Array) -> Array:
         own = [column[rows] - s for column, s in zip(self.raw, shift, strict=True)]

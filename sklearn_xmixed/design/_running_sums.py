@@ -37,8 +37,8 @@ class Summed(Protocol):
     def by_group(self, shift: Array, matrix: Array, left: Sequence[int]) -> Grouped:
         """By lowest-level group, of the columns ``left`` with all."""
 
-    def by_top(self, shift: Array, matrix: Array) -> Grouped:
-        """By top-level group, of all columns."""
+    def by_names(self, names: Sequence[str], shift: Array, matrix: Array) -> Grouped:
+        """By the labels of some columns, of all columns."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +64,8 @@ class Arrived:
     offset_mean : float
     log_weights : float
         Sum of the logarithms of precision weights.
+    cluster : tuple of str
+        Name of the clusters of robust errors, where these are no top-level groups.
     """
 
     columns: tuple[str, ...]
@@ -82,6 +84,7 @@ class Arrived:
     offset: tuple[str, ...] = ()
     offset_mean: float = 0.0
     log_weights: float = 0.0
+    cluster: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,7 +108,8 @@ class RunningSums:
     groups : RunningGroups
         The lowest, with products of ``left`` and all columns.
     clusters : RunningGroups or None
-        Of robust errors: top-level groups with products of all columns.
+        Of robust errors: top-level groups, within the clusters where these are others,
+        with products of all columns.
     mean : ndarray of shape (k,)
         Of the raw columns, whatever the weights.
     largest : ndarray of shape (k,)
@@ -206,15 +210,15 @@ class RunningSums:
             assert self.names.categories is not None
             so_far = self.names.categories.plus(arrived.categories)
             more = replace(more, names=replace(self.names, categories=so_far))
-        if not arrived.levels:
-            return more
-        rows, names = arrived.rows, arrived.levels
-        got = rows.by_group(self.centre, self.basis, self.left.tolist())
-        more = replace(more, groups=self.groups.plus(names, got))
+        rows, levels = arrived.rows, arrived.levels
+        if levels:
+            got = rows.by_group(self.centre, self.basis, self.left.tolist())
+            more = replace(more, groups=self.groups.plus(levels, got))
         if self.clusters is None:
             return more
-        of_top = self.clusters.plus(names[:1], rows.by_top(self.centre, self.basis))
-        return replace(more, clusters=of_top)
+        names = list(dict.fromkeys([*arrived.cluster, *levels[:1]]))
+        got = rows.by_names(names, self.centre, self.basis)
+        return replace(more, clusters=self.clusters.plus(names, got))
 
     def _check(self, arrived: Arrived) -> None:
         """Whether further rows have the same columns."""
@@ -223,6 +227,7 @@ class RunningSums:
             "extra": "random coefficients beside the fixed part",
             "levels": "levels",
             "offset": "columns of the offset",
+            "cluster": "columns of the clusters",
         }
         for what, name in kinds.items():
             so_far, now = getattr(self.names, what), getattr(arrived, what)
@@ -250,12 +255,15 @@ class RunningProducts(Products):
         Which of its raw columns are meant.
     precision : (float, float) or None
         Mean of the rows' precision weights, and the sum of their logarithms.
+    owner : ndarray of int or None
+        Cluster of every one of the sums' clusters; None for the same.
     """
 
     n_rows: int
     sums: RunningSums
     raw: Array
     precision: tuple[float, float] | None = None
+    owner: Array | None = None
 
     @property
     def unit(self) -> Array:
@@ -286,11 +294,18 @@ class RunningProducts(Products):
         return _changed(self.sums.groups.sums, own, C)
 
     def by_cluster(self, shift: Array, matrix: Array) -> tuple[Array, Array]:
-        """Sums of products by top-level group, of all columns."""
+        """Sums of products by cluster of robust errors, of all columns."""
         clusters = self.sums.clusters
         assert clusters is not None
         C = self._from_basis(shift, matrix)
-        return clusters.n, _changed(clusters.sums, C, C)
+        n, sums = clusters.n, _changed(clusters.sums, C, C)
+        if self.owner is None:
+            return n, sums
+        M = int(self.owner.max()) + 1
+        out = np.zeros((*sums.shape[:2], M))
+        for at in np.ndindex(*sums.shape[:2]):
+            out[at] = np.bincount(self.owner, sums[at], minlength=M)
+        return np.bincount(self.owner, n, minlength=M), out
 
     def precise(self) -> RunningProducts:
         """The same of rows whose weights say how exact they are."""

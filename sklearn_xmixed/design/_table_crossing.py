@@ -178,10 +178,10 @@ def _factors(
         check_memory(keyed, keyed.keys, count_of(len(left), len(sums.standard)))
         got = keyed.by_group(sums.centre, sums.standard, left.tolist())
         values = Source.of(got.labels).column(spec.factor)
-        laid, own = compile_factors(
-            [spec], [name], {spec.factor: values}, _over(levels, above, got)
-        )
+        over = _over(levels, above, got)
+        laid, own = compile_factors([spec], [name], {spec.factor: values}, over)
         equation, factor = laid[0]
+        own = _within(own, levels[0], over[0].codes)
         order = np.argsort(own[0].codes)
         groupings.append(
             Grouping((*above, factor.encoder), left, got.sums[:, :, order])
@@ -193,6 +193,24 @@ def _factors(
         found[place] = replace(equation, terms=at), factor
         terms += [replace(term, codes=np.zeros(0, dtype=np.intp)) for term in own]
     return found, tuple(terms), groupings
+
+
+def _within(terms: Sequence[Term], top: Level, codes: Array) -> tuple[Term, ...]:
+    """Terms that know a lowest-level group of the top-level group of each group.
+
+    Parameters
+    ----------
+    codes : ndarray of int
+        Top-level group of each row of an answer, which the terms' codes speak of.
+    """
+    first = np.empty(top.n_groups, dtype=np.intp)
+    first[top.codes] = np.arange(len(top.codes))
+    out = []
+    for term in terms:
+        within = np.empty(term.n_groups, dtype=np.intp)
+        within[term.codes] = first[codes]
+        out.append(replace(term, within=within))
+    return tuple(out)
 
 
 def _over(

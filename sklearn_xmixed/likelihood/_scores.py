@@ -7,7 +7,7 @@ the sums in Eq. (14) (Eqs. 22-24 of the likelihood page).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +16,15 @@ from ..design._design import Design, total_weights
 from ..design._products import Products
 from ._basis import Pool
 
-__all__ = ["Effects", "Scores", "by_rows", "by_sums", "of_groups", "summed"]
+__all__ = [
+    "Effects",
+    "Scores",
+    "by_rows",
+    "by_sums",
+    "less_taken",
+    "of_groups",
+    "summed",
+]
 
 Array = np.ndarray
 
@@ -161,13 +169,6 @@ def by_sums(
         Cluster of each lowest group asked for.
     """
     m = len(v)
-    one = np.zeros((len(pool.matrix), 1))
-    one[0] = 1.0
-    rows, sums = products.by_cluster(
-        pool.shift, np.concatenate([one, pool.matrix[:, -m:]], axis=1)
-    )
-    n = rows if design.precise else sums[0, 0]
-    out = np.tensordot(v, sums[1:, 1:], axes=1)
     members = [np.asarray(own.members) for own in effects]
     if members:
         left = np.unique(np.concatenate(members))
@@ -179,5 +180,30 @@ def by_sums(
         weights = total_weights(None, design.levels)
         if weights is not None:
             taken *= weights
-        out = out - summed(taken, clusters, len(n))
+        return less_taken(design, pool, v, [(taken, clusters)])
+    return less_taken(design, pool, v, [])
+
+
+def less_taken(
+    design: Design, pool: Pool, v: Array, taken: Sequence[tuple[Array, Array]]
+) -> tuple[Array, Array, Array]:
+    """The same from sums by cluster and what random effects take of them.
+
+    Parameters
+    ----------
+    design : Design
+        Over products.
+    taken : sequence of (ndarray of shape (p + 1, G), ndarray of int of shape (G,))
+        [X y]'Z u by group, and the clusters of the groups.
+    """
+    assert design.products is not None
+    one = np.zeros((len(pool.matrix), 1))
+    one[0] = 1.0
+    rows, sums = design.products.by_cluster(
+        pool.shift, np.concatenate([one, pool.matrix[:, -len(v) :]], axis=1)
+    )
+    n = rows if design.precise else sums[0, 0]
+    out = np.tensordot(v, sums[1:, 1:], axes=1)
+    for own, owner in taken:
+        out = out - summed(own, owner, len(n))
     return out[:-1].T, v @ out, n

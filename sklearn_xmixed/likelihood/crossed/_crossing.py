@@ -97,6 +97,12 @@ class Crossing:
         """Number of groups of a term."""
         return float(self.G[term])
 
+    def with_top(self, term: int) -> Array:
+        """Products of a term's columns with [X y], (G, q, p + 1)."""
+        first = term == self.first
+        B = self.B_first if first else self.B_rest[self.slices[term]]
+        return B.reshape(self.G[term], self.q[term], -1)
+
     @cached_property
     def slices(self) -> dict[int, slice]:
         """Columns of each remaining term."""

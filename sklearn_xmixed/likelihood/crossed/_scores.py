@@ -7,7 +7,7 @@ import numpy as np
 from ...design._design import Design
 from .._basis import Pool
 from .._pieces import Root
-from .._scores import Effects, Scores, by_rows, of_groups, summed
+from .._scores import Effects, Scores, by_rows, less_taken, of_groups, summed
 from .._stream import raw_blocks
 from ._elimination import Elimination
 
@@ -37,11 +37,24 @@ def crossed_scores(
     members = pool.members
     effects, nodes = [], []
     codes_of = [*(level.codes for level in levels), *(t.codes for t in design.terms)]
+    owners = [of_groups(level.codes, clusters) for level in levels]
+    owners += [
+        of_groups(t.codes, clusters) if t.within is None else clusters[t.within]
+        for t in design.terms
+    ]
+    taken = []
     for t, (codes, columns) in enumerate(zip(codes_of, members, strict=True)):
         e = sweep.E(t, root.v[:, None])[:, :, 0].T
-        effects.append(Effects(codes, columns, D[t] @ e))
+        u = D[t] @ e
+        if design.products is None:
+            effects.append(Effects(codes, columns, u))
+        else:
+            taken.append((np.einsum("gqm,qg->mg", sweep.x.with_top(t), u), owners[t]))
         weight = sweep.T(t).transpose(1, 2, 0) - e[:, None] * (e / sigma2)[None]
-        nodes.append(summed(weight, of_groups(codes, clusters), M))
+        nodes.append(summed(weight, owners[t], M))
+    if design.products is not None:
+        parts = less_taken(design, pool, root.v, taken)
+        return Scores(*parts, nodes, np.empty((M, 0)))
     stream = raw_blocks(design, pool)
     x, c, n = by_rows(
         design, stream, pool.matrix, root.v, effects, clusters, M, design.precision
