@@ -3,7 +3,7 @@
 What is left of a cluster's rows by an orthogonal map are the triangular factors of its
 groups, floor by floor: those of [Z X r] of the lowest groups, of what these leave to the
 groups above, and of [X r] at the end.  They follow from the tree's cross-products and
-from those of [X y] by cluster.
+from those of [X y] by cluster (Eq. 28 of the likelihood page).
 """
 
 from __future__ import annotations
