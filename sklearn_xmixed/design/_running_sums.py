@@ -16,7 +16,7 @@ import pandas as pd
 
 from ._categories import Categories
 from ._design import REMAINDER, Level
-from ._labels import Encoder, kind_of_labels
+from ._encoder import Encoder, kind_of_labels
 from ._levels import make_levels
 from ._moments import Moments
 from ._products import Products
