@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from ._design import Level
-from ._labels import Encoder, Source
+from ._encoder import Encoder
+from ._labels import Source
 
 __all__ = ["CORRECTED", "Clusters", "make_clusters", "read_clusters"]
 

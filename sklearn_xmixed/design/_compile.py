@@ -13,10 +13,10 @@ from ..tables import Progress, Table
 from ._clusters import Clusters, make_clusters
 from ._compiled import Compiled
 from ._design import Design, Level, total_weights
+from ._encoder import Encoder
 from ._equations import Columns, lay_equations, levels_with_effects
 from ._factors import check_factors, compile_factors, lay_terms
 from ._from_table import compile_table
-from ._labels import Encoder
 from ._levels import make_levels
 from ._structure_checks import check_residuals
 from ._validation import equation_names, equations_of

@@ -9,8 +9,8 @@ import numpy as np
 from ._categories import Categories
 from ._clusters import Clusters
 from ._design import Design
+from ._encoder import Encoder
 from ._factors import Factor
-from ._labels import Encoder
 
 __all__ = ["Compiled"]
 

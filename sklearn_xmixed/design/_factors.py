@@ -12,7 +12,8 @@ import pandas as pd
 from .._spec import RandomEffects
 from ..covariance import get_compound, get_structure
 from ._design import Equation, Level, Term
-from ._labels import Encoder, Source, encode
+from ._encoder import Encoder, encode
+from ._labels import Source
 from ._levels import path_frame
 
 __all__ = [

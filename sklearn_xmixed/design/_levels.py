@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from ._design import Level
-from ._labels import Encoder, Source, encode
+from ._encoder import Encoder, encode
+from ._labels import Source
 
 __all__ = ["make_levels", "parents_among", "path_frame", "read_labels", "shown_path"]
 

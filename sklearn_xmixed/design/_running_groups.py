@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ._design import Level
-from ._labels import Encoder, kind_of_labels
+from ._encoder import Encoder, kind_of_labels
 from ._levels import make_levels
 from ._table_products import Grouped, labels_of_groups
 

@@ -10,9 +10,10 @@ import numpy as np
 from .._spec import RandomEffects
 from ..tables import GroupSums, TableSums
 from ._design import Equation, Level, Term
+from ._encoder import Encoder
 from ._equations import Equations, lay_equations
 from ._factors import Factor, compile_factors
-from ._labels import Encoder, Source
+from ._labels import Source
 from ._table_memory import check_memory, count_of
 from ._table_products import (
     Groups,

@@ -16,7 +16,8 @@ from ..residuals import STRUCTURES, Within
 from ..tables import LABEL, TableSums, WholeGroups
 from ._design import Level
 from ._equations import Equations, lay_equations
-from ._labels import Encoder, Source, encode
+from ._encoder import Encoder, encode
+from ._labels import Source
 from ._pattern_products import PatternBasis, PatternProducts
 from ._patterns import GroupBatch, Pattern, PatternLimitError, PatternSums
 from ._structure_checks import check_residuals

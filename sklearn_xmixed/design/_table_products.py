@@ -12,8 +12,9 @@ from ..tables import GroupSums, TableSums
 from ._clusters import Clusters
 from ._compiled import Compiled
 from ._design import REMAINDER, Level, Term, kept_by_moments
+from ._encoder import Encoder
 from ._equations import Columns
-from ._labels import Encoder, Source
+from ._labels import Source
 from ._levels import make_levels, read_labels
 from ._moments import DOUBTFUL, Moments
 from ._products import Products

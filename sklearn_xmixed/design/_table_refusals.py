@@ -64,12 +64,12 @@ def refuse_of_table(estimator: Any, equations: Sequence[RandomEffects]) -> None:
     robust = vce != "oim" or sampling
     what = f"vce={vce!r}" if vce != "oim" else "weight_type='sampling'"
     factors = any(e.factor is not None for e in equations)
-    precise = estimator.weight_type == "precision"
+    by_precision = estimator.weight_type == "precision"
     reasons = {
         f"vce={vce!r} is not supported with a lazy table and weight_type='precision': a "
         "root of the covariance matrix of a cluster's rows is not the same after these "
         "were divided by their standard deviations, as they are in sums. Use vce='CR1' "
-        f"or 'CR3'. {READ}": vce == "CR2" and precise,
+        f"or 'CR3'. {READ}": vce == "CR2" and by_precision,
         f"vce={vce!r} is not supported with a lazy table and factors (factor=): it corrects "
         "by matrices of all rows of a cluster. Use vce='robust' or 'cluster', for which "
         f"sums by cluster suffice. {READ}": factors and vce in CORRECTED,

@@ -11,7 +11,8 @@ from sklearn.utils.validation import _check_sample_weight
 
 from .._spec import RandomEffects
 from ._design import Level, total_weights
-from ._labels import Encoder, Source, missing_rows
+from ._encoder import Encoder
+from ._labels import Source, missing_rows
 from ._levels import make_levels, path_frame, shown_path
 
 __all__ = [

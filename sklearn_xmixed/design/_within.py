@@ -10,7 +10,8 @@ import pandas as pd
 
 from .._spec import Residuals
 from ..residuals import STRUCTURES, ResidualModel, Within
-from ._labels import Encoder, Source, missing_rows
+from ._encoder import Encoder
+from ._labels import Source, missing_rows
 from ._spreads import read_spread
 from ._times import read_times, word
 from ._within_checks import check_constant, check_lags, check_order, check_repeats

@@ -8,7 +8,7 @@ import numpy as np
 
 from .._spec import Residuals
 from ..residuals import Groups, Within, make_structure
-from ._labels import Encoder
+from ._encoder import Encoder
 
 __all__ = ["check_constant", "check_lags", "check_order", "check_repeats"]
 

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from ..design._encoder import Encoder, encode
 from ..design._factors import owned_codes
 from ..design._fixed import read_fixed
-from ..design._labels import Encoder, Source, encode
+from ..design._labels import Source
 from ..design._levels import shown_path
 from ..design._offset import column_offset
 from ..design._within import (

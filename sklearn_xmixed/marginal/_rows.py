@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from ..design._labels import Source, encode, missing_rows
+from ..design._encoder import encode
+from ..design._labels import Source, missing_rows
 from ..design._levels import read_labels
 from ..design._within import (
     category_numbers,

@@ -63,7 +63,7 @@ class MarginalMeans(Shown, LinearEstimates):
     reference_grid: ReferenceGrid
 
     @classmethod
-    def of(
+    def _over_grid(
         cls,
         part: FixedPart,
         grid: ReferenceGrid,
@@ -443,6 +443,6 @@ def marginal_means(
     specs, by = targets_of(specs, by)
     laid = make_grid(known, (*by, *specs), *grid)
     words = _MEANS, averaged_over(known, (*by, *specs), *grid)
-    return MarginalMeans.of(
+    return MarginalMeans._over_grid(
         part, laid, fixed_rows(laid.frame), (specs, by), words, confidence_level
     )

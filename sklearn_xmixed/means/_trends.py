@@ -70,6 +70,6 @@ def marginal_trends(
         slope += weight[:, None] / h * (above - middle)
         gone += weight[:, None] / h * (more - beside)
     words = f"Trends of {var}", averaged_over(known, (*by, *specs, var), *grid)
-    return MarginalMeans.of(
+    return MarginalMeans._over_grid(
         part, laid, (slope, gone), (specs, by), words, confidence_level
     )
