@@ -614,7 +614,7 @@ def crossed_data(seed=0, slopes=False):
     ("kind", "method"),
     [
         ("two factors", "reml"),
-        ("level and factor", "ml"),
+        slow("level and factor", "ml"),
         ("slopes", "reml"),
         slow("two factors", "ml"),
         slow("level and factor", "reml"),
