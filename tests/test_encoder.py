@@ -115,13 +115,12 @@ def test_checks_of_scikit_learns_own_transformers(check):
 def by_hand(model, X, outputs):
     """Effects looked up row by row in the estimator's own tables."""
     out = np.zeros((len(X), len(outputs)))
-    tables = {name: model.random_effects_[name] for name, _ in outputs}
-    for i, (_, row) in enumerate(X.iterrows()):
-        for j, (name, term) in enumerate(outputs):
-            table = tables[name]
-            key = tuple(row[list(table.index.names)])
-            key = key if len(key) > 1 else key[0]
-            out[i, j] = table.loc[key, term] if key in table.index else 0.0
+    for j, (name, term) in enumerate(outputs):
+        table = model.random_effects_[name]
+        known = table[term].to_dict()
+        keys = list(X[list(table.index.names)].itertuples(index=False, name=None))
+        for i, key in enumerate(keys):
+            out[i, j] = known.get(key if len(key) > 1 else key[0], 0.0)
     return out
 
 

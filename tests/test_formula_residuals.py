@@ -284,6 +284,7 @@ def early(structure):
     return SLEEP.query("days < 4").reset_index(drop=True) if wide else SLEEP
 
 
+@pytest.mark.daily
 @pytest.mark.parametrize("said", TERMS)
 @pytest.mark.parametrize("way", ["term", "parameter"])
 def test_it_is_the_estimators_model(said, way):

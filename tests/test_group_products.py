@@ -59,6 +59,7 @@ WAYS += [("unstructured", "slope", "reml", None), ("unstructured", "three", "ml"
 WAYS += [("ar2", "deep", "ml", "b")]
 
 
+@pytest.mark.daily
 @pytest.mark.parametrize(("name", "effects", "method", "by"), WAYS)
 def test_value_gradient_and_hessian_are_those_of_the_rows(name, effects, method, by):
     spec = residuals_of(name, by)

@@ -526,7 +526,9 @@ STRUCTURED = {
 }
 
 
-@pytest.mark.parametrize("name", STRUCTURED)
+@pytest.mark.parametrize(
+    "name", [slow(n) if n in ("ar, reml", "exchangeable") else n for n in STRUCTURED]
+)
 def test_one_step_with_structured_residuals(name):
     X, y = load_sleepstudy(return_X_y=True)
     X = X.assign(half=np.where(X["subject"] % 2 == 0, "even", "odd"))
@@ -612,7 +614,7 @@ def crossed_data(seed=0, slopes=False):
     ("kind", "method"),
     [
         ("two factors", "reml"),
-        ("level and factor", "ml"),
+        slow("level and factor", "ml"),
         ("slopes", "reml"),
         slow("two factors", "ml"),
         slow("level and factor", "reml"),

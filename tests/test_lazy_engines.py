@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from sklearn_xmixed import MixedLinearRegressor
+from tests.conftest import slow
 from tests.test_lazy_tables import CLASS, DATA, FIXED, assert_same, in_memory
 
 # warnings of engines about one another are no business of ours
@@ -73,13 +74,17 @@ ROWS = {
     "sqlframe": "toPandas",
     "spark": "toPandas",
 }
-every_engine = pytest.mark.parametrize(
-    "engine",
-    ["dask", "ibis", "sqlframe", pytest.param("spark", marks=pytest.mark.slow)],
-)
 
 
-@every_engine
+def every_engine(*daily: str) -> pytest.MarkDecorator:
+    """All engines; every day some, since what they are asked for is the same."""
+    return pytest.mark.parametrize(
+        "engine", [name if name in daily else slow(name) for name in ENGINES]
+    )
+
+
+@pytest.mark.daily
+@every_engine("dask", "ibis", "sqlframe")
 @pytest.mark.parametrize("method", ["ml", "reml"])
 def test_as_in_memory(engine, method):
     model = MixedLinearRegressor(["school", CLASS], method=method, **EXACT)
@@ -88,7 +93,7 @@ def test_as_in_memory(engine, method):
     assert_same(model, in_memory(expected))
 
 
-@every_engine
+@every_engine("sqlframe")
 def test_weights_text_and_missing_values(engine):
     data = DATA.copy()
     data.loc[3, "x"] = np.nan
@@ -100,7 +105,7 @@ def test_weights_text_and_missing_values(engine):
     assert_same(model, in_memory(expected, data, "w"))
 
 
-@every_engine
+@every_engine("dask", "ibis")
 def test_predict_and_score(engine):
     """In the order of ``row``, because a lazy table has none."""
     model = in_memory(MixedLinearRegressor(["school", CLASS], **EXACT))
@@ -114,7 +119,7 @@ def test_predict_and_score(engine):
     assert model.score(table, "y") == pytest.approx(model.score(frame, new["y"]), 1e-9)
 
 
-@every_engine
+@every_engine("dask")
 def test_partial_fit(engine):
     """Batches of two kinds of table."""
     data = DATA.drop(columns="w")

@@ -14,6 +14,7 @@ import pytest
 
 from sklearn_xmixed import MixedLinearRegressor, RandomEffects
 from sklearn_xmixed.tables import Parts, Table
+from tests.conftest import slow
 from tests.test_lazy_tables import CLASS, DATA, FIXED, in_memory
 
 dask = pytest.importorskip("dask")
@@ -179,6 +180,7 @@ def test_weights_text_and_missing_values(client):
     assert_same_effects(found, expected)
 
 
+@pytest.mark.slow
 def test_ill_conditioned_columns_are_summed_again(client):
     data = DATA.assign(close=DATA["x"] + 1e-3 * DATA["z"])
     data["y"] = 1e4 * DATA["x"] + 1e-3 * DATA["y"]
@@ -227,6 +229,7 @@ def test_precision_weights(client):
     assert_same_effects(found, expected)
 
 
+@pytest.mark.slow
 def test_a_level_without_effects(client):
     spec = [RandomEffects("school"), RandomEffects(CLASS.group, intercept=False)]
     found = MixedLinearRegressor(spec, **EXACT).fit(table(), "y")
@@ -238,9 +241,9 @@ def test_a_level_without_effects(client):
     ("spec", "kwargs", "weight"),
     [
         (NESTED, {"vce": "robust"}, None),
-        ("school", {"vce": "cluster", "cluster": "school"}, "w"),
-        ("school", {"weight_type": "sampling"}, "w"),
-        ([RandomEffects("_all", factor="name"), "school"], {}, None),
+        slow("school", {"vce": "cluster", "cluster": "school"}, "w"),
+        slow("school", {"weight_type": "sampling"}, "w"),
+        slow([RandomEffects("_all", factor="name"), "school"], {}, None),
     ],
     ids=["robust", "cluster", "sampling", "crossed"],
 )

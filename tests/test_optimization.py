@@ -190,6 +190,7 @@ def alike(covariance, method):
     return MixedLinearRegressor(effects, fixed=["x"], method=method)
 
 
+@pytest.mark.daily
 @pytest.mark.parametrize("covariance", ["identity", "independent"])
 @pytest.mark.parametrize("method", ["ml", "reml"])
 def test_twelve_rows_with_two_maxima(covariance, method):

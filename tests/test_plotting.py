@@ -332,6 +332,7 @@ def test_bands():
 # -------------------------------------------------------------------- profile
 
 
+@pytest.mark.daily
 @pytest.mark.parametrize("kind", ["zeta", "deviance"])
 @pytest.mark.parametrize("parameter", ["days", ("subject", "sd(days)")])
 def test_profile(sleep, parameter, kind):

@@ -34,6 +34,7 @@ from sklearn_xmixed.languages.formula import FormulaError
 from sklearn_xmixed.means._marginaleffects import _Predictor
 from sklearn_xmixed.resampling import bootstrap, jackknife
 from sklearn_xmixed.stata import to_code, to_command
+from tests.conftest import slow
 
 REFERENCE = json.loads(
     (Path(__file__).parent / "reference" / "precision_weights.json").read_text()
@@ -423,6 +424,7 @@ def test_exact_distributions_are_those_of_whitened_rows():
         assert found.p_value == other.p_value
 
 
+@pytest.mark.slow
 def test_bootstrap_of_the_statistic_is_near_the_exact_distribution():
     weak = Y - 0.93 * MixedLinearRegressor("a", fixed=["x"]).fit(X, Y).predict(X)
     larger = MixedLinearRegressor("a", **PRECISE, offset="o").fit(X, weak, W)
@@ -441,7 +443,7 @@ def test_bootstrap_of_the_statistic_is_near_the_exact_distribution():
 # -- resampling ----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", ["parametric", "residual", "cluster"])
+@pytest.mark.parametrize("kind", ["parametric", slow("residual"), "cluster"])
 def test_bootstraps_of_every_kind(kind):
     model = MixedLinearRegressor("a", **PRECISE, offset="o")
     found = bootstrap(

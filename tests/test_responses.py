@@ -60,7 +60,7 @@ SLOPES = RandomEffects("g", ["x"], covariance="unstructured")
 CROSSED = [RandomEffects("_all", factor="g"), RandomEffects("_all", factor="half")]
 
 
-@pytest.mark.parametrize("method", ["ml", "reml"])
+@pytest.mark.parametrize("method", [slow("ml"), "reml"])
 def test_random_intercept_boundary_included(method):
     X, Y = responses(24)
     model = {"random_effects": "g", "fixed": ["x"], "method": method}

@@ -20,6 +20,7 @@ from sklearn_xmixed import (
     to_sas,
 )
 from sklearn_xmixed.datasets import load_orthodont, load_pastes, load_sleepstudy
+from tests.conftest import slow
 from tests.reference.translated import CASES
 
 DOCUMENT = json.loads(
@@ -35,8 +36,15 @@ def fitted(name):
         return CASES[name].fitted()[0]
 
 
+#: every second model in the languages of R, every day
+CASES_OF_R = [
+    case if list(CASES).index(case["id"]) % 2 else slow(case)
+    for case in DOCUMENT["cases"]
+]
+
+
 @pytest.mark.parametrize(
-    "case", DOCUMENT["cases"], ids=lambda case: f"{case['id']}-{case['language']}"
+    "case", CASES_OF_R, ids=lambda case: f"{case['id']}-{case['language']}"
 )
 def test_r_finds_the_same_likelihood(case):
     if not CASES[case["id"]].available:
@@ -60,8 +68,11 @@ def test_most_models_can_be_said():
     assert [c["id"] for c in nlme if c["code"] is None] == ["crossed-slopes-ml"]
 
 
+@pytest.mark.daily
 @pytest.mark.parametrize("translate", [to_lme4, to_nlme, to_sas])
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize(
+    "name", [name if number % 2 else slow(name) for number, name in enumerate(CASES)]
+)
 def test_every_parameter_is_translated(name, translate):
     if not CASES[name].available:
         pytest.skip("the manual's data are not here (XMIXED_DATA)")

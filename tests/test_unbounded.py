@@ -117,6 +117,7 @@ def test_the_best_maximum_inside_is_reported():
     assert_allclose(model.log_likelihood_, -best.fun, atol=1e-6)
 
 
+@pytest.mark.daily
 @pytest.mark.parametrize("seed", [*range(3), *map(slow, range(3, 12))])
 @pytest.mark.parametrize("method", ["ml", "reml"])
 def test_few_rows_end_at_the_best_of_many_searches(seed, method):

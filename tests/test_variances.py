@@ -146,6 +146,7 @@ def structured(name, method="ml"):
         return model.fit(X[rows], y[rows]), X[rows], y[rows]
 
 
+@pytest.mark.daily
 @pytest.mark.parametrize("method", ["ml", "reml"])
 @pytest.mark.parametrize("name", STRUCTURED)
 def test_structured_residuals_by_definition(name, method):
@@ -673,6 +674,7 @@ def test_times_and_categories_that_were_not_seen():
         model.prediction_interval(X.assign(odd="both"))
 
 
+@pytest.mark.slow
 def test_coverage_of_new_observations():
     """Of known and of new groups, 60 data sets with 2400 and 600 of them."""
     rng = np.random.default_rng(7)

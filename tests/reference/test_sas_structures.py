@@ -27,6 +27,8 @@ from sklearn_xmixed import (
     from_formula,
 )
 from sklearn_xmixed.datasets import load_fev
+from tests.conftest import slow
+from tests.everyday import each_value
 from tests.small_sample_oracle import Scaled, SmallSample, same
 
 DOCUMENT = json.loads(Path(__file__).with_name("sas_structures.json").read_text())
@@ -74,7 +76,14 @@ def ids(case):
     return f"{case['file']}{linear}"
 
 
-every = pytest.mark.parametrize("case", CASES, ids=ids)
+#: each type, method and kind of standard errors and degrees of freedom once a day
+KINDS = ("type", "method", "se", "ddfm", "group", "weight")
+DAILY = each_value([{k: str(case.get(k)) for k in KINDS} for case in CASES], 18)
+every = pytest.mark.parametrize(
+    "case",
+    [case if k in DAILY else slow(case) for k, case in enumerate(CASES)],
+    ids=ids,
+)
 
 
 @cache
@@ -156,6 +165,7 @@ def test_likelihood(case):
     assert -1e-8 <= excess(case) <= 0.5 * criterion * value
 
 
+@pytest.mark.slow
 def test_most_likelihoods_agree_to_six_decimals():
     near = [abs(excess(case)) < 1e-6 for case in CASES]
     assert sum(near) == 37
