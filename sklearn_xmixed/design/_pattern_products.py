@@ -121,8 +121,8 @@ class PatternProducts(TableProducts):
         for pattern, Z in zip(self.found.patterns, Zs, strict=True):
             g = pattern.n_stand_ins
             W.append(np.hstack([np.tile(Z, (g, 1)), pattern.stand_ins @ C]))
-            count.append(np.full(g, pattern.count / g))
-        return StandIns(np.concatenate(W), np.concatenate(count))
+            count.append(pattern.count // g + (np.arange(g) < pattern.count % g))
+        return StandIns(np.concatenate(W), np.concatenate(count).astype(float))
 
     def _random(self, shift: Array, matrix: Array) -> list[Array]:
         """``[1, raw - shift] @ matrix`` of random columns, by pattern."""

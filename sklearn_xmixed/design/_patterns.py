@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -21,6 +20,8 @@ Array = np.ndarray
 
 #: patterns, and numbers in all sums (256 MB)
 MAX_PATTERNS, MAX_NUMBERS = 1024, 1 << 25
+#: groups that are decomposed at once
+BLOCK = 512
 
 
 class PatternLimitError(Exception):
@@ -99,8 +100,8 @@ class Pattern:
         Random columns.
     values : dict
         Variables of the residuals of that group, by role.
-    sums : ndarray of shape (s m, s m)
-        Sum of vec(C) vec(C)'.
+    root : ndarray of shape (g, s m)
+        R with R'R the sum of vec(C) vec(C)'; of few groups these themselves.
     count : int
         How many groups there are.
     """
@@ -109,23 +110,37 @@ class Pattern:
     label: Any
     own: Array
     values: dict[str, Any]
-    sums: Array
+    root: Array
     count: int = 0
 
     @property
     def n_stand_ins(self) -> int:
         """Groups that it takes to have the same sums."""
-        return min(self.count, len(self.sums))
+        return len(self.root)
 
-    @cached_property
+    @property
     def stand_ins(self) -> Array:
         """The rows of these, (stand-ins * s, m)."""
-        scale = np.sqrt(np.diagonal(self.sums))
-        scale = np.where(scale > 0, scale, 1.0)
-        values, vectors = np.linalg.eigh(self.sums / np.outer(scale, scale))
-        roots = np.sqrt(values.clip(0.0))[:, None] * vectors.T * scale
-        roots = roots[len(roots) - self.n_stand_ins :]
-        return roots.reshape(self.n_stand_ins * self.size, -1)
+        return self.root.reshape(self.n_stand_ins * self.size, -1)
+
+    def add(self, C: Array) -> None:
+        """Add groups, (G, s m).
+
+        By a QR decomposition: sums of products would have half of the digits, which are
+        missed where residuals are nearly as correlated as can be.
+        """
+        self.count += len(C)
+        n, k = C.shape
+        size = max(BLOCK, 4 * k)
+        whole = n // size * size
+        blocks = _triangular(C[:whole].reshape(-1, size, k)).reshape(-1, k)
+        rows = np.concatenate([self.root, blocks, C[whole:]])
+        self.root = _triangular(rows) if len(rows) > k else rows
+
+
+def _triangular(rows: Array) -> Array:
+    """R of the QR decompositions of some matrices."""
+    return np.asarray(np.linalg.qr(rows, mode="r"))
 
 
 @dataclass(eq=False)
@@ -150,9 +165,7 @@ class PatternSums:
         """
         for rows in batch.alike():
             pattern = self._pattern(batch, rows[0])
-            C = batch.top[rows].reshape(len(rows), -1)
-            pattern.sums += C.T @ C
-            pattern.count += len(rows)
+            pattern.add(batch.top[rows].reshape(len(rows), -1))
 
     def number(self, batch: GroupBatch, rows: Array) -> int | None:
         """Which of the patterns that of a group is; None for none of them."""
@@ -165,22 +178,20 @@ class PatternSums:
             s, m = len(rows), batch.top.shape[1]
             group = int(np.searchsorted(batch.starts, rows[0]))
             values = {role: column[rows] for role, column in batch.values.items()}
-            made = Pattern(
-                s, batch.labels[group], batch.own[rows], values, np.empty((0, 0))
-            )
+            root, own = np.empty((0, s * m)), batch.own[rows]
+            made = Pattern(s, batch.labels[group], own, values, root)
             self.patterns.append(made)
-            self._check(s * m)
-            made.sums = np.zeros((s * m, s * m))
+            self._check()
             self._known[key] = len(self.patterns) - 1
         return self.patterns[self._known[key]]
 
-    def _check(self, more: int) -> None:
-        """Refuse more patterns than are allowed, the last one with its sums to come."""
+    def _check(self) -> None:
+        """Refuse more patterns than are allowed."""
         if len(self.patterns) > MAX_PATTERNS:
             raise PatternLimitError(
                 f"more than {MAX_PATTERNS} different patterns of these in its groups"
             )
-        size = more**2 + sum(pattern.sums.size for pattern in self.patterns)
+        size = sum(pattern.root.shape[1] ** 2 for pattern in self.patterns)
         if size > MAX_NUMBERS:
             raise PatternLimitError(
                 f"{len(self.patterns)} different patterns of these in the first of its "

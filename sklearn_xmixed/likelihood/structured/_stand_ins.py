@@ -145,8 +145,9 @@ class StandInStructured(Structured):
     """The kind of model of stand-ins."""
 
     def border(self, gamma: Array) -> Border | None:
-        """Not looked for: V of the stand-ins is not that of the groups."""
-        return None
+        """Not looked for where V of the stand-ins is not that of the groups."""
+        assert self.rows.count is not None
+        return super().border(gamma) if (self.rows.count == 1.0).all() else None
 
     def posterior(
         self, D: list[Array], pieces: Pieces, sigma2: float
