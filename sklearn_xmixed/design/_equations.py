@@ -199,9 +199,9 @@ def columns_beside(
 
 def dependence_of(moments: Moments, kept: Array, *, constant: bool) -> Array:
     """Omitted columns as combinations of [constant, kept columns]."""
+    if kept.all():
+        return np.zeros((len(kept) + constant, 0))
     left, gone = np.flatnonzero(kept), np.flatnonzero(~kept)
-    if not len(gone):
-        return np.zeros((len(left) + constant, 0))
     at = np.ix_(left, [*left, *gone])
     gram = moments.centred[at] if constant else moments.raw()[1:, 1:][at]
     k = len(left)

@@ -15,8 +15,8 @@ from .._spec import RandomEffects
 from ..residuals import STRUCTURES, Within
 from ..tables import LABEL, TableSums, WholeGroups
 from ._design import Level
-from ._equations import Equations, lay_equations
 from ._encoder import Encoder, encode
+from ._equations import Equations, lay_equations
 from ._labels import Source
 from ._pattern_products import PatternBasis, PatternProducts
 from ._patterns import GroupBatch, Pattern, PatternLimitError, PatternSums

@@ -17,6 +17,7 @@ from ..residuals import ResidualModel, WhiteResiduals
 from ._model import Block, VarianceModel
 from ._noise import Noise
 from ._pieces import Direction, Pieces
+from ._scoring import scored
 
 __all__ = ["Objective"]
 
@@ -35,12 +36,6 @@ SOME_ROWS = 1000
 #: sizes of columns that far apart may give several maxima, however many observations
 #: there are: in balanced groups from 3.6 on
 UNEVEN = 3.0
-#: an eigenvalue of the information, each parameter in its own size, that is none
-FLAT = 1e-8
-#: a matrix with an eigenvalue below this share of the largest is near the boundary
-NEAR = 1e-3
-#: a share of sigma^2 that a step must leave of it
-LEFT = 0.01
 #: how much larger and smaller all variances are to begin with
 SIZES = 100.0, 0.01
 
@@ -81,6 +76,7 @@ class Objective:
         self.nn = tree.n - tree.p if reml else tree.n
         self.constant = log_det_rows + (2.0 * log_det_basis if reml else 0.0)
         self._last: tuple[bytes, Pieces] | None = None
+        self._begun: tuple[list[Array], Pieces] | None = None
         self._nulls: tuple[bytes, list[Array]] | None = None
 
     @property
@@ -189,7 +185,10 @@ class Objective:
         D - D G D / M with G the gradient (Eq. 18); averaging it over equal
         elements of the structure is the M step.
         """
-        at = self.pieces(D_blocks)
+        at = None
+        if self._begun is not None and self._begun[0] is D_blocks:
+            at = self._begun[1]  # of a step of scoring that was not taken
+        at = at or self.pieces(D_blocks)
         new = []
         for block, D, G in zip(
             self.model.blocks, D_blocks, self.block_gradients(at), strict=True
@@ -230,30 +229,10 @@ class Objective:
         the data do not tell the parameters apart.
         """
         at = self.curvature(D_blocks, self.model.elements())
-        information = 2.0 * self.information(at)
-        size = np.sqrt(information.diagonal())
-        if not size.all():
-            return None
-        values, vectors = eigen(information / (size[:, None] * size))
-        if not values[0] > FLAT:
-            return None
-        slopes = np.zeros(len(size))  # sigma^2 is at its best
-        slopes[:-1] = self._along_elements(self.block_gradients(at))
-        along = vectors.T @ (slopes / size)
-        step = -(vectors @ (along / values)) / size
-        if not 1.0 + step[-1] > LEFT:
-            return None
-        new = []
-        for block, s, D in zip(
-            self.model.blocks, self.model.slices, D_blocks, strict=True
-        ):
-            # Sigma moves with sigma^2 where D does not
-            D = D + block.structure.spread(step[s]) / (1.0 + step[-1])
-            sizes, _ = eigen(D)
-            if not sizes[0] > NEAR * max(1.0, sizes[-1]):
-                return None
-            new.append(D)
-        return self.deviance(at), float(along @ (along / values)), new
+        self._begun = D_blocks, at
+        slopes = self._along_elements(self.block_gradients(at))
+        found = scored(self.model, D_blocks, self.information(at), slopes)
+        return None if found is None else (self.deviance(at), *found)
 
     def _along_elements(self, W: list[Array]) -> Array:
         """Slopes in the elements of the structures from those of the D_b."""
