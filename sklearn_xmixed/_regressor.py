@@ -16,12 +16,12 @@ from ._parameters import EquationParameters
 from ._spec import Residuals
 from .compat import CallbackSupportMixin, available_if, with_callbacks
 from .design._compile import Compiled, compile_design
-from .design._from_batches import add_batch, adds_up, compile_sums
 from .design._offset import read_offset
 from .design._validation import (
     check_parameters,
     seed_of,
 )
+from .design.batches._compile import add_batch, adds_up, compile_sums
 from .estimation._callbacks import FitTasks
 from .estimation._estimate import Estimate, SearchOptions, estimate
 from .estimation._log import IterationLog

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from sklearn_xmixed import MixedLinearRegressor, RandomEffects
-from sklearn_xmixed.design import _table_memory
+from sklearn_xmixed.design.table import _memory
 from tests.test_lazy_tables import DATA, lazy
 
 FACTORS = [RandomEffects("_all", factor="school"), RandomEffects("_all", factor="name")]
@@ -51,17 +51,17 @@ def test_one_pass_for_each_factor_and_each_pair(passes):
 @pytest.mark.parametrize("engine", ["duckdb", "polars"])
 def test_groups_are_counted_where_rows_would_not_fit(engine, monkeypatch, passes):
     """2000 groups would not fit, 108 do."""
-    need = _table_memory.Need(("school", "class"), 108, True, 4)
+    need = _memory.Need(("school", "class"), 108, True, 4)
     monkeypatch.setattr(
-        _table_memory,
+        _memory,
         "available_memory",
-        lambda: need.bytes / _table_memory.SHARE + 1.0,
+        lambda: need.bytes / _memory.SHARE + 1.0,
     )
     model = MixedLinearRegressor(["school", "class"], fixed=["x", "b"], verbose=1)
     rows = DATA.assign(school=DATA["school"].astype(str))
     model.fit(lazy(rows, engine), "y")
     assert "groups by school, class" in passes()
-    monkeypatch.setattr(_table_memory, "available_memory", lambda: need.bytes)
+    monkeypatch.setattr(_memory, "available_memory", lambda: need.bytes)
     with pytest.raises(
         MemoryError, match="4 sums of each of 108 groups by school, class"
     ):
@@ -76,11 +76,11 @@ def test_whole_numbers_are_not_counted(engine, first, counted, monkeypatch, pass
     """Their range says how many groups there can be, where floats have all of them."""
     rows = DATA.assign(number=first + 3 * DATA["school"].factorize()[0])
     most = 3 * DATA["school"].nunique() - 2
-    need = _table_memory.Need(("number",), most, False, 3)
+    need = _memory.Need(("number",), most, False, 3)
     monkeypatch.setattr(
-        _table_memory,
+        _memory,
         "available_memory",
-        lambda: need.bytes / _table_memory.SHARE + 1.0,
+        lambda: need.bytes / _memory.SHARE + 1.0,
     )
     model = MixedLinearRegressor("number", fixed=["x"], verbose=1)
     model.fit(lazy(rows, engine), "y")
@@ -90,7 +90,7 @@ def test_whole_numbers_are_not_counted(engine, first, counted, monkeypatch, pass
 
 
 def test_cross_tables_are_counted(monkeypatch):
-    monkeypatch.setattr(_table_memory, "available_memory", lambda: 6e4)
+    monkeypatch.setattr(_memory, "available_memory", lambda: 6e4)
     model = MixedLinearRegressor(FACTORS, fixed=["x"])
     with pytest.raises(MemoryError, match="108 groups by school, name"):
         model.fit(lazy(DATA, "duckdb"), "y")

@@ -12,7 +12,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from sklearn_xmixed import MixedLinearRegressor, RandomEffects, Residuals
-from sklearn_xmixed.design import _patterns
+from sklearn_xmixed.design.table import _patterns
 from sklearn_xmixed.likelihood.structured import _pattern_plan
 from sklearn_xmixed.residuals import Exponential, Power
 from sklearn_xmixed.tables import _whole_groups

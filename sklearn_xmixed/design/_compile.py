@@ -16,13 +16,13 @@ from ._design import Design, Level, total_weights
 from ._encoder import Encoder
 from ._equations import Columns, lay_equations, levels_with_effects
 from ._factors import check_factors, compile_factors, lay_terms
-from ._from_table import compile_table
 from ._levels import make_levels
-from ._structure_checks import check_residuals
 from ._validation import equation_names, equations_of
 from ._variables import Variables
 from ._weights import check_zeros, group_sizes, weigh
-from ._within import compile_residuals
+from .residuals._structure_checks import check_residuals
+from .residuals._within import compile_residuals
+from .table._compile import compile_table
 
 __all__ = ["Compiled", "compile_design"]
 

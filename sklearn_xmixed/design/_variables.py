@@ -25,7 +25,7 @@ from ._labels import Source, missing_rows
 from ._levels import read_labels
 from ._offset import read_offset
 from ._weights import read_level_weights, read_sample_weight
-from ._within import read_variables, rows_with_values
+from .residuals._within import read_variables, rows_with_values
 
 __all__ = ["Variables", "variables_in_X"]
 

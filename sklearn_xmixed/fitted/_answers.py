@@ -13,7 +13,7 @@ from ..design._fixed import read_fixed
 from ..design._labels import Source
 from ..design._levels import shown_path
 from ..design._offset import column_offset
-from ..design._within import (
+from ..design.residuals._within import (
     compile_residuals,
     read_places,
     read_variables,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from ..design._running_sums import RunningSums
+from ..design.batches._running_sums import RunningSums
 from ._fitted import FittedModel
 
 __all__ = ["Batches", "batch_history", "starts_of"]

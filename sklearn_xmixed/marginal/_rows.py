@@ -12,7 +12,7 @@ import numpy as np
 from ..design._encoder import encode
 from ..design._labels import Source, missing_rows
 from ..design._levels import read_labels
-from ..design._within import (
+from ..design.residuals._within import (
     category_numbers,
     compile_residuals,
     read_places,

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from ._clusters import Clusters, make_clusters
+from .._clusters import Clusters, make_clusters
+from ..table._products import labels_of_groups
 from ._running_sums import RunningSums
-from ._table_products import labels_of_groups
 
 __all__ = ["running_clusters"]
 

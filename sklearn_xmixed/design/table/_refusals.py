@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from .._spec import RandomEffects
-from ._clusters import CORRECTED
+from ..._spec import RandomEffects
+from .._clusters import CORRECTED
 
 __all__ = ["needs_clusters", "precise", "refuse", "refuse_of_table", "structured"]
 

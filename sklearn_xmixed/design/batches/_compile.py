@@ -9,21 +9,21 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import validate_data
 
-from .._spec import RandomEffects
-from ..tables import Table, TableSums
-from ._categories import Categories, read_categories
-from ._compiled import Compiled
-from ._equations import check_squares, columns_beside, dependence_of, lay_equations
-from ._from_table import complete_table, log_weights, name_columns, over_sums
-from ._labels import Source
+from ..._spec import RandomEffects
+from ...tables import Table, TableSums
+from .._categories import Categories, read_categories
+from .._compiled import Compiled
+from .._equations import check_squares, columns_beside, dependence_of, lay_equations
+from .._labels import Source
+from .._validation import equation_names, equations_of
+from .._variables import Variables, variables_in_X
+from ..table._compile import complete_table, log_weights, name_columns, over_sums
+from ..table._products import Grouped, Groups, TableColumns, kept_by_sums, labels_of
+from ..table._refusals import needs_clusters, precise, refuse
+from ..table._roles import Roles, find_roles
 from ._row_sums import RowSums
 from ._running_clusters import running_clusters
 from ._running_sums import Arrived, RunningSums
-from ._table_products import Grouped, Groups, TableColumns, kept_by_sums, labels_of
-from ._table_refusals import needs_clusters, precise, refuse
-from ._table_roles import Roles, find_roles
-from ._validation import equation_names, equations_of
-from ._variables import Variables, variables_in_X
 
 __all__ = ["add_batch", "adds_up", "compile_sums"]
 

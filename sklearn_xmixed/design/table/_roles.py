@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .._spec import RandomEffects
-from ..tables import Table
-from ._clusters import CORRECTED
-from ._fixed import NUMBERS, extra_names
-from ._offset import offset_name
-from ._table_refusals import structured
-from ._variables import variables_in_X
-from ._weights import level_weight_names
+from ..._spec import RandomEffects
+from ...tables import Table
+from .._clusters import CORRECTED
+from .._fixed import NUMBERS, extra_names
+from .._offset import offset_name
+from .._variables import variables_in_X
+from .._weights import level_weight_names
+from ._refusals import structured
 
 __all__ = ["Roles", "find_roles"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from ..compat import available_memory
-from ..tables import TableSums
+from ...compat import available_memory
+from ...tables import TableSums
 
 __all__ = ["Need", "check_memory", "count_of"]
 

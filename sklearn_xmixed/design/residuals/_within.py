@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .._spec import Residuals
-from ..residuals import STRUCTURES, ResidualModel, Within
-from ._encoder import Encoder
-from ._labels import Source, missing_rows
+from ..._spec import Residuals
+from ...residuals import STRUCTURES, ResidualModel, Within
+from .._encoder import Encoder
+from .._labels import Source, missing_rows
 from ._spreads import read_spread
 from ._times import read_times, word
 from ._within_checks import check_constant, check_lags, check_order, check_repeats

@@ -10,13 +10,13 @@ from typing import Any, NoReturn
 import numpy as np
 import pandas as pd
 
-from ..tables import GroupSums, Parts, TableSums, most_collected
-from ._compiled import Compiled
-from ._design import Equation, Level
-from ._equations import levels_with_effects
-from ._products import GroupPart
-from ._table_products import TableProducts, labels_of_groups, numbered_groups
-from ._weights import group_sizes
+from ...tables import GroupSums, Parts, TableSums, most_collected
+from .._compiled import Compiled
+from .._design import Equation, Level
+from .._equations import levels_with_effects
+from .._products import GroupPart
+from .._weights import group_sizes
+from ._products import TableProducts, labels_of_groups, numbered_groups
 
 __all__ = ["DistantEncoder", "Distributed", "DistributedProducts"]
 

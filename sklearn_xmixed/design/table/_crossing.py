@@ -7,22 +7,22 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .._spec import RandomEffects
-from ..tables import GroupSums, TableSums
-from ._design import Equation, Level, Term
-from ._encoder import Encoder
-from ._equations import Equations, lay_equations
-from ._factors import Factor, compile_factors
-from ._labels import Source
-from ._table_memory import check_memory, count_of
-from ._table_products import (
+from ..._spec import RandomEffects
+from ...tables import GroupSums, TableSums
+from .._design import Equation, Level, Term
+from .._encoder import Encoder
+from .._equations import Equations, lay_equations
+from .._factors import Factor, compile_factors
+from .._labels import Source
+from .._validation import equation_names
+from ._memory import check_memory, count_of
+from ._products import (
     Groups,
     TableColumns,
     TableProducts,
     group_table,
     labels_of,
 )
-from ._validation import equation_names
 
 __all__ = ["Grouping", "TableCrossing", "cross_table"]
 

@@ -8,16 +8,16 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from ..tables import GroupSums, TableSums
-from ._clusters import Clusters
-from ._compiled import Compiled
-from ._design import REMAINDER, Level, Term, kept_by_moments
-from ._encoder import Encoder
-from ._equations import Columns
-from ._labels import Source
-from ._levels import make_levels, read_labels
-from ._moments import DOUBTFUL, Moments
-from ._products import Products
+from ...tables import GroupSums, TableSums
+from .._clusters import Clusters
+from .._compiled import Compiled
+from .._design import REMAINDER, Level, Term, kept_by_moments
+from .._encoder import Encoder
+from .._equations import Columns
+from .._labels import Source
+from .._levels import make_levels, read_labels
+from .._moments import DOUBTFUL, Moments
+from .._products import Products
 
 __all__ = [
     "Grouped",

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from ..optimization import upper_factor
-from ..residuals import Within
-from ._compiled import Compiled
-from ._moments import Moments
+from ...optimization import upper_factor
+from ...residuals import Within
+from .._compiled import Compiled
+from .._moments import Moments
+from .._products import StandIns
 from ._patterns import GroupBatch, PatternSums
-from ._products import StandIns
-from ._table_products import TableProducts
+from ._products import TableProducts
 
 __all__ = ["PatternBasis", "PatternProducts"]
 

@@ -13,12 +13,12 @@ from typing import Protocol
 
 import numpy as np
 
-from ._categories import Categories
-from ._design import REMAINDER
-from ._moments import Moments
-from ._products import Products
+from .._categories import Categories
+from .._design import REMAINDER
+from .._moments import Moments
+from .._products import Products
+from ..table._products import Grouped
 from ._running_groups import RunningGroups
-from ._table_products import Grouped
 
 __all__ = ["Arrived", "RunningProducts", "RunningSums", "Summed"]
 

@@ -11,19 +11,19 @@ import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
 
-from .._spec import RandomEffects
-from ..residuals import STRUCTURES, Within
-from ..tables import LABEL, TableSums, WholeGroups
-from ._design import Level
-from ._encoder import Encoder, encode
-from ._equations import Equations, lay_equations
-from ._labels import Source
+from ..._spec import RandomEffects
+from ...residuals import STRUCTURES, Within
+from ...tables import LABEL, TableSums, WholeGroups
+from .._design import Level
+from .._encoder import Encoder, encode
+from .._equations import Equations, lay_equations
+from .._labels import Source
+from .._validation import equation_names
+from ..residuals._structure_checks import check_residuals
+from ..residuals._within import compile_residuals, read_variables
 from ._pattern_products import PatternBasis, PatternProducts
 from ._patterns import GroupBatch, Pattern, PatternLimitError, PatternSums
-from ._structure_checks import check_residuals
-from ._table_products import Groups, TableColumns
-from ._validation import equation_names
-from ._within import compile_residuals, read_variables
+from ._products import Groups, TableColumns
 
 __all__ = ["check_patterns", "pattern_table"]
 

@@ -8,31 +8,31 @@ from typing import Any
 import narwhals.stable.v2 as nw
 import numpy as np
 
-from .._spec import RandomEffects
-from ..tables import Summary, Table, TableSums, is_missing
-from ._compiled import Compiled
-from ._design import Design
-from ._equations import Equations, levels_with_effects
-from ._factors import check_factors, lay_terms
-from ._offset import take_offset
-from ._products import Products
-from ._table_clusters import cluster_table
-from ._table_columns import summed_columns
-from ._table_crossing import cross_table
-from ._table_nesting import nest_table
-from ._table_patterns import check_patterns, pattern_table
-from ._table_products import Groups, TableColumns, TableProducts
-from ._table_refusals import (
+from ..._spec import RandomEffects
+from ...tables import Summary, Table, TableSums, is_missing
+from .._compiled import Compiled
+from .._design import Design
+from .._equations import Equations, levels_with_effects
+from .._factors import check_factors, lay_terms
+from .._offset import take_offset
+from .._products import Products
+from .._validation import equations_of
+from .._weights import group_sizes
+from ._clusters import cluster_table
+from ._columns import summed_columns
+from ._crossing import cross_table
+from ._nesting import nest_table
+from ._pattern_table import check_patterns, pattern_table
+from ._products import Groups, TableColumns, TableProducts
+from ._refusals import (
     needs_clusters,
     precise,
     refuse,
     refuse_of_table,
     structured,
 )
-from ._table_roles import Roles, find_roles
-from ._table_weights import TableWeights, positive_weights
-from ._validation import equations_of
-from ._weights import group_sizes
+from ._roles import Roles, find_roles
+from ._weights import TableWeights, positive_weights
 
 __all__ = [
     "compile_table",

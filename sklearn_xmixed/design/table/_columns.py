@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from .._spec import RandomEffects
-from ..tables import Summary, TableSums
-from ._equations import check_squares, columns_beside, dependence_of
-from ._moments import Moments
-from ._table_products import TableColumns, kept_by_sums
+from ..._spec import RandomEffects
+from ...tables import Summary, TableSums
+from .._equations import check_squares, columns_beside, dependence_of
+from .._moments import Moments
+from ._products import TableColumns, kept_by_sums
 
 __all__ = ["summed_columns"]
 

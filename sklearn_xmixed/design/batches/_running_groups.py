@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ._design import Level
-from ._encoder import Encoder, kind_of_labels
-from ._levels import make_levels
-from ._table_products import Grouped, labels_of_groups
+from .._design import Level
+from .._encoder import Encoder, kind_of_labels
+from .._levels import make_levels
+from ..table._products import Grouped, labels_of_groups
 
 __all__ = ["RunningGroups"]
 

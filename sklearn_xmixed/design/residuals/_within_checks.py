@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .._spec import Residuals
-from ..residuals import Groups, Within, make_structure
-from ._encoder import Encoder
+from ..._spec import Residuals
+from ...residuals import Groups, Within, make_structure
+from .._encoder import Encoder
 
 __all__ = ["check_constant", "check_lags", "check_order", "check_repeats"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numbers
 from collections.abc import Sequence
 
-from .._spec import RandomEffects, Residuals
-from ..residuals import STRUCTURES, VarianceFunction
+from ..._spec import RandomEffects, Residuals
+from ...residuals import STRUCTURES, VarianceFunction
 
 __all__ = ["check_residuals"]
 

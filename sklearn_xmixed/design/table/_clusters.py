@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from ._clusters import make_clusters
-from ._encoder import encode
-from ._table_products import Groups, TableClusters, TableProducts, labels_of
+from .._clusters import make_clusters
+from .._encoder import encode
+from ._products import Groups, TableClusters, TableProducts, labels_of
 
 __all__ = ["cluster_table"]
 

@@ -6,19 +6,19 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .._spec import RandomEffects
-from ..tables import TableSums
+from ..._spec import RandomEffects
+from ...tables import TableSums
+from .._equations import Equations, lay_equations
+from .._validation import equation_names
 from ._distributed import Distributed, DistributedProducts
-from ._equations import Equations, lay_equations
-from ._table_memory import check_memory, count_of
-from ._table_products import (
+from ._memory import check_memory, count_of
+from ._products import (
     Groups,
     TableColumns,
     TableProducts,
     group_table,
     numbered_groups,
 )
-from ._validation import equation_names
 
 __all__ = ["nest_table"]
 

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .._spec import Residuals
-from ..residuals import ResidualModel, VarianceFunction, by_category, by_covariate
-from ._labels import is_time
+from ..._spec import Residuals
+from ...residuals import ResidualModel, VarianceFunction, by_category, by_covariate
+from .._labels import is_time
 from ._times import word
 
 __all__ = ["Spreads", "read_spread"]

@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 import narwhals.stable.v2 as nw
 import numpy as np
 
-from ..tables import Summary, Table, is_missing
-from ._design import Equation
-from ._equations import levels_with_effects
-from ._labels import Source
-from ._levels import make_levels, read_labels
-from ._table_products import Groups, TableProducts
-from ._weights import check_scaling, weights_of_groups
+from ...tables import Summary, Table, is_missing
+from .._design import Equation
+from .._equations import levels_with_effects
+from .._labels import Source
+from .._levels import make_levels, read_labels
+from .._weights import check_scaling, weights_of_groups
+from ._products import Groups, TableProducts
 
 __all__ = ["TableWeights", "positive_weights"]
 

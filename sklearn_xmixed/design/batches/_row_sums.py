@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from ._levels import make_levels
-from ._moments import BLOCK_ROWS
-from ._table_products import Grouped, labels_of_groups
+from .._levels import make_levels
+from .._moments import BLOCK_ROWS
+from ..table._products import Grouped, labels_of_groups
 
 __all__ = ["RowSums"]
 

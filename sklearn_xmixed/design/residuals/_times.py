@@ -15,9 +15,9 @@ from typing import Any, NoReturn
 import numpy as np
 import pandas as pd
 
-from .._spec import Residuals
-from ..residuals import STRUCTURES, ResidualModel, shown_time
-from ._labels import is_time
+from ..._spec import Residuals
+from ...residuals import STRUCTURES, ResidualModel, shown_time
+from .._labels import is_time
 
 __all__ = ["Times", "read_times", "word"]
 

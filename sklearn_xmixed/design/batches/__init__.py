@@ -1,0 +1,1 @@
+"""A design over rows that come batch by batch, whose sums are kept."""

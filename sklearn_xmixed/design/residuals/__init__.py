@@ -1,0 +1,1 @@
+"""The structure of residual errors within groups: its variables read, checked, laid out."""
