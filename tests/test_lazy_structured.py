@@ -447,3 +447,9 @@ def test_without_tensors(monkeypatch, model):
     for method in ("satterthwaite", "kenward-roger", "between-within"):
         a, b = by_rows.coef_table(df=method), other.coef_table(df=method)
         assert_allclose(a.to_numpy(float), b.to_numpy(float), rtol=1e-5, atol=1e-8)
+
+
+def test_patients_who_begin_on_different_days():
+    """Where lags alone matter patterns are told by the time since the first row."""
+    data = DATA.assign(t=DATA.t + 100 * DATA.patient)
+    assert_same(*both(STRUCTURES["ar"], NOBODY, "polars", data, fixed=["x"]))
