@@ -40,13 +40,16 @@ def blame_values(error: Exception, what: str, values: Any) -> None:
 
     Raises
     ------
-    ValueError
+    ValueError or TypeError
+        As scikit-learn has it: a TypeError where nothing makes a number of them.
     """
-    row, kind = _several(values)
-    if kind:
-        raise ValueError(
-            f"{what} holds a {kind} in row {row}, where one number is allowed. Make a "
-            "column of each of the values, or one number of them, their mean say."
+    row, name = _several(values)
+    if name:
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(
+            f"{what} holds a {name} in row {row}, where one number is allowed. Make a "
+            "column of each of the values, or one number of them, their mean say. "
+            f"({error})"
         ) from error
 
 
