@@ -113,6 +113,11 @@ LISTS = [[float(i), 1.0] for i in range(N)]
 RAGGED = [[1.0] * (i % 3) for i in range(N)]
 
 
+def refusal_of(several):
+    """As scikit-learn has it: a TypeError of what is no sequence of numbers."""
+    return TypeError if isinstance(several[0], dict) else ValueError
+
+
 @pytest.mark.parametrize(
     "several",
     [
@@ -124,11 +129,6 @@ RAGGED = [[1.0] * (i % 3) for i in range(N)]
     ],
     ids=["list", "array", "dict", "tuple", "ragged"],
 )
-def refusal_of(several):
-    """As scikit-learn has it: a TypeError of what is no sequence of numbers."""
-    return TypeError if isinstance(several[0], dict) else ValueError
-
-
 class TestSeveralValuesInARow:
     def test_of_the_fixed_part(self, several):
         message = "the column 'x' holds a .* in row 0, where one number is allowed"
