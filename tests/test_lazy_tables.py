@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
 import pytest
+from numpy.testing import assert_allclose
 
 from sklearn_xmixed import MixedLinearRegressor, RandomEffects, Residuals
 
@@ -362,3 +364,29 @@ def test_predict_refuses():
         model.predict(lazy(DATA.drop(columns="x"), "duckdb"))
     with pytest.raises(TypeError, match=r"pass X\.df\(\)"):
         model._source(table, None)
+
+
+@pytest.mark.parametrize("engine", ["duckdb", "polars"])
+def test_random_effects_as_tables(engine):
+    """Of the engine's kind on request; the fit may have been in memory."""
+    table = lazy(DATA, engine)
+    model = MixedLinearRegressor(["school", "class"], fixed=FIXED).fit(table, "y")
+    for std in (False, True):
+        kept = model.random_effects("class", return_std=True)[std]
+        found = model.random_effects("class", return_std=True, like=table)[std]
+        assert type(found) is type(lazy(DATA, engine))
+        read = nw.from_native(found).lazy().collect(backend="pandas").to_native()
+        assert list(read) == ["school", "class", "_cons"]
+        read = read.sort_values(["school", "class"])["_cons"]
+        assert_allclose(read, kept["_cons"].sort_index(), rtol=1e-12)
+    assert list(model.random_effects(like=table)) == ["school", "class"]
+
+
+def test_random_effects_as_frames():
+    model = MixedLinearRegressor("school", fixed=["x"]).fit(DATA, DATA["y"])
+    found = model.random_effects("school", like=pl.from_pandas(DATA))
+    assert isinstance(found, pl.DataFrame)
+    assert found.columns == ["school", "_cons"]
+    for other in (3, "table"):
+        with pytest.raises(TypeError, match="a table or a data frame is wanted"):
+            model.random_effects("school", like=other)

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import narwhals.stable.v2 as nw
 import pandas as pd
+
+from ..tables import Table
 
 __all__ = ["GroupEffects", "RandomEffectsAccessor"]
 
@@ -77,6 +80,7 @@ class RandomEffectsAccessor:
         *,
         return_std: bool = False,
         fixed_known: bool | None = None,
+        like: Any = None,
     ) -> Any:
         """Predicted random effects (BLUPs).
 
@@ -90,11 +94,14 @@ class RandomEffectsAccessor:
             Whether the standard errors take the fixed effects as known.  None does so
             under ML and includes their uncertainty under REML, as the
             manual's software does.
+        like : table or data frame, default=None
+            What kind of table the answer is: that of this one, a relation of DuckDB or a
+            LazyFrame of polars say, with the labels as columns.
 
         Returns
         -------
         mean : DataFrame or dict of str to DataFrame
-            One row per group, indexed by the path of labels.
+            One row per group, indexed by the path of labels; a table with ``like``.
         std : the same
             Only with ``return_std=True``; in units of the effects.
 
@@ -102,20 +109,23 @@ class RandomEffectsAccessor:
         ------
         ValueError
             On an unknown level.
+        TypeError
+            If ``like`` is no table.
         """
-        mean = self._pick(self._fitted.random_effects(), level)
+        mean = self._pick(self._fitted.random_effects(), level, like)
         if not return_std:
             return mean
         std = self._fitted.random_effects(std=True, fixed_known=fixed_known)
-        return mean, self._pick(std, level)
+        return mean, self._pick(std, level, like)
 
     @staticmethod
-    def _pick(frames: dict[str, pd.DataFrame], level: str | None) -> Any:
-        if level is None:
-            return frames
-        if level not in frames:
+    def _pick(frames: dict[str, Any], level: str | None, like: Any) -> Any:
+        if level is not None and level not in frames:
             raise ValueError(f"level must be one of {list(frames)}, got {level!r}.")
-        return frames[level]
+        wanted = frames if level is None else {level: frames[level]}
+        if like is not None:
+            wanted = {name: _as_table(frame, like) for name, frame in wanted.items()}
+        return wanted if level is None else wanted[level]
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") or "spec" not in self.__dict__:
@@ -144,3 +154,21 @@ class RandomEffectsAccessor:
 
     def __repr__(self) -> str:
         return repr(self.spec)
+
+
+def _as_table(frame: Any, like: Any) -> Any:
+    """A frame by group as a table of the kind of another, labels as columns."""
+    if not isinstance(frame, pd.DataFrame):
+        return frame  # of groups on the workers of a cluster: a frame of Dask already
+    columns = {name: own.to_numpy() for name, own in frame.reset_index().items()}
+    table = None if isinstance(like, str) else Table.of(like)
+    if table is not None:
+        return table.lend(columns).to_native()
+    try:
+        kind = nw.from_native(like, eager_only=True).implementation
+    except TypeError as error:
+        raise TypeError(
+            f"like is a {type(like).__name__}; a table or a data frame is wanted, whose "
+            "kind the answer has: a relation of DuckDB, a polars.LazyFrame, a DataFrame."
+        ) from error
+    return nw.from_dict(columns, backend=kind).to_native()
