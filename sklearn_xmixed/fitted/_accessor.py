@@ -160,7 +160,7 @@ def _as_table(frame: Any, like: Any) -> Any:
     """A frame by group as a table of the kind of another, labels as columns."""
     if not isinstance(frame, pd.DataFrame):
         return frame  # of groups on the workers of a cluster: a frame of Dask already
-    columns = {name: own.to_numpy() for name, own in frame.reset_index().items()}
+    columns = {str(name): own.to_numpy() for name, own in frame.reset_index().items()}
     table = None if isinstance(like, str) else Table.of(like)
     if table is not None:
         return table.lend(columns).to_native()
