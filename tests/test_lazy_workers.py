@@ -289,7 +289,8 @@ def test_a_worker_that_dies_between_evaluations(monkeypatch):
         model = MixedLinearRegressor(NESTED, method="reml", **EXACT)
         model.fit(table(npartitions=6), "y")
         assert len(rounds) > 3
-        assert killed[0] not in set(client.run(os.getpid).values())
+        # not asked of the workers, one of which may be closing
+        assert killed[0] not in {nanny.pid for nanny in cluster.workers.values()}
         expected = in_memory(MixedLinearRegressor(NESTED, method="reml", **EXACT))
         assert_same_numbers(model, expected)
         assert_same_effects(model, expected)
