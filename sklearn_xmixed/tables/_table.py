@@ -158,7 +158,10 @@ class Table:
     def _collect(self, frame: nw.LazyFrame) -> Any:
         if self.frame.implementation is nw.Implementation.POLARS:
             return frame.collect(engine="streaming").to_native()
-        return frame.collect(backend="pandas").to_native()
+        with warnings.catch_warnings():
+            # SQLFrame has pandas read from a connection that pandas does not test
+            warnings.filterwarnings("ignore", "pandas only supports SQLAlchemy")
+            return frame.collect(backend="pandas").to_native()
 
     def one(
         self, expressions: Sequence[nw.Expr], frame: Any = None, what: str = "counts"
