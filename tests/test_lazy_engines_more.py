@@ -13,8 +13,9 @@ from tests.test_lazy_tables import CLASS, DATA, assert_same, in_memory
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.filterwarnings("default::DeprecationWarning"),
-    # what a test itself reads of SQLFrame
+    # what a test itself reads
     pytest.mark.filterwarnings("ignore:pandas only supports SQLAlchemy"),
+    pytest.mark.filterwarnings("ignore:PySpark does not yet fully support pandas"),
 ]
 ROWS_USED = DATA.iloc[:600].assign(p=0.5 + DATA["x"] ** 2, s=1.0 + DATA["school"] % 3)
 every_engine = pytest.mark.parametrize("engine", ENGINES)
