@@ -6,6 +6,7 @@ import dataclasses
 import pickle
 from functools import cache
 
+import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
 import pytest
@@ -453,3 +454,22 @@ def test_patients_who_begin_on_different_days():
     """Where lags alone matter patterns are told by the time since the first row."""
     data = DATA.assign(t=DATA.t + 100 * DATA.patient)
     assert_same(*both(STRUCTURES["ar"], NOBODY, "polars", data, fixed=["x"]))
+
+
+@pytest.mark.parametrize("engine", ["duckdb", "polars"])
+def test_an_offset(engine):
+    """Taken from the response of the rows that are read, and added to predictions."""
+    settings = {
+        "random_effects": EFFECTS["intercept"],
+        "residuals": Residuals("ar", time="t"),
+        "fixed": ["x"],
+        "offset": "dose",
+    }
+    model = MixedLinearRegressor(**settings).fit(lazy(DATA, engine), "y")
+    expected = MixedLinearRegressor(**settings).fit(DATA, DATA["y"])
+    assert_allclose(model.log_likelihood_, expected.log_likelihood_, rtol=1e-10)
+    assert_allclose(model.coef_, expected.coef_, rtol=1e-8)
+    told = nw.from_native(model.predict(lazy(DATA, engine))).lazy().collect("pandas")
+    told = told.to_native().sort_values(["patient", "t"])["prediction"]
+    there = expected.predict(DATA.sort_values(["patient", "t"]))
+    assert_allclose(told, there, rtol=1e-8)
